@@ -1,0 +1,93 @@
+# From a fresh clone: `make demo` does the main job, `make test` checks everything. Each sets up what it needs.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+UV := uv==0.13.9
+BIN := .venv/bin
+export PYTHON
+export LC_ALL := C.UTF-8
+
+step = @echo '==> $(1)'
+
+# All files of the tree, asked of the tree itself: a machine may lack git.
+FILES := find . \( -name .git -o -name .venv -o -path ./results -o -name '.*_cache' \) -prune -o -type f
+DOCKERFILES = $(FILES) -name 'Dockerfile*' -print0
+YAML = $(FILES) \( -name '*.yml' -o -name '*.yaml' \) -print0
+# Shell scripts are those with a shell's name in the first line.
+SHELL_SCRIPTS = $(FILES) -print0 | xargs -0 awk 'FNR == 1 && /^\#!.*[\/ ](ba|da)?sh( |$$)/ { print FILENAME } { nextfile }'
+YAML_RULES = {extends: default, rules: {document-start: disable, truthy: {check-keys: false}, line-length: {max: 120}, \
+	braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}}}
+PYTHON_TREES = $(wildcard lab tests benchmarks)
+
+.PHONY: help setup venv host images demo test test-unit lint lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: setup images ## Set everything up and compare VPNs: a table, a CSV, pictures
+	$(call step,demo)
+	@$(BIN)/lab demo
+
+test: setup images lint ## Set everything up and run all the tests
+	$(call step,tests)
+	@$(BIN)/pytest
+
+test-unit: venv ## Run the tests that need no Docker engine
+	$(call step,unit tests)
+	@$(BIN)/pytest -m 'not docker'
+
+setup: venv host ## Make the virtual environment and see to a Docker engine
+
+venv: .venv/stamp
+
+.venv/stamp: requirements.txt pyproject.toml scripts/venv
+	$(call step,virtual environment in .venv)
+	@scripts/venv
+	@touch $@
+
+# An engine can have stopped since the last time: asked each time, and the playbook runs only where none answers.
+host: venv
+	@$(BIN)/python -c 'import docker; docker.from_env().ping()' 2>/dev/null || $(MAKE) playbook
+
+.PHONY: playbook
+playbook: venv
+	$(call step,no Docker engine answers: preparing this machine with playbooks/host.yml)
+	@ANSIBLE_DISPLAY_SKIPPED_HOSTS=false $(BIN)/ansible-playbook --inventory localhost, playbooks/host.yml </dev/null
+
+images: setup ## Build the images
+	$(call step,images)
+	@$(BIN)/lab build
+
+lint: venv ## Check the style and the types of everything
+	$(call step,ruff)
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --quiet --check
+	$(call step,mypy)
+	@$(BIN)/mypy --no-error-summary $(PYTHON_TREES)
+	$(call step,shellcheck)
+	@$(SHELL_SCRIPTS) | xargs --no-run-if-empty $(BIN)/shellcheck
+	$(call step,hadolint)
+	@$(DOCKERFILES) | xargs -0 --no-run-if-empty $(BIN)/hadolint
+	$(call step,yamllint)
+	@$(YAML) | xargs -0 --no-run-if-empty $(BIN)/yamllint --strict --config-data '$(YAML_RULES)'
+	$(call step,ansible)
+	@$(BIN)/ansible-playbook --inventory localhost, --syntax-check playbooks/*.yml </dev/null >/dev/null
+
+lock: ## Pin the newest packages again, with hashes, in requirements.txt
+	$(call step,requirements.txt)
+	@$(PYTHON) -m venv --clear .venv/lock
+	@.venv/lock/bin/python -m pip install -qq $(UV)
+	@.venv/lock/bin/uv pip compile --quiet --no-config --upgrade --all-extras --generate-hashes \
+		--python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
+		--custom-compile-command 'make lock' --output-file requirements.txt pyproject.toml
+	@rm -r .venv/lock
+
+clean: ## Remove what setup and the tests left in this folder (no image, no run)
+	rm -rf .venv build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -r {} +

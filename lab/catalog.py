@@ -1,0 +1,156 @@
+"""What exists: the VPNs under `images/`, the ciphersuites of `ciphers.yaml`. Nothing here knows one by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from lab.documents import Document, read
+from lab.errors import UsageError, unknown
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40)]
+
+
+def _regex(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+class Probe(Document):
+    """A command run at one end and the regular expression that finds the answer in its output."""
+
+    run: Annotated[list[str], Field(min_length=1)]
+    match: Annotated[str, AfterValidator(_regex)]
+
+
+class Ends(Document):
+    """The same question asked at both ends."""
+
+    server: Probe
+    client: Probe
+
+
+class Proof(Document):
+    """How a tunnel shows its suite, and optionally its own byte counters (groups `rx` and `tx`)."""
+
+    suite: Ends | None = None
+    counters: Ends | None = None
+
+
+class Variant(Document):
+    """A data path of a VPN: where records are processed, and what its packets look like on the wire."""
+
+    records: Literal["user", "kernel"]
+    wire: str
+    proof: Proof | None = None
+
+
+class KernelFeature(Document):
+    """Something the kernel must have; `probe` exits 0 in a container of the image where it does."""
+
+    feature: str
+    config: Annotated[str, Field(pattern=r"^CONFIG_[A-Z0-9_]+$")]
+    probe: Annotated[list[str], Field(min_length=1)]
+
+
+class Needs(Document):
+    """What the two ends of a VPN need: all must be granted by docker-compose.yml, and no more is given."""
+
+    capabilities: list[str] = []
+    devices: list[str] = []
+    kernel: list[KernelFeature] = []
+
+
+class VpnFile(Document):
+    """The contents of `images/<vpn>/vpn.yaml`."""
+
+    title: str
+    summary: str
+    dialect: NAME
+    interface: str
+    addresses: Literal["tunnel", "wire"] = "tunnel"
+    encrypts: bool = True
+    control: bool = False
+    variants: Annotated[dict[NAME, Variant], Field(min_length=1)]
+    needs: Needs = Needs()
+    packages: list[str] = []
+    proof: Proof = Proof()
+
+
+@dataclass(frozen=True)
+class Vpn:
+    """One VPN: its name is its folder's."""
+
+    name: str
+    folder: Path
+    file: VpnFile
+
+    def proof(self, variant: str) -> Proof:
+        """How `variant` is proved: its own way where it has one, the VPN's otherwise."""
+        return self.file.variants[variant].proof or self.file.proof
+
+
+class Suite(Document):
+    """One ciphersuite by the lab's name, and what each dialect calls it."""
+
+    suite: NAME
+    title: str
+    quick: bool = False
+    encrypts: bool = True
+    native: dict[NAME, str] = {}
+    absent: dict[NAME, str] = {}
+
+    def why_absent(self, dialect: str) -> str:
+        """Why this suite cannot be asked for in `dialect`."""
+        return self.absent.get(dialect, f"the {dialect} dialect has no name for {self.suite}")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that can be compared. `root` holds `images/`; `ciphers` is the table of suites."""
+
+    root: Path = ROOT
+    ciphers: Path = ROOT / "lab" / "ciphers.yaml"
+
+    @cached_property
+    def vpns(self) -> dict[str, Vpn]:
+        """Each VPN by name: each folder of `images/` that has a vpn.yaml; controls first."""
+        files = sorted((self.root / "images").glob("*/vpn.yaml"))
+        found = [Vpn(path.parent.name, path.parent, read(path, VpnFile)) for path in files]
+        return {vpn.name: vpn for vpn in sorted(found, key=lambda vpn: (not vpn.file.control, vpn.name))}
+
+    @cached_property
+    def suites(self) -> dict[str, Suite]:
+        """Each suite by name, in the order of the file."""
+        rows = read(self.ciphers, list[Suite])
+        table = {row.suite: row for row in rows}
+        if len(table) != len(rows):
+            names = [row.suite for row in rows]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise UsageError(f"{self.ciphers}: suite named twice: {', '.join(twice)}")
+        return table
+
+    def choose_vpns(self, names: Sequence[str]) -> list[Vpn]:
+        """The VPNs named, and the controls: a comparison without its sentinel cannot be judged."""
+        wanted = set(names or self.vpns)
+        for name in wanted - set(self.vpns):
+            raise unknown("VPN", name, self.vpns)
+        return [vpn for vpn in self.vpns.values() if vpn.name in wanted or vpn.file.control]
+
+    def choose_suites(self, names: Sequence[str]) -> list[Suite]:
+        """The suites named; `all` and `quick` name sets."""
+        if not names or "all" in names:
+            return list(self.suites.values())
+        for name in set(names) - set(self.suites) - {"quick"}:
+            raise unknown("suite", name, [*self.suites, "all", "quick"])
+        return [row for row in self.suites.values() if row.suite in names or ("quick" in names and row.quick)]

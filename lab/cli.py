@@ -1,0 +1,289 @@
+"""The `lab` command: what it is asked for, in one place. Every command's work is done elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from lab import __version__, measures
+from lab.catalog import ROOT, Catalog
+from lab.errors import LabError, UsageError
+
+app = typer.Typer(
+    name="lab",
+    help="Compare Linux VPNs, ciphersuite by ciphersuite, and see where the CPU time goes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+console = Console()
+complaints = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+Results = Annotated[Path, typer.Option("--results", help="Where runs are kept.", envvar="LAB_RESULTS")]
+RESULTS = ROOT / "results"
+
+
+class Things(StrEnum):
+    """What `lab list` can list."""
+
+    VPNS = "vpns"
+    SUITES = "suites"
+    MEASURES = "measures"
+
+
+class EngineName(StrEnum):
+    """Where containers run."""
+
+    HOST = "host"
+
+
+def words(text: str) -> list[str]:
+    """A comma-separated option as a list."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def show(rows: list[dict[str, Any]], as_json: bool, title: str = "") -> None:
+    """Print rows as a table, or as JSON."""
+    if as_json:
+        console.print_json(json.dumps(rows))
+        return
+    table = Table(title=title or None, title_justify="left")
+    for column in rows[0] if rows else []:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    console.print(table)
+
+
+@app.command("list")
+def list_(what: Things, as_json: Json = False) -> None:
+    """List the VPNs, suites or measures that there are."""
+    catalog = Catalog()
+    if what is Things.VPNS:
+        rows = [
+            {
+                "vpn": vpn.name,
+                "variants": ", ".join(f"{name} ({v.records})" for name, v in vpn.file.variants.items()),
+                "what it is": f"{vpn.file.title}. {vpn.file.summary}",
+            }
+            for vpn in catalog.vpns.values()
+        ]
+    elif what is Things.SUITES:
+        dialects = sorted({vpn.file.dialect for vpn in catalog.vpns.values() if not vpn.file.control})
+        rows = [
+            {"suite": name, "title": suite.title, **{dialect: suite.native.get(dialect, "–") for dialect in dialects}}
+            for name, suite in catalog.suites.items()
+        ]
+    else:
+        rows = [{"measure": name, "what": each.TITLE, "unit": each.UNIT} for name, each in measures.every().items()]
+    show(rows, as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine can run, what it lacks, and the fix for each."""
+    from lab import doctor as checks
+
+    rows = checks.examine(Catalog())
+    show([row.shown() for row in rows], as_json, "What this machine can run")
+    if any(row.state == "missing" for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    only: Annotated[str | None, typer.Argument(help="One image; all where none is named.", show_default=False)] = None,
+    source: Annotated[
+        str, typer.Option("--from", help="Where the Debian root comes from: auto, stock or bootstrap.")
+    ] = "auto",
+) -> None:
+    """Build the images; what has not changed is left alone."""
+    from lab import engine, images
+
+    choices = {"auto": "auto", "stock": "stock", "bootstrap": "bootstrap"}
+    if source not in choices:
+        raise UsageError(f"unknown source {source!r}", f"valid names: {', '.join(choices)}")
+    images.build(engine.connect(), ROOT / "images", console.print, source=source, only=only)  # type: ignore[arg-type]
+
+
+@app.command()
+def up(
+    vpn: Annotated[
+        str | None, typer.Argument(help="The VPN; no VPN at all where none is named.", show_default=False)
+    ] = None,
+    variant: Annotated[str | None, typer.Option(help="Its data path; its first where none is named.")] = None,
+    cipher: Annotated[str | None, typer.Option(help="The suite; the first that it has where none is named.")] = None,
+    name: Annotated[str, typer.Option(help="The lab's name.")] = "lab",
+) -> None:
+    """Bring both ends and a tunnel up, to play with; `lab down` takes them down."""
+    from lab import engine, play
+
+    play.up(Catalog(), engine.connect(), console, vpn, variant, cipher, name)
+
+
+@app.command()
+def down(
+    name: Annotated[str, typer.Option(help="The lab's name.")] = "lab",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every lab, also those that a killed run left behind.")
+    ] = False,
+) -> None:
+    """Take a lab down: its containers, networks, volumes and secrets."""
+    from lab import engine, play
+
+    play.down(engine.connect(), console, None if everything else name)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show the labs that are up."""
+    from lab import engine, play
+
+    show(play.status(engine.connect()), as_json, "Labs on this engine")
+
+
+@app.command()
+def matrix(
+    vpns: Annotated[str, typer.Option(help="VPNs, with commas between; all where none is named.")] = "",
+    variants: Annotated[str, typer.Option(help="Only these data paths.")] = "",
+    ciphers: Annotated[str, typer.Option(help="all, quick, or suites with commas between.")] = "quick",
+    measured: Annotated[str, typer.Option("--measures", help="What to measure.")] = "throughput,transfer",
+    blocks: Annotated[int, typer.Option(help="How often every cell is measured.")] = 5,
+    duration: Annotated[float, typer.Option(help="Seconds of a timed load.")] = 5.0,
+    streams: Annotated[str, typer.Option(help="TCP streams, for example 1,4.")] = "1",
+    directions: Annotated[str, typer.Option(help="up (client to server), down, or up,down.")] = "up",
+    size: Annotated[str, typer.Option(help="File of a transfer: 10MB, 1GB, …")] = "10MB",
+    seed: Annotated[int, typer.Option(help="Orders the cells of each block.")] = 0,
+    engine_name: Annotated[EngineName, typer.Option("--engine", help="Where containers run.")] = EngineName.HOST,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
+    ] = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Measure every VPN with every suite in randomised blocks, and show the tables."""
+    from lab import engine
+    from lab.matrix import Prepared, Settings, execute, new_run, resumed
+    from lab.progress import Follow
+    from lab.store import Store
+
+    store = Store.open(results / resume) if resume else None
+    try:
+        settings = Settings.model_validate(
+            store.meta()["settings"]
+            if store
+            else {
+                "vpns": words(vpns),
+                "variants": words(variants),
+                "ciphers": words(ciphers),
+                "measures": words(measured),
+                "blocks": blocks,
+                "duration": duration,
+                "streams": words(streams),
+                "directions": words(directions),
+                "size": size_in_bytes(size),
+                "seed": seed,
+            }
+        )
+    except ValidationError as error:
+        faults = [f"--{fault['loc'][0]}: {fault['msg']}, got {fault['input']!r}" for fault in error.errors()]
+        raise UsageError("\n".join(faults)) from error
+    catalog = Catalog()
+    catalog.choose_vpns(settings.vpns), catalog.choose_suites(settings.ciphers), measures.choose(settings.measures)
+    prepared = Prepared(catalog, engine.connect(), settings)
+    if store:
+        resumed(store, prepared)
+    else:
+        store = new_run(results, prepared)
+    console.print(
+        f"run {store.folder.name}: {len(prepared.plan.cells)} cells x {settings.blocks} blocks", highlight=False
+    )
+    try:
+        counts = execute(prepared, store, Follow(console))
+    except KeyboardInterrupt as error:
+        kept = sum(1 for _ in store.read())
+        hint = f"`lab matrix --resume {store.folder.name}` goes on"
+        raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
+    from lab import report as reports  # after the run: measuring needs no pandas
+
+    reports.write(store, console, as_json=as_json)
+    if counts.get("failed") or counts.get("invalid"):
+        raise typer.Exit(1)
+
+
+def size_in_bytes(text: str) -> int:
+    """`10MB` as 10000000: units of a thousand, as the thesis and iperf3's networks count."""
+    units = {"GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1, "": 1}
+    digits = text.rstrip("BKMGbkmg")
+    unit = text[len(digits) :].upper()
+    if not digits.isdigit() or unit not in units:
+        raise UsageError(f"--size: {text!r} is not a size", "for example 10MB or 1GB")
+    return int(digits) * units[unit]
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="The run's name.")], results: Results = RESULTS, as_json: Json = False
+) -> None:
+    """Show a run's tables, and write its CSV, pictures and HTML page anew."""
+    from lab import report as reports
+    from lab.store import Store
+
+    reports.write(Store(results / run), console, as_json=as_json)
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A run.")],
+    b: Annotated[str, typer.Argument(help="Another.")],
+    margin: Annotated[float, typer.Option(help="Differences inside this share count as a tie.")] = 0.05,
+    results: Results = RESULTS,
+) -> None:
+    """Compare two runs cell by cell."""
+    from lab import report as reports
+    from lab.store import Store
+
+    reports.show_comparison(Store(results / a), Store(results / b), margin, console)
+
+
+@app.command()
+def thesis(run: Annotated[str, typer.Argument(help="The run's name.")], results: Results = RESULTS) -> None:
+    """Show a run beside the figures of the thesis that this lab rebuilds."""
+    from lab import thesis as theses
+    from lab.store import Store
+
+    store = Store(results / run)
+    theses.render(store.frame(), store.meta(), console)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Compare Linux VPNs, ciphersuite by ciphersuite, and see where the CPU time goes."""
+    if show_version:
+        console.print(f"lab {__version__}", highlight=False)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; every error of the lab ends here: its message, its next step, its exit code."""
+    try:
+        app()
+    except LabError as error:
+        complaints.print(f"lab: {error.message}", style="red", markup=False, highlight=False, soft_wrap=True)
+        if error.hint:
+            complaints.print(f"     {error.hint}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(1)

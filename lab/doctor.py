@@ -1,0 +1,94 @@
+"""What this machine can run, what it lacks, and the fix for each: everything that a run checks, told beforehand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lab import features, images, testbed
+from lab.catalog import ROOT, Catalog
+from lab.engine import Engine, connect
+from lab.errors import LabError
+
+DISK = 4 * 10**9
+"""Bytes that images, runs and payloads may take together."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing examined; `fix` is the next step where it is not `ok`."""
+
+    what: str
+    state: Literal["ok", "missing", "unsupported", "note"]
+    detail: str
+    fix: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """As a row of a table."""
+        return {"what": self.what, "state": self.state, "detail": self.detail, "fix": self.fix}
+
+
+def examine(catalog: Catalog) -> list[Finding]:
+    """Examine the machine, the engine, the images and each VPN; nothing is changed."""
+    found = list(_machine())
+    try:
+        engine = connect()
+    except LabError as error:
+        return [*found, Finding("Docker engine", "missing", error.message, error.hint)]
+    found.append(
+        Finding("Docker engine", "ok", f"{engine.facts['ServerVersion']}, kernel {engine.facts['KernelVersion']}")
+    )
+    found += _images(engine, catalog)
+    found += _vpns(engine, catalog)
+    forgotten = [name for name, is_forgotten in testbed.names(engine).items() if is_forgotten]
+    if forgotten:
+        found.append(
+            Finding("labs left behind", "note", ", ".join(forgotten), "`lab down --all`, or the next run removes them")
+        )
+    return found
+
+
+def _machine() -> Iterator[Finding]:
+    cores = os.cpu_count() or 1
+    if cores < 2:
+        yield Finding("processors", "note", "1: both ends and the load share it", "compare ratios, not rates")
+    else:
+        yield Finding("processors", "ok", str(cores))
+    free = shutil.disk_usage(ROOT).free
+    state: Literal["ok", "missing"] = "ok" if free > DISK else "missing"
+    yield Finding(
+        "disk", state, f"{free / 1e9:.0f} GB free", "" if state == "ok" else f"make room: {DISK / 1e9:.0f} GB"
+    )
+    if Path("/dev/net/tun").exists():
+        yield Finding("/dev/net/tun", "ok", "present")
+    else:
+        yield Finding("/dev/net/tun", "missing", "user-space VPNs need it", "modprobe tun")
+
+
+def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
+    for folder in sorted(path.parent for path in (catalog.root / "images").glob("*/Dockerfile")):
+        tag = images.tag_of(folder)
+        if images.is_current(engine, folder):
+            size = engine.client.images.get(tag).attrs["Size"]
+            yield Finding(f"image {folder.name}", "ok", f"{size / 1e6:.0f} MB with what it stands on")
+        else:
+            why = "out of date" if engine.image_id(tag) else "not built"
+            yield Finding(f"image {folder.name}", "missing", why, "`lab build`")
+
+
+def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
+    ready = [vpn for vpn in catalog.vpns.values() if images.is_current(engine, vpn.folder)]
+    lacks = features.lacks(engine, ready)
+    for vpn in ready:
+        count = sum(1 for suite in catalog.suites.values() if vpn.file.dialect in suite.native)
+        if vpn.name in lacks:
+            fix = "run the lab where the kernel has it"
+            yield Finding(f"VPN {vpn.name}", "unsupported", lacks[vpn.name], fix)
+        else:
+            yield Finding(
+                f"VPN {vpn.name}", "ok", f"{', '.join(vpn.file.variants)}; {count} of {len(catalog.suites)} suites"
+            )

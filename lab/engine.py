@@ -1,0 +1,117 @@
+"""Where containers run. Everything that is measured goes through this: no other file knows which engine it is on."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.containers import Container
+
+from lab.errors import LabError
+
+SOCKET = Path("/var/run/docker.sock")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command in a container said. 124 or 137: it ran out of time."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def complaint(self) -> str:
+        """Why it failed, in its own words: its last few lines."""
+        lines = [line for line in (self.stderr or self.stdout).splitlines() if line.strip()]
+        return "\n".join(lines[-8:]) or f"exit {self.status}"
+
+
+@dataclass
+class Engine:
+    """A Docker engine: `name` and `clock` are recorded with every sample."""
+
+    client: docker.DockerClient
+    name: str = "host"
+    clock: str = "wall"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def execute(self, container: Container, argv: Sequence[str], *, timeout: float = 30) -> Result:
+        """Run `argv` in a running container. It is killed after `timeout` seconds, by the container itself."""
+        limited = ["timeout", "--kill-after=2", str(timeout), *argv]
+        try:
+            status, output = container.exec_run(limited, demux=True)
+        except APIError as error:
+            raise LabError(f"{container.name}: {error.explanation or error}") from error
+        if status is None:
+            raise LabError(f"{container.name} stopped while it ran {argv[0]}")
+        stdout, stderr = (bytes(part or b"").decode(errors="replace") for part in cast(tuple[Any, Any], output))
+        return Result(status, stdout, stderr)
+
+    def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
+        """Run `argv` in a container of its own that is removed afterwards; without network unless asked for."""
+        defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True}
+        limited = ["timeout", "--kill-after=2", str(timeout), *argv]
+        container = self.client.containers.create(image, limited, **(defaults | options))
+        try:
+            container.start()
+            status = int(container.wait(timeout=timeout + 10)["StatusCode"])
+            stdout = container.logs(stdout=True, stderr=False).decode(errors="replace")
+            stderr = container.logs(stdout=False, stderr=True).decode(errors="replace")
+        finally:
+            container.remove(force=True)
+        return Result(status, stdout, stderr)
+
+    def image_id(self, tag: str) -> str | None:
+        """The id of an image, None where there is none by that tag."""
+        try:
+            return str(self.client.images.get(tag).id)
+        except ImageNotFound:
+            return None
+
+    @property
+    def processors(self) -> int:
+        """How many processors containers see."""
+        return int(self.facts["NCPU"])
+
+
+def connect() -> Engine:
+    """The Docker engine of this machine, or the one that DOCKER_HOST names.
+
+    Raises:
+        LabError: none answers; says whether it is missing, stopped or not permitted, and what to do.
+    """
+    try:
+        client = docker.from_env(timeout=120)
+        return Engine(client, facts=client.info())
+    except DockerException as error:
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: Exception) -> LabError:
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        return LabError(f"no Docker engine answers at DOCKER_HOST={host}: {error}", "correct or unset DOCKER_HOST")
+    if not SOCKET.exists():
+        return LabError(f"no Docker engine: {SOCKET} does not exist", "`make setup` installs and starts one")
+    if not os.access(SOCKET, os.R_OK | os.W_OK):
+        return LabError(f"no permission to use {SOCKET}", "run as root, or as a member of the group `docker`")
+    return LabError(f"the Docker engine does not answer at {SOCKET}", "`make setup` starts it")
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """A tar of `files` for `put_archive`: owned by root, readable by root alone."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o600
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

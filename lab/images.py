@@ -1,0 +1,142 @@
+"""Build the images: a Debian trixie root, the base on it, then a folder each. What has not changed is left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+
+from lab.engine import Engine
+from lab.errors import LabError, unknown
+
+SUITE = "trixie"
+STOCK = f"debian:{SUITE}-slim"
+ROOTFS = f"lab/rootfs:{SUITE}"
+DIGEST = "lab.digest"
+"""The label that holds the digest of the folder an image was built from."""
+PARENTS = "lab.parents"
+"""The label that names the image it stands on."""
+
+Source = Literal["auto", "stock", "bootstrap"]
+Say = Callable[[str], None]
+
+
+def build(engine: Engine, images: Path, say: Say, *, source: Source = "auto", only: str | None = None) -> None:
+    """Build every folder of `images` that has a Dockerfile; `base` first, since all others stand on it.
+
+    Raises:
+        LabError: a build failed; with the last lines of its output.
+    """
+    folders = sorted(path.parent for path in images.glob("*/Dockerfile"))
+    names = [folder.name for folder in folders]
+    if only is not None and only not in names:
+        raise unknown("image", only, names)
+    root = rootfs(engine, say, source=source)
+    base = _image(engine, images / "base", {"ROOTFS": root}, say)
+    for folder in folders:
+        if folder.name != "base" and only in (None, folder.name):
+            _image(engine, folder, {"BASE": base}, say)
+
+
+def rootfs(engine: Engine, say: Say, *, source: Source = "auto") -> str:
+    """The tag of a Debian root: the stock image where it is present or can be pulled, bootstrapped otherwise."""
+    if source != "bootstrap":
+        if engine.image_id(STOCK):
+            say(f"root: the stock image {STOCK} is present")
+            return STOCK
+        if engine.image_id(ROOTFS) and source == "auto":
+            say(f"root: {ROOTFS}, bootstrapped before")
+            return ROOTFS
+        try:
+            engine.client.images.pull(STOCK)
+            say(f"root: the stock image {STOCK}, pulled")
+            return STOCK
+        except DockerException as error:
+            if source == "stock":
+                raise LabError(
+                    f"{STOCK} is not present and cannot be pulled: {error}", "use --from bootstrap"
+                ) from error
+            say(f"root: {STOCK} is not present and cannot be pulled; bootstrapping it")
+    _bootstrap(engine)
+    say(f"root: {ROOTFS}, bootstrapped with mmdebstrap")
+    return ROOTFS
+
+
+def _bootstrap(engine: Engine) -> None:
+    """Import a root made by mmdebstrap: Debian's own mirror and keys, as its package configures them."""
+    tool = shutil.which("mmdebstrap")
+    if tool is None:
+        raise LabError("mmdebstrap is missing, and no stock image can be had", "apt-get install mmdebstrap")
+    with tempfile.TemporaryDirectory(prefix="lab-rootfs-") as directory:
+        tar = Path(directory) / "rootfs.tar"
+        made = subprocess.run(
+            [tool, "--variant=apt", "--include=ca-certificates", SUITE, str(tar)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if made.returncode:
+            raise LabError(f"mmdebstrap failed:\n{_tail(made.stderr)}")
+        repository, _, tag = ROOTFS.partition(":")
+        engine.client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
+        if engine.image_id(ROOTFS) is None:
+            raise LabError(f"the bootstrapped root could not be imported as {ROOTFS}")
+
+
+def _image(engine: Engine, folder: Path, arguments: dict[str, str], say: Say) -> str:
+    """Build one folder unless its image was built from just that; returns its tag."""
+    tag = tag_of(folder)
+    parents = "".join(f"{key}={engine.image_id(value)}" for key, value in sorted(arguments.items()))
+    labels = {DIGEST: folder_digest(folder), PARENTS: parents}
+    if _labels(engine, tag, *labels) == list(labels.values()):
+        say(f"{tag}: unchanged")
+        return tag
+    say(f"{tag}: building")
+    try:
+        engine.client.images.build(path=str(folder), tag=tag, buildargs=arguments, labels=labels, rm=True)
+    except BuildError as error:
+        lines = [str(part.get("stream") or part.get("error") or "") for part in error.build_log]
+        raise LabError(f"{tag} could not be built: {error.msg}\n{_tail(''.join(lines))}") from error
+    except APIError as error:
+        raise LabError(f"{tag} could not be built: {error.explanation}") from error
+    return tag
+
+
+def tag_of(folder: Path) -> str:
+    """The tag of the image built from a folder."""
+    return f"lab/{folder.name}:latest"
+
+
+def is_current(engine: Engine, folder: Path) -> bool:
+    """Whether there is an image of this folder as it is now."""
+    return _labels(engine, tag_of(folder), DIGEST) == [folder_digest(folder)]
+
+
+def _labels(engine: Engine, tag: str, *names: str) -> list[str | None]:
+    try:
+        labels = engine.client.images.get(tag).labels
+    except ImageNotFound:
+        return []
+    return [labels.get(name) for name in names]
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest of every file of a folder: names, executable bits and contents."""
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        executable = bool(path.stat().st_mode & 0o100)
+        digest.update(f"{path.relative_to(folder)}\0{executable}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _tail(text: str, lines: int = 12) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])

@@ -1,0 +1,125 @@
+"""Where the CPU time went: from two snapshots and two readings of the machine's clock to seconds, switches and cost.
+
+The machine's time comes from the first line of /proc/stat, read right before and right after the load by the shell
+that ran it (`images/base/bracket`). The time of each end is that of its control group: the VPN's processes and all
+their children, those that ended included. The kernel charges interrupts to whoever they interrupted, so `cpu_system`
+of an end can hold some of the machine's `cpu_softirq`. The split into user and system is sampled by the kernel's tick;
+totals are exact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+GIGABYTE = 1e9
+TICKS = 100
+"""USER_HZ: what a second is in /proc/stat, on every Linux (include/uapi/asm-generic/param.h)."""
+
+STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+"""The columns of /proc/stat in their order (proc(5)); guest time is part of user."""
+
+BUSY = ("user", "nice", "system", "irq", "softirq")
+SHOWN = ("user", "system", "softirq", "irq", "idle", "iowait", "steal")
+"""The states as they are shown: `user` includes `nice`."""
+
+SATURATED = 0.9
+"""A share of a processor from which on a thread, or of all from which on the machine, counts as the limit."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One figure: `metric` at `end` (an end, or `machine`), in `unit`."""
+
+    metric: str
+    unit: str
+    end: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """Wall-clock seconds of a load, and the seconds of CPU that the whole machine spent in each state meanwhile."""
+
+    wall: float
+    machine: dict[str, float]
+
+    LINE = re.compile(r"^bracket (\d+\.\d+) cpu +([\d ]+)$", re.MULTILINE)
+
+    @classmethod
+    def parse(cls, stderr: str) -> Bracket:
+        """Read what `images/base/bracket` printed after the load's own messages."""
+        found = cls.LINE.findall(stderr)[-2:]
+        if len(found) != 2:
+            raise ValueError(f"no two bracket lines in {stderr[-200:]!r}")
+        (before, old), (after, new) = found
+        ticks = zip(STATES, map(int, old.split()), map(int, new.split()), strict=False)
+        return cls(float(after) - float(before), {state: (late - early) / TICKS for state, early, late in ticks})
+
+    @classmethod
+    def strip(cls, stderr: str) -> str:
+        """`stderr` without the lines of the bracket."""
+        return cls.LINE.sub("", stderr)
+
+    @property
+    def busy(self) -> float:
+        """Seconds of CPU that were neither idle nor another machine's."""
+        return sum(self.machine[state] for state in BUSY)
+
+
+def readings(load: dict[str, Any], payload: float) -> list[Reading]:
+    """The whole ledger of a load (see `lab.tunnel.Tunnel.load`) that carried `payload` bytes."""
+    bracket = Bracket.parse(load["stderr"])
+    gigabytes = payload / GIGABYTE
+    rows = [Reading("wall", "s", "machine", bracket.wall), Reading("payload", "B", "machine", payload)]
+    machine = bracket.machine | {"user": bracket.machine["user"] + bracket.machine["nice"]}
+    rows += [Reading(f"cpu_{state}", "s", "machine", machine[state]) for state in SHOWN]
+    threads = load["after"]["kernel_threads"] - load["before"]["kernel_threads"]
+    rows.append(Reading("cpu_kernel_threads", "s", "machine", threads))
+    if gigabytes:
+        rows.append(Reading("cost", "s/GB", "machine", bracket.busy / gigabytes))
+    for end, old in load["before"]["ends"].items():
+        new = load["after"]["ends"][end]
+        spent = {key: new[key] - old[key] for key in ("cpu", "user", "system", "voluntary", "involuntary")}
+        share = spent["user"] / (spent["user"] + spent["system"]) if spent["user"] + spent["system"] else 0.0
+        rows.append(Reading("cpu_user", "s", end, spent["cpu"] * share))
+        rows.append(Reading("cpu_system", "s", end, spent["cpu"] * (1 - share)))
+        if end in ("server", "client"):
+            kinds = ("voluntary", "involuntary")
+            rows += [Reading(f"context_switches_{kind}", "count", end, spent[kind]) for kind in kinds]
+            if gigabytes:
+                rows.append(Reading("cost", "s/GB", end, spent["cpu"] / gigabytes))
+    return rows
+
+
+def bottleneck(rows: Sequence[Reading], processors: int) -> str:
+    """What held the load back: `cpu:<end>` or `cpu:machine`, `generator`, or `other` (the link, or waiting).
+
+    A VPN's end that kept a processor busy was the limit; so was the machine when no processor was left. A load
+    generator that did so measured itself.
+    """
+    value = {(row.metric, row.end): row.value for row in rows}
+    wall = value[("wall", "machine")]
+    spent = {
+        end: (value[("cpu_user", end)] + value[("cpu_system", end)]) / wall
+        for metric, end in value
+        if metric == "cpu_user"
+    }
+    for end in ("server", "client"):
+        if spent.get(end, 0.0) >= SATURATED:
+            return f"cpu:{end}"
+    busy = sum(value[(f"cpu_{state}", "machine")] for state in ("user", "system", "irq", "softirq")) / wall
+    if busy >= SATURATED * processors:
+        return "cpu:machine"
+    if max(spent.get("server-load", 0.0), spent.get("client-load", 0.0)) >= SATURATED:
+        return "generator"
+    return "other"
+
+
+def gap(rows: Sequence[Reading], processors: int) -> float:
+    """The share of the machine's time that its states do not account for (0 when they close)."""
+    value = {(row.metric, row.end): row.value for row in rows}
+    whole = value[("wall", "machine")] * processors
+    return (whole - sum(value[(f"cpu_{state}", "machine")] for state in states)) / whole

@@ -1,0 +1,170 @@
+"""`lab matrix`: check everything, then run the plan, then show it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+from docker.models.containers import Container
+from pydantic import Field
+
+from lab import environment, features, images, measures, plan, signals, testbed
+from lab.catalog import Catalog, Vpn
+from lab.documents import Document
+from lab.engine import Engine
+from lab.errors import LabError, UsageError
+from lab.measures import Measure, Options
+from lab.run import Run, outcomes
+from lab.store import Store
+from lab.tunnel import tunnel
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Settings(Document):
+    """What the user asked for; kept in `meta.json`, so that `--resume` needs no other word."""
+
+    vpns: list[str] = []
+    variants: list[str] = []
+    ciphers: list[str] = ["quick"]
+    measures: list[str] = ["throughput", "transfer"]
+    blocks: Positive = 5
+    seed: int = 0
+    duration: Annotated[float, Field(gt=0, le=600)] = 5.0
+    streams: list[Annotated[int, Field(ge=1, le=64)]] = [1]
+    directions: list[Literal["up", "down"]] = ["up"]
+    size: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 10_000_000
+
+    def options(self) -> Options:
+        """The part that measures look at."""
+        return Options(self.duration, tuple(self.streams), tuple(self.directions), self.size)
+
+
+class Progress(Protocol):
+    """How a run is followed."""
+
+    def start(self, todo: int, total: int) -> AbstractContextManager[None]:
+        """`todo` of `total` samples are still to be taken."""
+
+    def before(self, step: plan.Step) -> None:
+        """A sample begins."""
+
+    def after(self, step: plan.Step, sample: Mapping[str, Any]) -> None:
+        """A sample is on the disk."""
+
+
+class Prepared:
+    """A plan that is known to fit this catalog and this engine; nothing has been started yet."""
+
+    def __init__(self, catalog: Catalog, engine: Engine, settings: Settings) -> None:
+        self.catalog, self.engine, self.settings = catalog, engine, settings
+        self.measures: dict[str, Measure] = measures.choose(settings.measures)
+        self.vpns = catalog.choose_vpns(settings.vpns)
+        self.suites = catalog.choose_suites(settings.ciphers)
+        known = {variant for vpn in self.vpns for variant in vpn.file.variants}
+        for variant in settings.variants:
+            if variant not in known:
+                raise UsageError(
+                    f"unknown variant {variant!r} for these VPNs", f"valid names: {', '.join(sorted(known))}"
+                )
+        check_images(engine, catalog, self.vpns)
+        options = settings.options()
+        self.plan = plan.make(
+            catalog,
+            self.vpns,
+            self.suites,
+            {name: measure.conditions(options) for name, measure in self.measures.items()},
+            blocks=settings.blocks,
+            seed=settings.seed,
+            lacks=features.lacks(engine, self.vpns),
+            variants=settings.variants,
+        )
+
+    def fingerprint(self) -> str:
+        """A digest of the plan's cells: a run is only resumed by the plan that it was started with."""
+        cells = "\n".join(sorted(map(str, [*self.plan.cells, *self.plan.unsupported])))
+        return hashlib.sha256(cells.encode()).hexdigest()[:16]
+
+    def meta(self) -> dict[str, Any]:
+        """What `meta.json` says of a run of this plan."""
+        return {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "settings": self.settings.model_dump(),
+            "options": asdict(self.settings.options()),
+            "plan": self.fingerprint(),
+            "controls": [vpn.name for vpn in self.vpns if vpn.file.control],
+            "processors": self.engine.processors,
+            **environment.describe(self.engine, self.vpns),
+        }
+
+
+def new_run(results: Path, prepared: Prepared) -> Store:
+    """A new run folder, named by the time and a few letters."""
+    letters = "".join(random.SystemRandom().choices("abcdefghjkmnpqrstuvwxyz", k=3))
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{letters}"
+    return Store.create(results / name, prepared.meta())
+
+
+def resumed(store: Store, prepared: Prepared) -> None:
+    """Check that `store` was made by this plan.
+
+    Raises:
+        LabError: the catalog, the kernel or a measure has changed since.
+    """
+    if store.meta()["plan"] != prepared.fingerprint():
+        raise LabError(
+            f"{store.folder.name} was planned with other cells than this checkout and kernel give",
+            "go back to the commit that it was started from, or start a new run",
+        )
+
+
+def execute(prepared: Prepared, store: Store, progress: Progress) -> dict[str, int]:
+    """Take every sample that is missing; returns the number of samples by outcome.
+
+    Raises:
+        LabError: something other than a sample failed; KeyboardInterrupt: it was stopped. What was measured is kept.
+    """
+    with signals.interruptible(), signals.alone(f"run {store.folder.name}"):
+        testbed.sweep_forgotten(prepared.engine)
+        with testbed.opened(prepared.engine, f"{store.folder.name}-{secrets.token_hex(2)}") as bed:
+            meter = bed.start("meter", bed.compose.resolve(bed.variables))
+            meta = store.meta()
+            if "ends" not in meta:
+                store.write_meta(meta | {"ends": _ends(prepared, bed, meter)})
+            taken = sum(1 for sample in store.read() if sample["position"] >= 0)
+            total = len(prepared.plan.steps())
+            run = Run(prepared.catalog, bed, meter, store, prepared.measures, prepared.settings.options())
+            with progress.start(total - taken, total):
+                run.execute(prepared.plan, progress.before, progress.after)
+    return outcomes(list(store.read()))
+
+
+def _ends(prepared: Prepared, bed: testbed.Testbed, meter: Container) -> dict[str, Any]:
+    """Offloads and sysctls of both ends, read in the first tunnel that comes up."""
+    for cell in prepared.plan.cells:
+        vpn, suite = prepared.catalog.vpns[cell.vpn], prepared.catalog.suites[cell.suite]
+        try:
+            with tunnel(bed, meter, vpn, cell.variant, suite) as this:
+                return environment.describe_ends(bed, {end: this.containers[end] for end in ("server", "client")})
+        except LabError:
+            continue
+    return {}
+
+
+def check_images(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> None:
+    """Check that every image that is needed is there and was built from this checkout.
+
+    Raises:
+        LabError: one is missing or out of date; names them all.
+    """
+    folders = [catalog.root / "images" / name for name in ("base", "meter")] + [vpn.folder for vpn in vpns]
+    stale = [folder.name for folder in folders if not images.is_current(engine, folder)]
+    if stale:
+        raise LabError(f"images missing or out of date: {', '.join(stale)}", "`lab build` makes them")

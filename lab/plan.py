@@ -1,0 +1,109 @@
+"""Which cells to measure, and in which order: seeded randomised complete blocks.
+
+Every block holds every cell once, in an order of its own, so that whatever drifts on a shared machine falls on all
+cells alike and ratios taken within a block cancel it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lab.catalog import Catalog, Suite, Vpn
+
+
+@dataclass(frozen=True)
+class Cell:
+    """vpn x variant x suite x measure x conditions; `conditions` as sorted `key=value` words."""
+
+    vpn: str
+    variant: str
+    suite: str
+    measure: str
+    conditions: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(word for word in (self.vpn, self.variant, self.suite, self.measure, self.conditions) if word)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sample to take: the cell, its block (from 0) and its position in that block (from 0)."""
+
+    block: int
+    position: int
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells that can run, in blocks; and those that cannot, each with its reason."""
+
+    cells: tuple[Cell, ...]
+    unsupported: Mapping[Cell, str]
+    blocks: int
+    seed: int
+
+    def steps(self) -> list[Step]:
+        """Every sample in order. The order of block n depends on the seed and n alone."""
+        steps = []
+        for block in range(self.blocks):
+            order = list(self.cells)
+            random.Random(f"{self.seed}/{block}").shuffle(order)
+            steps += [Step(block, position, cell) for position, cell in enumerate(order)]
+        return steps
+
+
+def conditions_text(conditions: Mapping[str, object]) -> str:
+    """`{"streams": 1, "direction": "up"}` as `direction=up streams=1`."""
+    return " ".join(f"{key}={conditions[key]}" for key in sorted(conditions))
+
+
+def parse_conditions(text: str) -> dict[str, str]:
+    """The inverse of `conditions_text`; values are strings."""
+    return dict(word.split("=", 1) for word in text.split())
+
+
+def make(
+    catalog: Catalog,
+    vpns: Sequence[Vpn],
+    suites: Sequence[Suite],
+    conditions: Mapping[str, Sequence[str]],
+    *,
+    blocks: int,
+    seed: int,
+    lacks: Mapping[str, str],
+    variants: Sequence[str] = (),
+) -> Plan:
+    """Cross the VPNs with the suites and measures.
+
+    A control runs its own suites whatever was chosen. `conditions` maps each measure to its sets of conditions;
+    `lacks` maps a VPN to the reason why this engine cannot run it; `variants` limits all but controls.
+    """
+    cells: list[Cell] = []
+    unsupported: dict[Cell, str] = {}
+    for vpn in vpns:
+        dialect = vpn.file.dialect
+        everything = catalog.suites.values()
+        rows = [row for row in everything if dialect in row.native] if vpn.file.control else _spoken(catalog, suites)
+        for variant in vpn.file.variants:
+            if variants and not vpn.file.control and variant not in variants:
+                continue
+            for row in rows:
+                for measure, sets in conditions.items():
+                    for text in sets:
+                        cell = Cell(vpn.name, variant, row.suite, measure, text)
+                        if vpn.name in lacks:
+                            unsupported[cell] = lacks[vpn.name]
+                        elif dialect not in row.native:
+                            unsupported[cell] = row.why_absent(dialect)
+                        else:
+                            cells.append(cell)
+    return Plan(tuple(cells), unsupported, blocks, seed)
+
+
+def _spoken(catalog: Catalog, suites: Sequence[Suite]) -> list[Suite]:
+    """The suites that some VPN which is no control speaks: a control's own rows mean nothing to the others."""
+    controls = {vpn.file.dialect for vpn in catalog.vpns.values() if vpn.file.control}
+    return [row for row in suites if not row.native or set(row.native) - controls]

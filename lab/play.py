@@ -1,0 +1,107 @@
+"""A lab to play with: `lab up`, `lab status`, `lab down`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docker.models.containers import Container
+from rich.console import Console
+
+from lab import features, testbed
+from lab.catalog import Catalog, Suite, Vpn
+from lab.engine import Engine
+from lab.errors import LabError, Unsupported, UsageError, unknown
+from lab.matrix import check_images
+from lab.signals import interruptible
+from lab.tunnel import bring_up
+
+
+def up(
+    catalog: Catalog,
+    engine: Engine,
+    console: Console,
+    name: str | None,
+    variant: str | None,
+    cipher: str | None,
+    lab: str,
+) -> None:
+    """Bring a lab up with one tunnel, prove the tunnel, and say how to use it.
+
+    Raises:
+        UsageError: no such VPN, variant or suite. LabError: it did not come up; nothing is left behind.
+    """
+    vpn, variant, suite = _chosen(catalog, name, variant, cipher)
+    check_images(engine, catalog, [vpn])
+    if reason := features.lacks(engine, [vpn]).get(vpn.name):
+        raise Unsupported(f"{vpn.name} cannot run here: {reason}")
+    if lab in testbed.names(engine):
+        raise LabError(f"a lab named {lab!r} is up already", f"`lab down --name {lab}`, or choose another --name")
+    ends: dict[str, Container] = {}
+    with interruptible(), testbed.opened(engine, lab, keep=True) as bed:
+        meter = bed.start("meter", bed.compose.resolve(bed.variables))
+        this = bring_up(bed, meter, vpn, variant, suite, ends)
+        this.prove()
+        bed.payload(10_000_000)
+    console.print(
+        f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {this.handshake:.2f} s"
+    )
+    for words in (
+        f"ping {this.address('server')}",
+        f"iperf3 --client {this.address('server')}",
+        f"tcpdump -n -i {vpn.file.interface}",
+    ):
+        console.print(f"  docker exec -it lab-{lab}-client-load {words}", markup=False, highlight=False)
+    console.print(f"`lab down --name {lab}` takes it down.", highlight=False)
+
+
+def _chosen(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:
+    """The VPN, variant and suite meant: the first that fits where none is named."""
+    vpns = catalog.vpns
+    if name is not None and name not in vpns:
+        raise unknown("VPN", name, vpns)
+    vpn = vpns[name] if name else next(iter(vpns.values()))
+    variants = vpn.file.variants
+    if variant is not None and variant not in variants:
+        raise unknown(f"variant of {vpn.name}", variant, variants)
+    spoken = {row.suite: row for row in catalog.suites.values() if vpn.file.dialect in row.native}
+    if cipher is not None and cipher not in catalog.suites:
+        raise unknown("suite", cipher, spoken)
+    if cipher is not None and cipher not in spoken:
+        raise UsageError(f"{vpn.name} has no {cipher}: {catalog.suites[cipher].why_absent(vpn.file.dialect)}")
+    return vpn, variant or next(iter(variants)), spoken[cipher] if cipher else next(iter(spoken.values()))
+
+
+def down(engine: Engine, console: Console, name: str | None) -> None:
+    """Take down one lab, or with None every lab whose process does not live any more and every lab to play with.
+
+    Raises:
+        UsageError: there is no lab of that name.
+    """
+    known = testbed.names(engine)
+    if name is not None and name not in known:
+        raise UsageError(f"no lab named {name!r} is up", f"labs that are: {', '.join(sorted(known)) or 'none'}")
+    for each in [name] if name else sorted(known):
+        count = testbed.sweep(engine, each)
+        console.print(f"lab {each!r}: {count} containers, networks and volumes removed", highlight=False)
+    if not known:
+        console.print("no lab is up")
+
+
+def status(engine: Engine) -> list[dict[str, Any]]:
+    """Each lab on the engine: what runs in it, and who holds it."""
+    rows = []
+    for name, forgotten in sorted(testbed.names(engine).items()):
+        ends = testbed.found(engine, name, role="client")
+        environment = dict(entry.split("=", 1) for entry in ends[0].attrs["Config"]["Env"]) if ends else {}
+        image = ends[0].attrs["Config"]["Image"] if ends else ""
+        rows.append(
+            {
+                "lab": name,
+                "vpn": image.removeprefix("lab/").removesuffix(":latest"),
+                "variant": environment.get("VARIANT", ""),
+                "suite": environment.get("SUITE", ""),
+                "containers": len(testbed.found(engine, name)),
+                "state": "left behind by a killed run" if forgotten else "up",
+            }
+        )
+    return rows

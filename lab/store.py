@@ -1,0 +1,171 @@
+"""The run folder: `meta.json` and `samples.jsonl` hold everything; `results.csv` and the reports are derived from them.
+
+`samples.jsonl` is append-only: one line a sample, written and synced before the next sample starts, each with a
+checksum of itself. A line cut short by a crash is set aside, an edited one is an error: neither is ever read as a
+measurement.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import LabError, UsageError
+from lab.plan import Cell
+
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA = 1
+COLUMNS = (
+    "run", "block", "position", "vpn", "variant", "records", "suite", "measure", "conditions",
+    "metric", "unit", "end", "value", "outcome", "reason", "engine", "clock", "bottleneck",
+)  # fmt: skip
+"""The columns of results.csv: one row a figure; a sample without figures has one row without a metric."""
+
+
+class Store:
+    """One run's folder, open for appending."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.samples = folder / "samples.jsonl"
+
+    @classmethod
+    def create(cls, folder: Path, meta: Mapping[str, Any]) -> Store:
+        """Make the folder and write `meta.json`.
+
+        Raises:
+            LabError: the folder exists or cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True)
+            store = cls(folder)
+            store.write_meta(meta)
+        except FileExistsError as error:
+            raise LabError(
+                f"{folder} exists already", f"`lab matrix --resume {folder.name}` goes on with it"
+            ) from error
+        except OSError as error:
+            raise LabError(f"{folder} cannot be written: {error.strerror}", "choose another with --results") from error
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Open an existing run for appending; a torn last line is moved to `samples.torn`."""
+        store = cls(folder)
+        store.meta()
+        if store.samples.exists():
+            data = store.samples.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                with (folder / "samples.torn").open("ab") as torn:
+                    torn.write(data[whole:] + b"\n")
+                os.truncate(store.samples, whole)
+        return store
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        """Replace `meta.json`, whole or not at all."""
+        text = json.dumps({"schema": SCHEMA, **meta}, indent=1, sort_keys=True) + "\n"
+        fresh = self.folder / "meta.json.new"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(self.folder / "meta.json")
+
+    def meta(self) -> dict[str, Any]:
+        """What was planned, and on what.
+
+        Raises:
+            UsageError: there is no such run, or it has another schema.
+        """
+        path = self.folder / "meta.json"
+        try:
+            meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UsageError(f"no run at {self.folder}: it has no meta.json", _runs(self.folder.parent)) from error
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from error
+        if meta.get("schema") != SCHEMA:
+            raise UsageError(f"{path} has schema {meta.get('schema')}, this lab reads {SCHEMA}")
+        return meta
+
+    def append(self, sample: Mapping[str, Any]) -> None:
+        """Add one sample; it is on the disk when this returns.
+
+        Raises:
+            LabError: it could not be written; what was there before is untouched.
+        """
+        line = json.dumps({**sample, "check": _checksum(sample)}, sort_keys=True) + "\n"
+        try:
+            with self.samples.open("ab") as file:
+                size = file.tell()
+                try:
+                    file.write(line.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                except OSError:
+                    os.truncate(self.samples, size)
+                    raise
+        except OSError as error:
+            hint = f"make room, then `lab matrix --resume {self.folder.name}`"
+            raise LabError(f"{self.samples} cannot be written: {error.strerror}", hint) from error
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Every sample in the order in which it was taken.
+
+        Raises:
+            LabError: a line is cut short or was changed; names it.
+        """
+        if not self.samples.exists():
+            return
+        for number, line in enumerate(self.samples.read_text(encoding="utf-8").split("\n")[:-1], start=1):
+            try:
+                sample = json.loads(line)
+                intact = sample.pop("check", None) == _checksum(sample)
+            except (ValueError, AttributeError):
+                intact = False
+            if not intact:
+                raise LabError(
+                    f"{self.samples}:{number}: this line was cut short or changed after it was written",
+                    f"restore it, or delete it and measure it again with `lab matrix --resume {self.folder.name}`",
+                )
+            yield sample
+
+    def frame(self) -> pandas.DataFrame:
+        """All figures, tidy, with COLUMNS: what results.csv holds."""
+        import pandas
+
+        return pandas.DataFrame([row for sample in self.read() for row in _rows(sample)], columns=list(COLUMNS))
+
+    def write_csv(self) -> Path:
+        """Derive `results.csv`."""
+        path = self.folder / "results.csv"
+        self.frame().to_csv(path, index=False, float_format="%.10g")
+        return path
+
+
+def load_frame(folder: Path) -> pandas.DataFrame:
+    """The figures of a run, from its samples."""
+    return Store(folder).frame()
+
+
+def cell_of(sample: Mapping[str, Any]) -> Cell:
+    """The cell of a sample."""
+    return Cell(*(sample[key] for key in ("vpn", "variant", "suite", "measure", "conditions")))
+
+
+def _rows(sample: Mapping[str, Any]) -> list[list[Any]]:
+    figures = sample.get("readings") or [{"metric": None, "unit": None, "end": None, "value": None}]
+    return [[{**sample, **figure}.get(column) for column in COLUMNS] for figure in figures]
+
+
+def _checksum(sample: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(sample, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _runs(results: Path) -> str:
+    known = sorted(path.parent.name for path in results.glob("*/meta.json"))
+    return f"runs in {results}: {', '.join(known)}" if known else f"{results} holds no run yet"

@@ -1,0 +1,185 @@
+"""A fresh tunnel: two ends, their loads, the handshake timed, and the data path proved before anything counts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from docker.models.containers import Container
+
+from lab import proof
+from lab.catalog import Probe, Suite, Vpn
+from lab.engine import Result
+from lab.errors import InvalidSample, LabError, Unsupported
+from lab.ledger import Bracket
+from lab.testbed import Testbed
+from lab.topology import Topology
+
+UP_LIMIT = 30.0
+"""Seconds that an end may take to come up."""
+
+ENDS = ("server", "client", "server-load", "client-load")
+UNSUPPORTED = 127
+"""The exit status by which an image says that it does not support a suite or variant."""
+
+
+@dataclass
+class Tunnel:
+    """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first answer."""
+
+    bed: Testbed
+    meter: Container
+    vpn: Vpn
+    variant: str
+    suite: Suite
+    containers: dict[str, Container]
+    plan: Topology
+    handshake: float = 0.0
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def native(self) -> str:
+        """The suite by the name that this VPN's dialect has for it."""
+        return self.suite.native[self.vpn.file.dialect]
+
+    def address(self, end: str) -> str:
+        """The address of `server` or `client` inside the tunnel."""
+        return self.plan.services[end].environment["TUNNEL_ADDRESS"]
+
+    def execute(self, end: str, argv: Sequence[str], *, timeout: float = 30) -> Result:
+        """Run a command at one of the ENDS."""
+        return self.bed.engine.execute(self.containers[end], argv, timeout=timeout)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The counters of every end, as `images/meter/snapshot` gives them, by the end's name."""
+        roles = {str(container.id): end for end, container in self.containers.items()}
+        result = self.bed.engine.execute(self.meter, ["snapshot", *roles])
+        if result.status:
+            raise LabError(f"the meter could not read the ends: {result.complaint}")
+        reading = json.loads(result.stdout)
+        ends = {roles[container]: counters for container, counters in reading["ends"].items()}
+        return {"kernel_threads": reading["kernel_threads"], "ends": ends}
+
+    def load(self, argv: Sequence[str], *, timeout: float) -> dict[str, Any]:
+        """Run a load beside the client, between two snapshots; returns all of it, raw.
+
+        Raises:
+            LabError: the load failed; in its own words.
+        """
+        before = self.snapshot()
+        result = self.execute("client-load", ["bracket", *argv], timeout=timeout)
+        after = self.snapshot()
+        if result.status:
+            raise LabError(f"{argv[0]} failed: {_without_bracket(result).complaint}")
+        return {"argv": list(argv), "stdout": result.stdout, "stderr": result.stderr, "before": before, "after": after}
+
+    def logs(self) -> dict[str, str]:
+        """What the daemons of both ends wrote so far."""
+        script = 'for f in /run/vpn/*.log; do [ -f "$f" ] && tail -n 60 "$f"; done; :'
+        return {end: self.execute(end, ["sh", "-c", script]).stdout for end in ("server", "client")}
+
+    def prove(self) -> None:
+        """Read the suite back from both ends and look at the wire.
+
+        Raises:
+            InvalidSample: an end says another suite, or the wire carries what it must not.
+        """
+        way = self.vpn.proof(self.variant)
+        marker = secrets.token_hex(16)
+        look = ["wire-proof", self.address("client"), marker, self.vpn.file.variants[self.variant].wire]
+        wire = self.bed.pool.submit(self.execute, "server-load", look)
+        if way.suite:
+            ends: dict[str, Probe] = {"server": way.suite.server, "client": way.suite.client}
+            asked = {end: self.bed.pool.submit(self.execute, end, probe.run) for end, probe in ends.items()}
+            said = {end: proof.groups(ends[end].match, asked[end].result().stdout) for end in ends}
+            self.evidence["suite"] = said
+            for end, suite in said.items():
+                if suite != self.native:
+                    raise InvalidSample(f"the {end} negotiated {suite or 'nothing that it tells'}, not {self.native}")
+        result = wire.result()
+        if result.status:
+            raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
+        encrypts = self.vpn.file.encrypts and self.suite.encrypts
+        self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), encrypts=encrypts)
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """The VPN's own byte counters by end (`rx`, `tx`); empty where it has none."""
+        way = self.vpn.proof(self.variant).counters
+        if way is None:
+            return {}
+        return {
+            end: proof.named(probe.match, self.execute(end, probe.run).stdout)
+            for end, probe in (("server", way.server), ("client", way.client))
+        }
+
+
+@contextmanager
+def tunnel(bed: Testbed, meter: Container, vpn: Vpn, variant: str, suite: Suite) -> Iterator[Tunnel]:
+    """Fresh containers, both ends up; everything is removed afterwards. Raises what `bring_up` raises."""
+    containers: dict[str, Container] = {}
+    try:
+        yield bring_up(bed, meter, vpn, variant, suite, containers)
+    finally:
+        bed.remove(containers)
+
+
+def bring_up(
+    bed: Testbed, meter: Container, vpn: Vpn, variant: str, suite: Suite, containers: dict[str, Container]
+) -> Tunnel:
+    """Start the four containers and bring both ends up; `containers` is filled as they start, for the caller to remove.
+
+    Raises:
+        Unsupported: an image says that it cannot do this suite or variant.
+        LabError: an end did not come up; with the reason that it gave.
+    """
+    plan = bed.compose.resolve(tunnel_variables(bed, vpn, variant, suite))
+    for pair in (ENDS[:2], ENDS[2:]):
+        jobs = {end: bed.pool.submit(_start, bed, plan, vpn, end) for end in pair}
+        wait(jobs.values())
+        containers |= {end: job.result() for end, job in jobs.items() if not job.exception()}
+        for job in jobs.values():
+            job.result()
+    this = Tunnel(bed, meter, vpn, variant, suite, containers, plan)
+    _up(this, "server")
+    this.handshake = _up(this, "client")
+    return this
+
+
+def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict[str, str]:
+    """What fills the topology's gaps for one tunnel."""
+    native = suite.native[vpn.file.dialect]
+    variables = bed.variables | {"LAB_VPN": vpn.name, "LAB_VARIANT": variant, "LAB_SUITE": native}
+    if vpn.file.addresses == "wire":
+        variables |= {f"LAB_TUNNEL_{end}": bed.variables[f"LAB_{end}"] for end in ("SERVER", "CLIENT")}
+    return variables
+
+
+def _start(bed: Testbed, plan: Topology, vpn: Vpn, end: str) -> Container:
+    service = plan.services[end]
+    return bed.start(end, plan, service if end.endswith("-load") else service.limited_to(vpn.file.needs))
+
+
+def _up(this: Tunnel, end: str) -> float:
+    """Bring one end up; returns the seconds its `up` took, by the clock of its own kernel."""
+    script = 'before=$EPOCHREALTIME; up || exit $?; echo "took $before $EPOCHREALTIME"'
+    started = time.monotonic()
+    result = this.execute(end, ["bash", "-c", script], timeout=UP_LIMIT)
+    if result.status == UNSUPPORTED:
+        raise Unsupported(result.complaint)
+    if result.status in (124, 137):
+        said = "".join(f"\n{line}" for line in result.complaint.splitlines())
+        raise LabError(f"the {end} was not up after {time.monotonic() - started:.0f} s{said}")
+    if result.status:
+        raise LabError(f"the {end} did not come up: {result.complaint}")
+    _, before, after = result.stdout.splitlines()[-1].split()
+    return float(after) - float(before)
+
+
+def _without_bracket(result: Result) -> Result:
+    return Result(result.status, result.stdout, Bracket.strip(result.stderr))
