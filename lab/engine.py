@@ -14,8 +14,9 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
-from lab.errors import LabError
+from lab.errors import LabError, unknown
 
+ENGINES = ("host",)
 SOCKET = Path("/var/run/docker.sock")
 
 
@@ -82,15 +83,17 @@ class Engine:
         return int(self.facts["NCPU"])
 
 
-def connect() -> Engine:
-    """The Docker engine of this machine, or the one that DOCKER_HOST names.
+def connect(name: str = "host") -> Engine:
+    """The engine `name`: `host` is the Docker engine of this machine, or the one that DOCKER_HOST names.
 
     Raises:
         LabError: none answers; says whether it is missing, stopped or not permitted, and what to do.
     """
+    if name not in ENGINES:
+        raise unknown("engine", name, ENGINES)
     try:
         client = docker.from_env(timeout=120)
-        return Engine(client, facts=client.info())
+        return Engine(client, name, facts=client.info())
     except DockerException as error:
         raise _unreachable(error) from error
 

@@ -122,4 +122,4 @@ def gap(rows: Sequence[Reading], processors: int) -> float:
     """The share of the machine's time that its states do not account for (0 when they close)."""
     value = {(row.metric, row.end): row.value for row in rows}
     whole = value[("wall", "machine")] * processors
-    return (whole - sum(value[(f"cpu_{state}", "machine")] for state in states)) / whole
+    return (whole - sum(value[(f"cpu_{state}", "machine")] for state in SHOWN)) / whole

@@ -343,7 +343,7 @@ def handshake(df: pd.DataFrame) -> Table:
     return Table("handshake", "Handshake, s: from the client's start to the first byte through", columns, lines, 2)
 
 
-def comparison(compared: pd.DataFrame, names: tuple[str, str]) -> Table:
+def comparison(compared: pd.DataFrame, names: tuple[str, str], margin: float = analysis.MARGIN) -> Table:
     """The result of `analysis.compare`, one row a cell and metric."""
     lines = []
     for row in each(compared):
@@ -353,8 +353,7 @@ def comparison(compared: pd.DataFrame, names: tuple[str, str]) -> Table:
         values += ["–" if pd.isna(row.low) else f"{figure(row.low)}–{figure(row.high)}", row.verdict]
         lines.append([Cell(str(value)) for value in values])
     columns = ["vpn", "variant", "suite", "measure", "metric", f"A: {names[0]}", f"B: {names[1]}", "B / A", INTERVAL]
-    margin = f"{analysis.MARGIN * 100:.0f} %"
-    notes = [f"tie: the interval lies within {margin}; p corrected for all rows (Benjamini-Hochberg)"]
+    notes = [f"tie: the interval lies within {margin * 100:g} %; p corrected for all rows (Benjamini-Hochberg)"]
     return Table("comparison", "Two runs, cell by cell", [*columns, "verdict"], lines, 5, notes)
 
 

@@ -23,7 +23,7 @@ from lab.errors import LabError
 
 LABEL = "lab"
 OWNER = "lab.owner"
-RANGE = ipaddress.ip_network("198.18.0.0/16")
+RANGE = ipaddress.IPv4Network("198.18.0.0/16")
 """Half of the range reserved for benchmarking (RFC 2544): the wires. Tunnels live in the other half, 198.19.0.0/16."""
 
 
@@ -202,8 +202,8 @@ def _started(pid: int) -> str:
 def names(engine: Engine) -> dict[str, bool]:
     """Every lab that has anything on the engine, and whether it is forgotten: its owner has ended."""
     things: list[dict[str, str]] = [container.labels for container in found(engine)]
-    things += [network.attrs["Labels"] for network in engine.client.networks.list(filters={"label": LABEL})]
-    things += [volume.attrs["Labels"] for volume in engine.client.volumes.list(filters={"label": LABEL})]
+    things += [dict(network.attrs["Labels"]) for network in engine.client.networks.list(filters={"label": LABEL})]
+    things += [dict(volume.attrs["Labels"]) for volume in engine.client.volumes.list(filters={"label": LABEL})]
     return {labels[LABEL]: _is_forgotten(labels.get(OWNER)) for labels in things}
 
 

@@ -1,0 +1,151 @@
+"""Show a run: tables in the terminal, results.csv, pictures, and one HTML page that needs nothing else.
+
+All of it is derived from the run's folder and from nothing else: made again, it is the same byte for byte. Importing
+this module is cheap; pandas, scipy and matplotlib are loaded when there is something to show.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+    from rich.console import Console
+
+    from lab.store import Store
+    from lab.tables import Cell, Table
+
+TEMPLATES = Path(__file__).parent / "templates"
+STYLES = {"unsupported": "dim", "failed": "bold red", "invalid": "bold magenta"}
+
+
+def write(store: Store, console: Console, *, as_json: bool = False) -> None:
+    """Derive everything in the run's folder anew, and show it (as JSON where a program reads)."""
+    frame, meta = store.frame(), store.meta()
+    store.write_csv()
+    if frame.empty:
+        console.print("nothing was measured yet", highlight=False)
+        return
+    page = write_html(frame, meta, store.folder)
+    if as_json:
+        console.print(as_text(frame, meta), markup=False, highlight=False, soft_wrap=True)
+        return
+    render_terminal(frame, meta, console)
+    console.print(f"{page} has every table and picture", highlight=False, soft_wrap=True)
+
+
+def show_comparison(a: Store, b: Store, margin: float, console: Console) -> None:
+    """Show run `b` against run `a`, cell by cell."""
+    from lab import analysis, tables
+
+    compared = analysis.compare(a.frame(), b.frame(), margin)
+    show(tables.comparison(compared, (a.folder.name, b.folder.name), margin), console)
+
+
+def render_terminal(df: pd.DataFrame, meta: Mapping[str, Any], console: Console) -> None:
+    """Print every table, each in as many pieces as the terminal's width asks for."""
+    from lab import tables
+
+    built = tables.build(df, meta)
+    console.print(heading(df), style="bold", highlight=False)
+    for table in built:
+        show(table, console)
+
+
+def heading(df: pd.DataFrame) -> str:
+    """Run, engine, clock and blocks in one line."""
+    from lab import analysis
+
+    engine, clock = analysis.one_clock(df)
+    runs = ", ".join(sorted(set(df["run"].astype(str))))
+    blocks = df.loc[df["outcome"] != "unsupported", "block"].nunique()
+    return f"run {runs}: {engine} engine, {clock} clock, {blocks} blocks"
+
+
+def show(table: Table, console: Console) -> None:
+    """Print one table and its notes."""
+    console.print()
+    for number, columns in enumerate(pieces(table, console.width)):
+        title = table.title if number == 0 else f"{table.title} (continued)"
+        console.print(Text(title, style="bold"), soft_wrap=True)
+        drawn = RichTable(header_style="bold", show_edge=False, pad_edge=False)
+        for column in columns:
+            drawn.add_column(table.columns[column], justify="left" if column < table.keys else "right")
+        for row in table.rows:
+            drawn.add_row(*(_text(row[column]) for column in columns))
+        console.print(drawn)
+    for note in table.notes:
+        console.print(Text(note, style="dim"), soft_wrap=True)
+
+
+def _text(cell: Cell) -> Text:
+    return Text(cell.text, style=STYLES.get(cell.kind, ""))
+
+
+def pieces(table: Table, width: int) -> Iterator[list[int]]:
+    """The table's columns in groups that fit into `width`; each begins with the columns that name a row."""
+    widths = [
+        max(len(line) for text in (table.columns[column], *(row[column].text for row in table.rows))
+            for line in text.split("\n"))
+        for column in range(len(table.columns))
+    ]  # fmt: skip
+    keys = list(range(table.keys))
+    group, used = list(keys), sum(widths[key] + 3 for key in keys)
+    for column in range(table.keys, len(table.columns)):
+        if len(group) > len(keys) and used + widths[column] > width:
+            yield group
+            group, used = list(keys), sum(widths[key] + 3 for key in keys)
+        group.append(column)
+        used += widths[column] + 3
+    yield group
+
+
+def write_html(df: pd.DataFrame, meta: Mapping[str, Any], out_dir: Path) -> Path:
+    """Write `report.html`, with the pictures inside, and each picture as a PNG beside it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from lab import plots, tables
+
+    pictures = []
+    for name, figure in plots.every(df, meta).items():
+        plots.save(figure, out_dir / f"{name}.png", "png")
+        drawing = io.BytesIO()
+        plots.save(figure, drawing, "svg")
+        pictures.append((name, base64.b64encode(drawing.getvalue()).decode()))
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    page = environment.get_template("report.html.j2").render(
+        heading=heading(df),
+        tables=tables.build(df, meta, every_load=True),
+        pictures=pictures,
+        facts=tables.facts(meta),
+    )
+    path = out_dir / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def as_text(df: pd.DataFrame, meta: Mapping[str, Any]) -> str:
+    """The summary of every metric and the outcome of every cell, as JSON; an interval that there is not is null."""
+    from lab import analysis
+
+    engine, clock = analysis.one_clock(df)
+    return json.dumps(
+        {
+            "run": sorted(set(df["run"])),
+            "engine": engine,
+            "clock": clock,
+            "control": analysis.control_of(df, meta),
+            "summary": json.loads(analysis.summarise(df).to_json(orient="records", double_precision=10)),
+            "outcomes": json.loads(analysis.outcomes(df).to_json(orient="records")),
+        },
+        indent=1,
+    )
