@@ -58,7 +58,8 @@ host: venv
 .PHONY: playbook
 playbook: venv
 	$(call step,no Docker engine answers: preparing this machine with playbooks/host.yml)
-	@ANSIBLE_DISPLAY_SKIPPED_HOSTS=false $(BIN)/ansible-playbook --inventory localhost, playbooks/host.yml </dev/null
+	@ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_CALLBACK_RESULT_FORMAT=yaml \
+		$(BIN)/ansible-playbook --inventory localhost, playbooks/host.yml </dev/null
 
 images: setup ## Build the images
 	$(call step,images)

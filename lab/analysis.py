@@ -6,6 +6,7 @@ same form, so everything shown goes through `summarise`. Engines and clocks are 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from lab.ledger import GIGABYTE
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
-    from pathlib import Path
 
 CELL = ["engine", "clock", "vpn", "variant", "records", "suite", "measure", "conditions"]
 METRIC = ["metric", "unit", "end"]
@@ -41,6 +41,21 @@ SYSCALLS = {
     "writes": ("write", "writev", "pwrite64", "pwritev", "sendto", "sendmsg", "sendmmsg", "sendfile"),
 }
 STATES = ("user", "system", "softirq", "irq", "idle", "iowait", "steal")
+
+
+def find_run(results: Path, name: str | None = None) -> Path:
+    """The folder of a run: `name` (under `results`, or a path), or the newest that has a results.csv.
+
+    Raises:
+        LabError: there is none.
+    """
+    # By name, which begins with the date: a fresh clone has no other order.
+    found = sorted(path.parent for path in results.glob("*/results.csv"))
+    named = [path for path in (results / name, Path(name)) if (path / "results.csv").is_file()] if name else found
+    if not named:
+        known = ", ".join(path.name for path in found) or "none"
+        raise LabError(f"no run {name or ''} with a results.csv in {results.resolve()}", f"runs there: {known}")
+    return named[0] if name else named[-1]
 
 
 def read_csv(path: Path | str) -> pd.DataFrame:

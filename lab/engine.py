@@ -30,9 +30,9 @@ class Result:
 
     @property
     def complaint(self) -> str:
-        """Why it failed, in its own words: its last few lines."""
+        """Why it failed, in its own words: its first line and its last few."""
         lines = [line for line in (self.stderr or self.stdout).splitlines() if line.strip()]
-        return "\n".join(lines[-8:]) or f"exit {self.status}"
+        return "\n".join([*lines[:1], *lines[1:][-8:]]) or f"exit {self.status}"
 
 
 @dataclass

@@ -15,6 +15,8 @@ class LabError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.logs: dict[str, str] = {}
+        """What daemons had written when it happened, by end; kept with the sample."""
 
 
 class UsageError(LabError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from docker.models.containers import Container
 from rich.console import Console
 
 from lab import features, testbed
@@ -13,7 +12,7 @@ from lab.engine import Engine
 from lab.errors import LabError, Unsupported, UsageError, unknown
 from lab.matrix import check_images
 from lab.signals import interruptible
-from lab.tunnel import bring_up
+from lab.tunnel import Tunnel
 
 
 def up(
@@ -36,10 +35,10 @@ def up(
         raise Unsupported(f"{vpn.name} cannot run here: {reason}")
     if lab in testbed.names(engine):
         raise LabError(f"a lab named {lab!r} is up already", f"`lab down --name {lab}`, or choose another --name")
-    ends: dict[str, Container] = {}
     with interruptible(), testbed.opened(engine, lab, keep=True) as bed:
         meter = bed.start("meter", bed.compose.resolve(bed.variables))
-        this = bring_up(bed, meter, vpn, variant, suite, ends)
+        this = Tunnel(bed, meter, vpn, variant, suite)
+        this.bring_up()
         this.prove()
         bed.payload(10_000_000)
     console.print(

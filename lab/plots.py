@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from lab import analysis, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -59,8 +59,7 @@ def throughput(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> 
         said = f"median (symbol), {tables.INTERVAL} (line), samples (dots)"
         if not mine.empty:
             said += f"; control {control}: {tables.figure(mine['value'].median())} Mbit/s"
-        name = load[1] if load[0] == "throughput" else tables.named(load)
-        _title(figure, df, f"Throughput by ciphersuite: {name}", said, summary["n"])
+        _title(figure, df, f"Throughput by ciphersuite: {tables.named(load)}", said, summary["n"])
         figure.legend(loc="outside lower center", ncols=min(4, max(1, len(names))), frameon=False)
     return figure
 
@@ -192,19 +191,16 @@ def _bars(
             left[cell] += value
 
 
-def every(df: pd.DataFrame, meta: Mapping[str, Any]) -> dict[str, Figure]:
-    """Every picture there is data for, by file name without its ending."""
+def every(df: pd.DataFrame, meta: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Every picture there is data for, one at a time, with its file name without the ending."""
     df = analysis.tidy(df)
-    figures = {}
     rows = analysis.measured(df, "throughput")
-    rows = rows[rows["vpn"] != analysis.control_of(df, meta)]
-    carrying = tables.loads(rows, ["throughput"])
+    carrying = tables.loads(rows[rows["vpn"] != analysis.control_of(df, meta)], ["throughput"])
     for load in [load for load in carrying if load[0] == "throughput"] or carrying[:1]:
-        figures[slug(f"throughput {load[1]}")] = throughput(df, meta, load)
+        yield slug(f"throughput {load[1]}"), throughput(df, meta, load)
     for load in tables.loads(df)[:1]:
         for draw in (cpu_split, switches, cost):
-            figures[slug(draw.__name__)] = draw(df, meta, load)
-    return figures
+            yield slug(draw.__name__), draw(df, meta, load)
 
 
 def slug(text: str) -> str:
@@ -222,7 +218,7 @@ def save(figure: Figure, path: Any, kind: str) -> None:
 def save_all(df: pd.DataFrame, meta: Mapping[str, Any], out_dir: Path) -> list[Path]:
     """Write every picture as a PNG into `out_dir`; returns their paths."""
     paths = []
-    for name, figure in every(df, meta).items():
+    for name, figure in every(df, meta):
         paths.append(out_dir / f"{name}.png")
         save(figure, paths[-1], "png")
     return paths

@@ -72,11 +72,12 @@ def heading(df: pd.DataFrame) -> str:
 
 
 def show(table: Table, console: Console) -> None:
-    """Print one table and its notes."""
+    """Print one table and its notes; notes alone where it has no columns."""
     console.print()
-    for number, columns in enumerate(pieces(table, console.width)):
-        title = table.title if number == 0 else f"{table.title} (continued)"
-        console.print(Text(title, style="bold"), soft_wrap=True)
+    console.print(Text(table.title, style="bold"), soft_wrap=True)
+    for number, columns in enumerate(pieces(table, console.width) if table.columns else ()):
+        if number:
+            console.print(Text(f"{table.title} (continued)", style="bold"), soft_wrap=True)
         drawn = RichTable(header_style="bold", show_edge=False, pad_edge=False)
         for column in columns:
             drawn.add_column(table.columns[column], justify="left" if column < table.keys else "right")
@@ -116,7 +117,7 @@ def write_html(df: pd.DataFrame, meta: Mapping[str, Any], out_dir: Path) -> Path
     from lab import plots, tables
 
     pictures = []
-    for name, figure in plots.every(df, meta).items():
+    for name, figure in plots.every(df, meta):
         plots.save(figure, out_dir / f"{name}.png", "png")
         drawing = io.BytesIO()
         plots.save(figure, drawing, "svg")

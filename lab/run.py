@@ -24,6 +24,10 @@ from lab.testbed import Testbed
 from lab.tunnel import Tunnel, tunnel
 
 
+OUTCOMES: dict[type[LabError], str] = {Unsupported: "unsupported", InvalidSample: "invalid"}
+"""The outcome of a sample by the error that ended it; any other error of the lab is a failure."""
+
+
 @dataclass
 class Stopwatch:
     """Seconds spent in each phase of a sample."""
@@ -95,21 +99,13 @@ class Run:
             "readings": [],
         }
         vpn, suite = self.catalog.vpns[cell.vpn], self.catalog.suites[cell.suite]
-        whole = watch.phase("whole")
         try:
-            with whole, watch.phase("tunnel"), tunnel(self.bed, self.meter, vpn, cell.variant, suite) as this:
+            with watch.phase("whole"), tunnel(self.bed, self.meter, vpn, cell.variant, suite) as this:
                 result["handshake"] = this.handshake
-                try:
-                    self._measure(this, cell, watch, result)
-                except (LabError, ValueError, KeyError):
-                    result["logs"] = _logs(this)
-                    raise
-        except Unsupported as error:
-            result |= {"outcome": "unsupported", "reason": error.message}
-        except InvalidSample as error:
-            result |= {"outcome": "invalid", "reason": error.message}
+                self._measure(this, cell, watch, result)
         except LabError as error:
-            result |= {"outcome": "failed", "reason": error.message}
+            outcome = OUTCOMES.get(type(error), "failed")
+            result |= {"outcome": outcome, "reason": error.message, "logs": error.logs}
         except (ValueError, KeyError) as error:
             result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
         except (DockerException, RequestException) as error:
@@ -145,14 +141,6 @@ class Run:
             readings.append(Reading("ledger_gap", "fraction", "machine", ledger.gap(readings, processors)))
             result["bottleneck"] = ledger.bottleneck(readings, processors)
         result["readings"] = [asdict(reading) for reading in readings]
-
-
-def _logs(this: Tunnel) -> dict[str, str]:
-    """The daemons' own words on what went wrong, where an end still lives to tell them."""
-    try:
-        return this.logs()
-    except (LabError, DockerException, RequestException):
-        return {}
 
 
 def _still_there(bed: Testbed, error: Exception) -> None:

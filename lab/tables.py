@@ -89,7 +89,11 @@ def percent(value: float) -> str:
 
 def interval(row: Any, show: Any = figure) -> str:
     """The interval of a row of `analysis.summarise`, or why there is none."""
-    return "no interval" if row.n < MIN_SAMPLES else f"{show(row.low)}–{show(row.high)}"
+    if row.n < MIN_SAMPLES:
+        return "no interval"
+    if show is percent:
+        return f"{row.low * 100:.1f}–{row.high * 100:.1f} %"
+    return f"{show(row.low)}–{show(row.high)}"
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
@@ -120,8 +124,8 @@ def of_load(df: pd.DataFrame, load: Load) -> pd.DataFrame:
 
 
 def named(load: Load) -> str:
-    """A load in words: `throughput, direction=up streams=1`."""
-    return ", ".join(part for part in load if part)
+    """A load in words: `direction=up streams=1` where throughput is measured, else `transfer, size=10000000`."""
+    return ", ".join(part for part in load if part and part != "throughput") or load[0]
 
 
 def build(df: pd.DataFrame, meta: Mapping[str, Any], *, every_load: bool = False) -> list[Table]:
@@ -158,10 +162,14 @@ def overview(df: pd.DataFrame, meta: Mapping[str, Any]) -> Table:
         kinds = ["", *OUTCOMES[1:]]
         rows.append([Cell(name), *(Cell(str(n), kind if n else "") for n, kind in zip(numbers, kinds, strict=True))])
     bad = ended[ended["outcome"].isin(["failed", "invalid"])]
+    alike = ["vpn", "variant", "suite", "outcome", "reason"]
     notes = [
-        f"{row.outcome}, {row.n} of {row.measure} {row.conditions}".rstrip()
-        + f": {row.vpn}/{row.variant} {row.suite}: {row.reason}"
-        for row in each(bad)
+        f"{row.n} {row.outcome}: {row.vpn}/{row.variant} {row.suite} ({row.measure}): {row.reason}"
+        for row in each(
+            bad.groupby(alike)
+            .agg(n=("n", "sum"), measure=("measure", lambda names: ", ".join(order(names))))
+            .reset_index()
+        )
     ]
     return Table("samples", "Samples by outcome", ["", *OUTCOMES], rows, notes=notes + closure(df, meta))
 
@@ -199,7 +207,7 @@ def matrix(df: pd.DataFrame, load: Load, control: str | None) -> Table:
         for (vpn, variant, _), row in values.items()
         if vpn == control
     ]
-    title = f"Throughput by ciphersuite, Mbit/s, {named(load)}: median, {INTERVAL}, n"
+    title = f"Throughput by ciphersuite, Mbit/s ({named(load)}): median, {INTERVAL}, n"
     header = ["suite", *("/".join(pair) for pair in columns)]
     return Table(f"matrix {named(load)}", title, header, lines, notes=said + notes.lines())
 
@@ -237,7 +245,7 @@ def ranking(df: pd.DataFrame, load: Load, control: str | None) -> Table:
         f"{analysis.MARGIN * 100:.0f} % tie. Ratios are taken within blocks, p corrected (Benjamini-Hochberg). "
         "Cells that are not CPU-bound are not ranked."
     )
-    return Table(f"ranks {named(load)}", f"Rank tiers, {named(load)}", columns, lines, 3, [said, *notes.lines()])
+    return Table(f"ranks {named(load)}", f"Rank tiers ({named(load)})", columns, lines, 4, [said, *notes.lines()])
 
 
 def _by_cell(parts: Iterable[pd.DataFrame]) -> dict[tuple[str, str], dict[tuple[str, str], Any]]:

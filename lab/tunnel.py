@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from docker.errors import DockerException
 from docker.models.containers import Container
+from requests.exceptions import RequestException
 
 from lab import proof
 from lab.catalog import Probe, Suite, Vpn
@@ -19,9 +21,8 @@ from lab.engine import Result
 from lab.errors import InvalidSample, LabError, Unsupported
 from lab.ledger import Bracket
 from lab.testbed import Testbed
-from lab.topology import Topology
 
-UP_LIMIT = 30.0
+UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", 30))
 """Seconds that an end may take to come up."""
 
 ENDS = ("server", "client", "server-load", "client-load")
@@ -38,10 +39,41 @@ class Tunnel:
     vpn: Vpn
     variant: str
     suite: Suite
-    containers: dict[str, Container]
-    plan: Topology
+    containers: dict[str, Container] = field(default_factory=dict)
     handshake: float = 0.0
     evidence: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.plan = self.bed.compose.resolve(tunnel_variables(self.bed, self.vpn, self.variant, self.suite))
+
+    def bring_up(self) -> None:
+        """Start the four containers, each pair side by side, and bring both ends up."""
+        for pair in (ENDS[:2], ENDS[2:]):
+            jobs = {end: self.bed.pool.submit(self._start, end) for end in pair}
+            wait(jobs.values())
+            self.containers |= {end: job.result() for end, job in jobs.items() if not job.exception()}
+            for job in jobs.values():
+                job.result()
+        self._up("server")
+        self.handshake = self._up("client")
+
+    def _start(self, end: str) -> Container:
+        service = self.plan.services[end]
+        limited = service if end.endswith("-load") else service.limited_to(self.vpn.file.needs)
+        return self.bed.start(end, self.plan, limited)
+
+    def _up(self, end: str) -> float:
+        """Bring one end up; returns the seconds its `up` took, by the clock of its own kernel."""
+        script = 'before=$EPOCHREALTIME; up || exit $?; echo "took $before $EPOCHREALTIME"'
+        result = self.execute(end, ["bash", "-c", script], timeout=UP_LIMIT)
+        if result.status == UNSUPPORTED:
+            raise Unsupported(result.complaint)
+        if result.status in (124, 137):
+            raise LabError(f"the {end} was not up after {UP_LIMIT:g} s: {result.complaint}")
+        if result.status:
+            raise LabError(f"the {end} did not come up: {result.complaint}")
+        _, before, after = result.stdout.splitlines()[-1].split()
+        return float(after) - float(before)
 
     @property
     def native(self) -> str:
@@ -80,9 +112,13 @@ class Tunnel:
         return {"argv": list(argv), "stdout": result.stdout, "stderr": result.stderr, "before": before, "after": after}
 
     def logs(self) -> dict[str, str]:
-        """What the daemons of both ends wrote so far."""
+        """What the daemons of both ends wrote so far; nothing from an end that does not live any more."""
         script = 'for f in /run/vpn/*.log; do [ -f "$f" ] && tail -n 60 "$f"; done; :'
-        return {end: self.execute(end, ["sh", "-c", script]).stdout for end in ("server", "client")}
+        said = {}
+        for end in self.containers.keys() & {"server", "client"}:
+            with suppress(LabError, DockerException, RequestException):
+                said[end] = self.execute(end, ["sh", "-c", script]).stdout
+        return said
 
     def prove(self) -> None:
         """Read the suite back from both ends and look at the wire.
@@ -121,34 +157,21 @@ class Tunnel:
 
 @contextmanager
 def tunnel(bed: Testbed, meter: Container, vpn: Vpn, variant: str, suite: Suite) -> Iterator[Tunnel]:
-    """Fresh containers, both ends up; everything is removed afterwards. Raises what `bring_up` raises."""
-    containers: dict[str, Container] = {}
-    try:
-        yield bring_up(bed, meter, vpn, variant, suite, containers)
-    finally:
-        bed.remove(containers)
-
-
-def bring_up(
-    bed: Testbed, meter: Container, vpn: Vpn, variant: str, suite: Suite, containers: dict[str, Container]
-) -> Tunnel:
-    """Start the four containers and bring both ends up; `containers` is filled as they start, for the caller to remove.
+    """Fresh containers, both ends up; everything is removed afterwards.
 
     Raises:
         Unsupported: an image says that it cannot do this suite or variant.
-        LabError: an end did not come up; with the reason that it gave.
+        LabError: an end did not come up; with the reason that it gave, and the logs of both.
     """
-    plan = bed.compose.resolve(tunnel_variables(bed, vpn, variant, suite))
-    for pair in (ENDS[:2], ENDS[2:]):
-        jobs = {end: bed.pool.submit(_start, bed, plan, vpn, end) for end in pair}
-        wait(jobs.values())
-        containers |= {end: job.result() for end, job in jobs.items() if not job.exception()}
-        for job in jobs.values():
-            job.result()
-    this = Tunnel(bed, meter, vpn, variant, suite, containers, plan)
-    _up(this, "server")
-    this.handshake = _up(this, "client")
-    return this
+    this = Tunnel(bed, meter, vpn, variant, suite)
+    try:
+        this.bring_up()
+        yield this
+    except LabError as error:
+        error.logs = this.logs()
+        raise
+    finally:
+        bed.remove(this.containers)
 
 
 def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict[str, str]:
@@ -158,27 +181,6 @@ def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict
     if vpn.file.addresses == "wire":
         variables |= {f"LAB_TUNNEL_{end}": bed.variables[f"LAB_{end}"] for end in ("SERVER", "CLIENT")}
     return variables
-
-
-def _start(bed: Testbed, plan: Topology, vpn: Vpn, end: str) -> Container:
-    service = plan.services[end]
-    return bed.start(end, plan, service if end.endswith("-load") else service.limited_to(vpn.file.needs))
-
-
-def _up(this: Tunnel, end: str) -> float:
-    """Bring one end up; returns the seconds its `up` took, by the clock of its own kernel."""
-    script = 'before=$EPOCHREALTIME; up || exit $?; echo "took $before $EPOCHREALTIME"'
-    started = time.monotonic()
-    result = this.execute(end, ["bash", "-c", script], timeout=UP_LIMIT)
-    if result.status == UNSUPPORTED:
-        raise Unsupported(result.complaint)
-    if result.status in (124, 137):
-        said = "".join(f"\n{line}" for line in result.complaint.splitlines())
-        raise LabError(f"the {end} was not up after {time.monotonic() - started:.0f} s{said}")
-    if result.status:
-        raise LabError(f"the {end} did not come up: {result.complaint}")
-    _, before, after = result.stdout.splitlines()[-1].split()
-    return float(after) - float(before)
 
 
 def _without_bracket(result: Result) -> Result:
