@@ -139,6 +139,19 @@ def down(
 
 
 @app.command()
+def credentials(
+    project: Annotated[str, typer.Option(help="The Compose project whose volumes are filled.")] = "lab",
+) -> None:
+    """Make secrets for a lab that was brought up by hand, with Compose."""
+    from lab import credentials as secrets
+    from lab import engine, testbed
+
+    volumes = {end: f"{project}_{end}-credentials" for end in secrets.ENDS}
+    testbed.put_credentials(engine.connect(), volumes, {})
+    console.print(f"new secrets in {' and '.join(volumes.values())}", highlight=False)
+
+
+@app.command()
 def status(as_json: Json = False) -> None:
     """Show the labs that are up."""
     from lab import engine, play

@@ -23,7 +23,6 @@ from lab.store import Store, cell_of
 from lab.testbed import Testbed
 from lab.tunnel import Tunnel, tunnel
 
-
 OUTCOMES: dict[type[LabError], str] = {Unsupported: "unsupported", InvalidSample: "invalid"}
 """The outcome of a sample by the error that ended it; any other error of the lab is a failure."""
 

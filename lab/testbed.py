@@ -142,14 +142,19 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network
 
 def _fill_volumes(bed: Testbed) -> None:
     """Make the volumes, and put each end's secrets into its own."""
-    plan = bed.compose.resolve(bed.variables)
-    for volume in plan.volumes:
+    for volume in bed.compose.resolve(bed.variables).volumes:
         bed.engine.client.volumes.create(volume_name(bed.name, volume), labels=bed.labels)
+    volumes = {end: volume_name(bed.name, f"{end}-credentials") for end in credentials.ENDS}
+    put_credentials(bed.engine, volumes, bed.labels)
+
+
+def put_credentials(engine: Engine, volumes: Mapping[str, str], labels: dict[str, str]) -> None:
+    """Make new secrets and put each end's into its volume; `volumes` names them by end."""
     secret = credentials.make()
-    carrier = bed.engine.client.containers
-    mounts = [f"{volume_name(bed.name, f'{end}-credentials')}:/{end}" for end in secret]
+    carrier = engine.client.containers
+    mounts = [f"{volumes[end]}:/{end}" for end in secret]
     try:
-        container = carrier.create("lab/base:latest", "true", volumes=mounts, labels=bed.labels, network_mode="none")
+        container = carrier.create("lab/base:latest", "true", volumes=mounts, labels=labels, network_mode="none")
     except ImageNotFound as error:
         raise LabError("image lab/base:latest is missing", "`lab build` makes it") from error
     try:

@@ -230,7 +230,7 @@ def _suites(source: Throughput, here: dict[str, Any], thesis: Thesis) -> Table:
         if isinstance(ours, str) or ours is None:
             texts += [f"–{notes.mark(ours or 'not in this run')}", "", "", tables.figure(relative_there), "–", "–"]
         else:
-            relative = ours.median / base_here.median if hasattr(base_here, "median") else float("nan")
+            relative = ours.median / getattr(base_here, "median", float("nan"))
             texts += [tables.figure(ours.median), f"{tables.interval(ours)} n{ours.n}", ours.variant]
             texts += [tables.figure(ratio) for ratio in (relative_there, relative, relative / relative_there)]
         lines.append([tables.Cell(text) for text in texts])

@@ -22,7 +22,7 @@ from lab.errors import InvalidSample, LabError, Unsupported
 from lab.ledger import Bracket
 from lab.testbed import Testbed
 
-UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", 30))
+UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 """Seconds that an end may take to come up."""
 
 ENDS = ("server", "client", "server-load", "client-load")
