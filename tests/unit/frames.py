@@ -44,7 +44,7 @@ def control(values: Iterable[float], **other: Any) -> list[dict[str, Any]]:
 
 
 def ledger(vpn: str, suite: str, block: int, **other: Any) -> list[dict[str, Any]]:
-    """A transfer of 1 MB on two processors in 2 s: 1 s of the server, 0.6 s of the client, 0.2 s of a load generator."""
+    """A transfer of 1 MB on two processors in 2 s: 1 s of the server, 0.6 s of the client, 0.2 s of a generator."""
     figures: list[tuple[str, str, str, float]] = [
         ("payload", "B", "machine", 1e6), ("wall", "s", "machine", 2.0), ("cost", "s/GB", "machine", 2000.0),
         ("cpu_user", "s", "server", 0.25), ("cpu_system", "s", "server", 0.75), ("cost", "s/GB", "server", 1000.0),

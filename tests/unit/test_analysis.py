@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from frames import UP, cell, control, frame, ledger, missing, row
 from scipy.stats import bootstrap
 
-from frames import UP, cell, control, frame, ledger, missing, row
 from lab import analysis, inference
 from lab.errors import LabError
 
 
-def one(df: pd.DataFrame) -> pd.Series:  # type: ignore[type-arg]
+def one(df: pd.DataFrame) -> dict[Any, Any]:
     assert len(df) == 1
-    return df.iloc[0]
+    return df.to_dict("records")[0]
+
+
+def by(df: pd.DataFrame, column: str) -> dict[Any, dict[Any, Any]]:
+    """The rows of a frame by the value of one column."""
+    return {record[column]: record for record in df.to_dict("records")}
 
 
 class TestSummary:
@@ -73,7 +79,8 @@ class TestSummary:
             missing("a", "y", "unsupported", "no such cipher"),
             missing("a", "x", "failed", "timed out"),
         ]
-        found = {(r.suite, r.outcome, r.reason): r.n for r in analysis.outcomes(frame(rows)).itertuples()}
+        ended = analysis.outcomes(frame(rows)).to_dict("records")
+        found = {(end["suite"], end["outcome"], end["reason"]): end["n"] for end in ended}
         assert found == {("x", "ok", ""): 2, ("y", "unsupported", "no such cipher"): 1, ("x", "failed", "timed out"): 1}
 
 
@@ -138,9 +145,9 @@ class TestRanking:
             + cell("slow", "x", [80 * d * e for d, e in zip(drift, (1.01, 1, 0.99, 1, 1), strict=True)])
         )
         assert self.tiers(rows) == {"fast": 1, "same": 1, "slow": 2}
-        pairs = analysis.pairwise(frame(rows)).assign(key=lambda p: [a[0] + b[0] for a, b in zip(p.a, p.b, strict=True)])
-        assert dict(zip(pairs["key"], pairs["verdict"], strict=True)) == {
-            "fastsame": "tie", "fastslow": "higher", "sameslow": "higher"
+        pairs = analysis.pairwise(frame(rows)).to_dict("records")
+        assert {(pair["a"][0], pair["b"][0]): pair["verdict"] for pair in pairs} == {
+            ("fast", "same"): "tie", ("fast", "slow"): "higher", ("same", "slow"): "higher"
         }  # fmt: skip
 
     def test_noise_is_no_rank(self) -> None:
@@ -154,15 +161,15 @@ class TestRanking:
 
     def test_cells_that_are_not_cpu_bound_are_not_ranked(self) -> None:
         rows = cell("a", "x", [100, 101, 99]) + cell("b", "x", [500, 505, 495], bottleneck="other")
-        found = analysis.tiers(frame(rows)).set_index("vpn")
-        assert found["tier"].to_dict() == {"a": 1, "b": 0}
-        assert found.loc["b", "why"] == "CPU-bound in 0 of 3 samples"
+        found = by(analysis.tiers(frame(rows)), "vpn")
+        assert (found["a"]["tier"], found["b"]["tier"]) == (1, 0)
+        assert found["b"]["why"] == "CPU-bound in 0 of 3 samples"
         assert analysis.pairwise(frame(rows)).empty
 
     def test_most_samples_decide_what_bound_a_cell(self) -> None:
-        rows = cell("a", "x", [100, 101]) + [row("a", "x", 2, 99, bottleneck="generator")]
+        rows = [*cell("a", "x", [100, 101]), row("a", "x", 2, 99, bottleneck="generator")]
         assert self.tiers(rows) == {"a": 1}
-        rows = cell("a", "x", [100, 101], bottleneck="other") + [row("a", "x", 2, 99)]
+        rows = [*cell("a", "x", [100, 101], bottleneck="other"), row("a", "x", 2, 99)]
         assert self.tiers(rows) == {"a": 0}
 
     def test_a_sample_that_read_nothing_is_said(self) -> None:
@@ -267,13 +274,13 @@ class TestCompare:
         a = cell("same", "x", [100, 101, 99, 100, 100]) + cell("slower", "x", [100, 101, 99, 100, 100])
         b = cell("same", "x", [101, 100, 100, 99, 102]) + cell("slower", "x", [80, 81, 79, 80, 80])
         a, b = a + cell("gone", "x", [1, 2, 3]), b + cell("new", "x", [1, 2, 3])
-        found = analysis.compare(frame(a), frame(b)).set_index("vpn")
-        assert found["verdict"].to_dict() == {
+        found = by(analysis.compare(frame(a), frame(b)), "vpn")
+        assert {vpn: each["verdict"] for vpn, each in found.items()} == {
             "same": "tie", "slower": "lower", "gone": "only in A", "new": "only in B"
         }  # fmt: skip
-        assert found.loc["slower", "ratio"] == pytest.approx(0.8)
-        assert found.loc["slower", "low"] <= 0.8 <= found.loc["slower", "high"]
-        assert (found.loc["gone", "n_a"], found.loc["gone", "n_b"]) == (3, 0)
+        assert found["slower"]["ratio"] == pytest.approx(0.8)
+        assert found["slower"]["low"] <= 0.8 <= found["slower"]["high"]
+        assert (found["gone"]["n_a"], found["gone"]["n_b"]) == (3, 0)
 
     def test_margin(self) -> None:
         a, b = cell("v", "x", [100, 101, 99, 100, 100]), cell("v", "x", [97, 98, 96, 97, 97])

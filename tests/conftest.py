@@ -1,0 +1,89 @@
+"""What the tests share: output captured from the real tools, and a catalog of invented VPNs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.catalog import Catalog
+
+DATA = Path(__file__).parent / "data"
+
+CIPHERS = """\
+- {suite: none, title: no VPN, encrypts: false, native: {air: none}}
+- {suite: strong, title: Strong, quick: true, native: {greek: STRONG, latin: FORTIS}}
+- {suite: weak, title: Weak, native: {greek: WEAK}, absent: {latin: "latin has nothing weak"}}
+- {suite: odd, title: Odd, native: {latin: IMPAR}}
+"""
+CONTROL = """\
+title: Control
+summary: nothing at all
+dialect: air
+interface: eth0
+addresses: wire
+encrypts: false
+control: true
+variants:
+  wire: {records: kernel, wire: ip}
+"""
+ALPHA = """\
+title: Alpha
+summary: a VPN in user space
+dialect: greek
+interface: tun0
+variants:
+  udp: {records: user, wire: udp port 1}
+  tcp: {records: user, wire: tcp port 1}
+needs:
+  capabilities: [NET_ADMIN]
+  devices: [/dev/net/tun]
+proof:
+  suite:
+    server: {run: [show], match: 'cipher (.*)$'}
+    client: {run: [show], match: 'cipher (.*)$'}
+"""
+BETA = """\
+title: Beta
+summary: a VPN in the kernel
+dialect: latin
+interface: beta0
+variants:
+  udp: {records: kernel, wire: udp port 2}
+needs:
+  kernel:
+    - {feature: Beta, config: CONFIG_BETA, probe: ["true"]}
+"""
+
+
+@pytest.fixture(scope="session")
+def captured() -> Callable[[str], str]:
+    """The text of a file under `tests/data`."""
+    return lambda name: (DATA / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def raw() -> Callable[[str], dict[str, Any]]:
+    """What a measure's `run` returned, from a file under `tests/data/raw`; a fresh copy, free to be changed."""
+
+    def load(name: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((DATA / "raw" / name).read_text(encoding="utf-8"))
+        return content
+
+    return load
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    """Two invented VPNs, `alpha` (user space, two variants) and `beta` (kernel), and a control, `bare`."""
+    for name, text in {"bare": CONTROL, "alpha": ALPHA, "beta": BETA}.items():
+        folder = tmp_path / "images" / name
+        folder.mkdir(parents=True)
+        (folder / "vpn.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "images" / "base").mkdir()  # an image that is no VPN
+    ciphers = tmp_path / "ciphers.yaml"
+    ciphers.write_text(CIPHERS, encoding="utf-8")
+    return Catalog(root=tmp_path, ciphers=ciphers)

@@ -1,0 +1,1 @@
+"""What `lab up` brings up, examined from inside with testinfra."""

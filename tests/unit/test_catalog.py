@@ -1,0 +1,164 @@
+"""The VPNs and suites that there are, invented ones here; and what is said of files that are wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import ALPHA
+from lab.catalog import Catalog
+from lab.errors import UsageError
+
+THESIS = """
+    aes-128-gcm aes-192-gcm aes-256-gcm aes-128-ccm aes-192-ccm aes-256-ccm aes-128-cbc-sha1 aes-192-cbc-sha1
+    aes-256-cbc-sha1 aes-128-cbc-sha256 aes-256-cbc-sha256 aes-128-cbc-md5 aes-256-cbc-md5 3des-cbc-sha1 3des-cbc-md5
+    des-ede-cbc-sha1 desx-cbc-sha1 bf-cbc-sha1 cast5-cbc-sha1 rc2-cbc-sha1 rc2-40-cbc-sha1 rc2-64-cbc-sha1 des-cbc-sha1
+    chacha20-poly1305 null
+""".split()
+"""Every row of the thesis's tables B.1 to B.4."""
+
+
+def test_a_folder_with_a_vpn_yaml_is_a_vpn_and_controls_come_first(catalog: Catalog) -> None:
+    assert list(catalog.vpns) == ["bare", "alpha", "beta"]
+    assert catalog.vpns["alpha"].folder == catalog.root / "images" / "alpha"
+    assert catalog.vpns["bare"].file.control
+    assert not catalog.vpns["alpha"].file.control
+
+
+def test_defaults(catalog: Catalog) -> None:
+    alpha = catalog.vpns["alpha"].file
+    assert (alpha.encrypts, alpha.addresses, alpha.packages) == (True, "tunnel", [])
+    assert catalog.vpns["beta"].file.proof.suite is None
+
+
+def test_suites_keep_the_order_of_the_file(catalog: Catalog) -> None:
+    assert list(catalog.suites) == ["none", "strong", "weak", "odd"]
+
+
+def test_a_suite_named_twice(catalog: Catalog) -> None:
+    text = catalog.ciphers.read_text(encoding="utf-8")
+    catalog.ciphers.write_text(text + "- {suite: weak, title: Again}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="named twice: weak"):
+        _ = catalog.suites
+
+
+def test_why_a_suite_is_absent(catalog: Catalog) -> None:
+    weak = catalog.suites["weak"]
+    assert weak.why_absent("latin") == "latin has nothing weak"
+    assert "no name for weak" in weak.why_absent("klingon")
+
+
+def test_a_choice_of_vpns_always_has_the_controls(catalog: Catalog) -> None:
+    assert [vpn.name for vpn in catalog.choose_vpns(["beta"])] == ["bare", "beta"]
+    assert [vpn.name for vpn in catalog.choose_vpns([])] == ["bare", "alpha", "beta"]
+
+
+def test_an_unknown_vpn(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="unknown VPN 'alfa'. Did you mean 'alpha'") as caught:
+        catalog.choose_vpns(["beta", "alfa"])
+    assert caught.value.hint == "valid names: alpha, bare, beta"
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["all"], ["none", "strong", "weak", "odd"]),
+        ([], ["none", "strong", "weak", "odd"]),
+        (["quick"], ["strong"]),
+        (["odd", "weak"], ["weak", "odd"]),
+        (["quick", "odd"], ["strong", "odd"]),
+    ],
+)
+def test_a_choice_of_suites(catalog: Catalog, names: list[str], chosen: list[str]) -> None:
+    assert [row.suite for row in catalog.choose_suites(names)] == chosen
+
+
+@pytest.mark.parametrize("names", [["strnog"], ["quick", "strnog"], ["all", "strnog"]])
+def test_an_unknown_suite(catalog: Catalog, names: list[str]) -> None:
+    with pytest.raises(UsageError, match="unknown suite 'strnog'. Did you mean 'strong'") as caught:
+        catalog.choose_suites(names)
+    assert caught.value.hint == "valid names: all, none, odd, quick, strong, weak"
+
+
+def test_a_variant_may_be_proved_in_its_own_way(catalog: Catalog) -> None:
+    own = "proof: {suite: {server: {run: [s], match: 'S'}, client: {run: [c], match: 'C'}}}"
+    text = ALPHA.replace("wire: tcp port 1}", f"wire: tcp port 1, {own}}}")
+    (catalog.root / "images" / "alpha" / "vpn.yaml").write_text(text, encoding="utf-8")
+    alpha = catalog.vpns["alpha"]
+    udp, tcp = alpha.proof("udp").suite, alpha.proof("tcp").suite
+    assert udp is not None
+    assert tcp is not None
+    assert (udp.server.match, tcp.server.match, tcp.client.match) == ("cipher (.*)$", "S", "C")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "expected"),
+    [
+        ("title: Alpha\n", "", 1, "title: Field required"),
+        ("interface: tun0", "interface: tun0\nport: 1194", 5, "port: Extra inputs are not permitted, got 1194"),
+        ("records: user, wire: tcp", "records: both, wire: tcp", 7, "variants.tcp.records: Input should be 'user' or"),
+        ("wire: udp port 1", "wires: udp port 1", 6, "variants.udp.wire: Field required"),
+        ("[NET_ADMIN]", "NET_ADMIN", 9, "needs.capabilities: Input should be a valid list, got 'NET_ADMIN'"),
+        ("client: {run: [show], match: 'cipher (.*)$'}", "client: {run: [show], match: '('}", 14,
+         "proof.suite.client.match: Value error, not a regular expression: missing ), unterminated subpattern"),
+        ("client: {run: [show], match", "client: {run: [], match", 14, "proof.suite.client.run: List should have"),
+        ("    client: {run", "    klient: {run", 12, "proof.suite.client: Field required"),
+        ("dialect: greek", "dialect: Greek!", 3, "dialect: String should match pattern"),
+        ("  capabilities", "\tcapabilities", 9, "not YAML: found character '\\t' that cannot start any token"),
+        (ALPHA[ALPHA.index("variants:") : ALPHA.index("needs:")], "variants: {}\n", 5, "variants: Dictionary should"),
+    ],
+    ids=["missing", "extra", "choice", "misspelt", "type", "regex", "no-command", "one-end", "name", "yaml", "empty"],
+)  # fmt: skip
+def test_a_malformed_vpn_yaml(catalog: Catalog, old: str, new: str, line: int, expected: str) -> None:
+    path = catalog.root / "images" / "alpha" / "vpn.yaml"
+    assert old in ALPHA
+    path.write_text(ALPHA.replace(old, new), encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        _ = catalog.vpns
+    assert f"{path}:{line}: {expected}" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("- {suite: new}", "4.title: Field required"),
+        ("- {suite: new, title: New, nativ: {}}", "4.nativ: Extra inputs are not permitted"),
+        ("- {suite: New Suite, title: New}", "4.suite: String should match pattern"),
+        ("- {suite: new, title: New, quick: perhaps}", "4.quick: Input should be a valid boolean"),
+        ("- {suite: new, title: New, native: [a]}", "4.native: Input should be a valid dictionary"),
+        ("- {suite: new, title: [}", "not YAML: "),
+    ],
+)
+def test_a_malformed_table_of_suites(catalog: Catalog, row: str, expected: str) -> None:
+    text = catalog.ciphers.read_text(encoding="utf-8")
+    catalog.ciphers.write_text(text + row + "\n", encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        _ = catalog.suites
+    assert f"{catalog.ciphers}:5: {expected}" in caught.value.message
+
+
+def test_no_table_of_suites(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        _ = Catalog(root=tmp_path, ciphers=tmp_path / "none.yaml").suites
+
+
+@pytest.mark.parametrize("suite", THESIS)
+def test_every_suite_of_the_thesis_has_a_row(suite: str) -> None:
+    assert suite in Catalog().suites
+
+
+def test_every_suite_can_be_asked_for_or_says_why_not() -> None:
+    """Each dialect of a real VPN has a native name or a reason for each row."""
+    real = Catalog()
+    dialects = {vpn.file.dialect for vpn in real.vpns.values() if not vpn.file.control}
+    controls = {vpn.file.dialect for vpn in real.vpns.values() if vpn.file.control}
+    for row in real.suites.values():
+        assert not set(row.native) & set(row.absent), f"{row.suite} is both there and absent"
+        assert set(row.native) | set(row.absent) <= dialects | controls, f"{row.suite} names a dialect nobody speaks"
+
+
+def test_a_native_name_means_one_suite() -> None:
+    """Two rows by one native name would be proved by the same words."""
+    real = Catalog()
+    for dialect in {vpn.file.dialect for vpn in real.vpns.values()}:
+        names = [row.native[dialect] for row in real.suites.values() if dialect in row.native]
+        assert len(names) == len(set(names))

@@ -1,0 +1,92 @@
+from collections import Counter
+
+import pytest
+
+from lab.catalog import Catalog
+from lab.plan import Cell, Plan, conditions_text, make, parse_conditions
+
+CONDITIONS = {"handshake": [""], "throughput": ["direction=up streams=1", "direction=up streams=4"]}
+
+
+def plan(catalog: Catalog, *, blocks: int = 3, seed: int = 0, **options: object) -> Plan:
+    lacks = options.pop("lacks", {})
+    suites = catalog.choose_suites(options.pop("suites", []))  # type: ignore[arg-type]
+    vpns = catalog.choose_vpns(options.pop("vpns", []))  # type: ignore[arg-type]
+    return make(catalog, vpns, suites, CONDITIONS, blocks=blocks, seed=seed, lacks=lacks, **options)  # type: ignore[arg-type]
+
+
+def tunnels(cells: object) -> set[str]:
+    return {f"{cell.vpn}/{cell.variant}/{cell.suite}" for cell in cells}  # type: ignore[attr-defined]
+
+
+def test_the_cross_product(catalog: Catalog) -> None:
+    made = plan(catalog)
+    assert tunnels(made.cells) == {
+        "bare/wire/none",
+        *(f"alpha/{variant}/{suite}" for variant in ("udp", "tcp") for suite in ("strong", "weak")),
+        "beta/udp/strong",
+        "beta/udp/odd",
+    }
+    assert len(made.cells) == len(set(made.cells)) == 7 * 3
+
+
+def test_what_a_dialect_has_no_name_for_is_unsupported_with_its_reason(catalog: Catalog) -> None:
+    made = plan(catalog)
+    assert tunnels(made.unsupported) == {"alpha/udp/odd", "alpha/tcp/odd", "beta/udp/weak"}
+    assert made.unsupported[Cell("beta", "udp", "weak", "handshake")] == "latin has nothing weak"
+    assert not set(made.cells) & set(made.unsupported)
+
+
+def test_what_the_kernel_lacks_is_unsupported_whatever_the_suite(catalog: Catalog) -> None:
+    made = plan(catalog, lacks={"beta": "no Beta here"})
+    assert "beta" not in {cell.vpn for cell in made.cells}
+    assert {made.unsupported[cell] for cell in made.unsupported if cell.vpn == "beta"} == {"no Beta here"}
+
+
+def test_a_control_runs_its_own_suites_whatever_was_chosen(catalog: Catalog) -> None:
+    assert tunnels(plan(catalog, suites=["odd"], vpns=["beta"]).cells) == {"bare/wire/none", "beta/udp/odd"}
+
+
+def test_a_controls_suite_means_nothing_to_the_others(catalog: Catalog) -> None:
+    assert "none" not in {cell.suite for cell in plan(catalog).unsupported}
+
+
+def test_variants_limit_all_but_controls(catalog: Catalog) -> None:
+    assert tunnels(plan(catalog, variants=["tcp"], suites=["strong"]).cells) == {"bare/wire/none", "alpha/tcp/strong"}
+
+
+def test_every_block_holds_every_cell_once_in_an_order_of_its_own(catalog: Catalog) -> None:
+    made = plan(catalog, blocks=4)
+    steps = made.steps()
+    orders = []
+    for block in range(4):
+        inside = [step for step in steps if step.block == block]
+        assert Counter(step.cell for step in inside) == Counter(made.cells)
+        assert [step.position for step in inside] == list(range(len(made.cells)))
+        orders.append(tuple(step.cell for step in inside))
+    assert len(set(orders)) == 4
+    assert [step.block for step in steps] == sorted(step.block for step in steps)
+
+
+def test_the_seed_makes_the_order(catalog: Catalog) -> None:
+    assert plan(catalog, seed=1).steps() == plan(catalog, seed=1).steps()
+    assert plan(catalog, seed=1).steps() != plan(catalog, seed=2).steps()
+
+
+def test_more_blocks_leave_the_order_of_the_first_as_it_was(catalog: Catalog) -> None:
+    few, many = plan(catalog, blocks=2).steps(), plan(catalog, blocks=5).steps()
+    assert many[: len(few)] == few
+
+
+@pytest.mark.parametrize(
+    ("conditions", "text"),
+    [({"streams": 1, "direction": "up"}, "direction=up streams=1"), ({}, ""), ({"load": "busy"}, "load=busy")],
+)
+def test_conditions_as_text_and_back(conditions: dict[str, object], text: str) -> None:
+    assert conditions_text(conditions) == text
+    assert parse_conditions(text) == {key: str(value) for key, value in conditions.items()}
+
+
+def test_a_cell_in_words() -> None:
+    assert str(Cell("alpha", "udp", "strong", "throughput", "streams=1")) == "alpha udp strong throughput streams=1"
+    assert str(Cell("alpha", "udp", "strong", "handshake")) == "alpha udp strong handshake"

@@ -1,0 +1,240 @@
+"""What a report says, in the terminal, as JSON and as a page."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from frames import UP, cell, control, frame, ledger, missing
+from rich.console import Console
+
+from lab import report, tables
+from lab.errors import LabError
+from lab.store import Store
+
+META: dict[str, Any] = {"controls": ["plain"], "processors": 2, "machine": {"cpu": "Some CPU <fast>"}}
+
+
+def a_run() -> pd.DataFrame:
+    """Two VPNs and a control; one cell of each outcome; a transfer with its ledger."""
+    return frame(
+        [
+            *cell("alpha", "aes-128", [500, 510, 505, 495, 500]),
+            *cell("alpha", "null", [600, 610]),
+            *cell("beta", "aes-128", [300, 310, 305]),
+            missing("beta", "null", "unsupported", "beta has no null"),
+            missing("alpha", "rc2", "failed", "handshake timed out"),
+            missing("beta", "rc2", "invalid", "cleartext on the wire"),
+            *control([10000, 10100, 9900, 10000, 10000]),
+            *(figure for block in range(3) for figure in ledger("alpha", "aes-128", block)),
+        ]
+    )
+
+
+def table(name: str, **other: Any) -> tables.Table:
+    (found,) = [each for each in tables.build(a_run(), META, **other) if each.name.startswith(name)]
+    return found
+
+
+def texts(found: tables.Table) -> list[list[str]]:
+    return [[each.text for each in row] for row in found.rows]
+
+
+def terminal(width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    report.render_terminal(a_run(), META, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+class TestMatrix:
+    def test_median_interval_and_n(self) -> None:
+        rows = {row[0]: row[1:] for row in texts(table("matrix"))}
+        assert rows["aes-128"] == ["500\n495–510 n5", "305\n300–310 n3"]
+        assert rows["null"] == ["605\nno interval n2", "–¹"]
+
+    def test_every_outcome_shows_with_its_reason(self) -> None:
+        found = table("matrix")
+        (rc2,) = [row for row in found.rows if row[0].text == "rc2"]
+        assert [(each.text, each.kind) for each in rc2[1:]] == [("1 failed²", "failed"), ("1 invalid³", "invalid")]
+        assert found.notes == [
+            "control plain/wire: 10000 (9900–10100, n 5)",
+            "¹ beta has no null", "² handshake timed out", "³ cleartext on the wire",
+        ]  # fmt: skip
+
+    def test_a_cell_that_failed_once_says_so_beside_its_median(self) -> None:
+        df = frame([*cell("alpha", "x", [5, 6, 7]), missing("alpha", "x", "failed", "killed", position=1)])
+        found = tables.matrix(df, ("throughput", UP), None)
+        assert texts(found) == [["x", "6.00\n5.00–7.00 n3\n1 failed¹"]]
+        assert found.notes == ["¹ killed"]
+
+
+class TestTables:
+    def test_tiers_and_shares_of_the_control(self) -> None:
+        rows = texts(table("ranks"))
+        # Two samples of null tell nothing: it leads only by its median, and aes-128 is not shown to be lower.
+        assert [row[:3] for row in rows] == [
+            ["1", "alpha/udp", "null"], ["1", "alpha/udp", "aes-128"], ["1", "beta/udp", "aes-128"]
+        ]  # fmt: skip
+        assert rows[1][4:] == ["500", "495–510", "5", "5.0 % (5.0–5.1 %)"]
+
+    def test_kernel_and_user_seconds_per_gigabyte(self) -> None:
+        assert texts(table("cpu")) == [
+            ["alpha/udp", "aes-128", "750 / 250", "75.0 % (75.0–75.0 %)", "300 / 300", "50.0 % (50.0–50.0 %)", "3"]
+        ]
+
+    def test_switches_and_calls_per_megabyte(self) -> None:
+        assert texts(table("switches")) == [["alpha/udp", "aes-128", "300 / 7.00", "750 / 740", "– / –", "– / –", "3"]]
+
+    def test_cost_by_place(self) -> None:
+        assert texts(table("cost")) == [["alpha/udp", "aes-128", "1000", "600", "400", "2000", "2000–2000", "3"]]
+
+    def test_overview_counts_all_and_checks_the_ledger(self) -> None:
+        found = table("samples")
+        assert texts(found) == [
+            ["alpha/udp", "10", "0", "1", "0"], ["beta/udp", "3", "1", "0", "1"], ["plain/wire", "5", "0", "0", "0"]
+        ]  # fmt: skip
+        assert found.notes[0] == "1 failed: alpha/udp rc2 (throughput): handshake timed out"
+        assert "in 3 of 3 samples" in found.notes[-1]
+
+    def test_latency_and_handshake_when_measured(self) -> None:
+        assert not [each for each in tables.build(a_run(), META) if each.name in ("latency", "handshake")]
+        rtt = {"measure": "latency", "conditions": "load=none", "unit": "ms", "end": "client"}
+        rows = [
+            *cell("a", "x", [1, 2, 3], **rtt, metric="rtt_p50"), *cell("a", "x", [9, 9, 9], **rtt, metric="rtt_p99"),
+            *cell("a", "x", [0.2, 0.3, 0.25], measure="handshake", metric="handshake", end="client", conditions=""),
+        ]  # fmt: skip
+        found = {each.name: texts(each) for each in tables.build(frame(rows), {})}
+        assert found["latency"] == [
+            ["a/udp", "x", "load=none", "2.00 (1.00–3.00)", "–", "9.00 (9.00–9.00)", "–", "3"]
+        ]
+        assert found["handshake"] == [["a/udp", "x", "0.250", "0.200–0.300", "3"]]
+
+    def test_clocks_are_never_in_one_report(self) -> None:
+        df = frame(cell("a", "x", [1, 2, 3]) + cell("a", "x", [1, 2, 3], clock="instructions"))
+        with pytest.raises(LabError, match="one engine and clock"):
+            tables.build(df, META)
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(0, "0"), (0.0123, "0.0123"), (0.123, "0.123"), (1.234, "1.23"), (99.96, "100"), (12345.6, "12346"),
+         (float("nan"), "–")],
+    )  # fmt: skip
+    def test_figures(self, value: float, text: str) -> None:
+        assert tables.figure(value) == text
+
+    def test_natural_order(self) -> None:
+        assert tables.order(["aes-1024", "aes-128", "3des", "null"]) == ["aes-128", "aes-1024", "null", "3des"]
+
+    def test_facts_are_flat_and_short(self) -> None:
+        meta = {"a": {"b": 1, "c": ["x", "y"]}, "plan": [{"cell": 1}] * 3, "flags": "f " * 500, "none": None}
+        found = dict(tables.facts(meta))
+        assert found["a.b"] == "1"
+        assert found["a.c"] == "x, y"
+        assert found["plan"] == "3 entries"
+        assert len(found["flags"]) == 301
+        assert "none" not in found
+
+
+class TestTerminal:
+    def test_says_what_it_shows(self) -> None:
+        shown = terminal()
+        assert shown.startswith("run r1: host engine, wall clock, 5 blocks\n")
+        assert "Throughput by ciphersuite, Mbit/s (direction=up streams=1)" in shown
+        assert "cleartext on the wire" in shown
+
+    def test_wide_tables_are_cut_into_pieces_that_fit(self) -> None:
+        narrow = terminal(60)
+        assert "(continued)" in narrow
+        drawn = [line for line in narrow.splitlines() if "│" in line]
+        assert drawn
+        assert max(map(len, drawn)) <= 60
+        assert "…" not in "".join(drawn)
+
+    def test_every_piece_names_its_rows(self) -> None:
+        found = table("cpu")
+        assert list(report.pieces(found, 50)) == [[0, 1, 2], [0, 1, 3], [0, 1, 4], [0, 1, 5, 6]]
+        assert list(report.pieces(found, 500)) == [list(range(7))]
+
+
+class TestFiles:
+    def test_page_is_the_same_byte_for_byte(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "b").mkdir()
+        first = report.write_html(a_run(), META, tmp_path / "a").read_bytes()
+        assert report.write_html(a_run().sample(frac=1, random_state=1), META, tmp_path / "b").read_bytes() == first
+        pictures = sorted(path.name for path in (tmp_path / "a").glob("*.png"))
+        assert pictures == ["cost.png", "cpu-split.png", "switches.png", "throughput-direction-up-streams-1.png"]
+        for name in pictures:
+            assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+    def test_page_stands_alone(self, tmp_path: Path) -> None:
+        page = report.write_html(a_run(), META, tmp_path).read_text()
+        assert page.count("data:image/svg+xml;base64,") == 4
+        assert "http" not in page
+        assert "<script" not in page
+        assert "Some CPU &lt;fast&gt;" in page
+        assert '<td class="failed">1 failed²</td>' in page
+
+    def test_as_text_is_json_with_null_for_no_interval(self) -> None:
+        found = json.loads(report.as_text(a_run(), META))
+        assert found["control"] == "plain"
+        (null,) = [each for each in found["summary"] if each["suite"] == "null"]
+        assert (null["median"], null["low"]) == (605, None)
+        assert {each["outcome"] for each in found["outcomes"]} == {"ok", "unsupported", "failed", "invalid"}
+
+    def test_importing_it_is_cheap(self) -> None:
+        script = (
+            "import sys, lab.report, lab.thesis; "
+            "print([m for m in ('pandas', 'scipy', 'matplotlib', 'numpy') if m in sys.modules])"
+        )
+        run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert run.stdout.strip() == "[]"
+
+
+class TestStore:
+    def store(self, folder: Path, values: list[float]) -> Store:
+        store = Store.create(folder, META)
+        for block, value in enumerate(values):
+            reading = {"metric": "throughput", "unit": "Mbit/s", "end": "server", "value": value}
+            store.append(
+                {
+                    "run": folder.name, "block": block, "position": 0, "vpn": "alpha", "variant": "udp",
+                    "records": "user", "suite": "x", "measure": "throughput", "conditions": UP, "outcome": "ok",
+                    "reason": "", "engine": "host", "clock": "wall", "bottleneck": "cpu:client", "readings": [reading],
+                }
+            )  # fmt: skip
+        return store
+
+    def test_write_derives_everything(self, tmp_path: Path) -> None:
+        store, out = self.store(tmp_path / "r", [1, 2, 3]), io.StringIO()
+        report.write(store, Console(file=out, width=100))
+        made = sorted(path.name for path in store.folder.iterdir())
+        assert made == ["meta.json", "report.html", "results.csv", "samples.jsonl",
+                        "throughput-direction-up-streams-1.png"]  # fmt: skip
+        assert "report.html" in out.getvalue()
+
+    def test_write_as_json(self, tmp_path: Path) -> None:
+        out = io.StringIO()
+        report.write(self.store(tmp_path / "r", [1, 2, 3]), Console(file=out, width=40), as_json=True)
+        assert json.loads(out.getvalue())["summary"][0]["median"] == 2
+
+    def test_nothing_measured(self, tmp_path: Path) -> None:
+        out = io.StringIO()
+        report.write(self.store(tmp_path / "r", []), Console(file=out))
+        assert out.getvalue() == "nothing was measured yet\n"
+
+    def test_comparison(self, tmp_path: Path) -> None:
+        a = self.store(tmp_path / "one", [100, 101, 99])
+        b = self.store(tmp_path / "two", [50, 51, 49])
+        out = io.StringIO()
+        report.show_comparison(a, b, 0.05, Console(file=out, width=200))
+        assert "lower" in out.getvalue()
+        assert "A: one" in out.getvalue()
+        assert "0.500" in out.getvalue()
