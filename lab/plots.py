@@ -36,7 +36,7 @@ LOG_FROM = 12.0
 
 def throughput(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
     """Median throughput with its interval by ciphersuite and series, every sample as a dot; best suites on top."""
-    rows = analysis.measured(tables.of_load(df, load), "throughput")
+    rows = analysis.measured(tables.of_load(df, load), "throughput").sort_values(analysis.SAMPLE)
     control = analysis.control_of(df, meta)
     mine, rows = rows[rows["vpn"] == control], rows[rows["vpn"] != control]
     summary = analysis.summarise(rows)

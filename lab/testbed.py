@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ class Testbed:
     variables: dict[str, str]
     network: Network
     labels: dict[str, str]
+    pool: ThreadPoolExecutor
     payloads: set[int] = field(default_factory=set)
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=4))
 
     def start(self, role: str, plan: topology.Topology, service: topology.Service | None = None) -> Container:
         """Create and start the container of a service of `plan`, as `service` where that says less.
@@ -105,17 +106,19 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
     """
     labels = {LABEL: name} if keep else {LABEL: name, OWNER: this_process()}
     compose = topology.load()
-    network = None
-    try:
-        network, variables = _wire(engine, name, labels)
-        bed = Testbed(engine, name, compose, variables, network, labels)
-        _fill_volumes(bed)
-        yield bed
-    except BaseException:
-        sweep(engine, name)
-        raise
-    if not keep:
-        sweep(engine, name)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        try:
+            network, variables = _wire(engine, name, labels)
+            bed = Testbed(engine, name, compose, variables, network, labels, pool)
+            _fill_volumes(bed)
+            yield bed
+        except BaseException:
+            keep = False
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)  # what a thread was still making is there now, for the sweep to find
+            if not keep:
+                sweep(engine, name)
 
 
 def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network, dict[str, str]]:
@@ -204,24 +207,32 @@ def _started(pid: int) -> str:
         return ""
 
 
-def names(engine: Engine) -> dict[str, bool]:
-    """Every lab that has anything on the engine, and whether it is forgotten: its owner has ended."""
+class State(StrEnum):
+    """Whose a lab is: a person's until `lab down`, a running process's, or nobody's."""
+
+    UP = "up"
+    HELD = "held by a running lab"
+    FORGOTTEN = "left behind by a killed run"
+
+
+def labs(engine: Engine) -> dict[str, State]:
+    """Every lab that has anything on the engine."""
     things: list[dict[str, str]] = [container.labels for container in found(engine)]
     things += [dict(network.attrs["Labels"]) for network in engine.client.networks.list(filters={"label": LABEL})]
     things += [dict(volume.attrs["Labels"]) for volume in engine.client.volumes.list(filters={"label": LABEL})]
-    return {labels[LABEL]: _is_forgotten(labels.get(OWNER)) for labels in things}
+    return {labels[LABEL]: _state(labels.get(OWNER)) for labels in things}
 
 
-def _is_forgotten(owner: str | None) -> bool:
+def _state(owner: str | None) -> State:
     if owner is None:
-        return False
+        return State.UP
     pid, _, started = owner.partition(":")
-    return _started(int(pid)) != started
+    return State.HELD if _started(int(pid)) == started else State.FORGOTTEN
 
 
 def sweep_forgotten(engine: Engine) -> list[str]:
     """Remove what labs left behind whose `lab` was killed outright; returns their names."""
-    forgotten = [name for name, is_forgotten in names(engine).items() if is_forgotten]
+    forgotten = [name for name, state in labs(engine).items() if state is State.FORGOTTEN]
     for name in forgotten:
         with suppress(DockerException):
             sweep(engine, name)

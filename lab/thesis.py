@@ -212,9 +212,9 @@ def order(pairs: Sequence[tuple[str, Pair, Pair, str, Pair, Pair]]) -> str:
     total = same + len(reversed_) + open_
     if not total:
         return "order: nothing that the source tells apart was measured here"
-    text = f"order: of {total} pairs told apart there, {same} are the same here, {len(reversed_)} are reversed"
-    text += f", {open_} are not told apart" if open_ else ""
-    return f"{text}: {'; '.join(reversed_)}" if reversed_ else text
+    text = f"order: pairs told apart there: {total}; the same here: {same}; reversed: {len(reversed_)}"
+    text += f"; not told apart here: {open_}" if open_ else ""
+    return f"{text} ({', '.join(reversed_)})" if reversed_ else text
 
 
 def _suites(source: Throughput, here: dict[str, Any], thesis: Thesis) -> Table:

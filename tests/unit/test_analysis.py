@@ -133,8 +133,8 @@ class TestControl:
 
 
 class TestRanking:
-    def tiers(self, rows: list[dict[str, object]], **other: float) -> dict[str, int]:
-        found = analysis.tiers(frame(rows), control="plain", **other)
+    def tiers(self, rows: list[dict[str, Any]]) -> dict[str, int]:
+        found = analysis.tiers(frame(rows), control="plain")
         return dict(zip(found["vpn"], found["tier"], strict=True))
 
     def test_tie_inside_the_margin_and_lower_outside(self) -> None:

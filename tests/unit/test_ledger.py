@@ -1,0 +1,157 @@
+"""Where the CPU time went, from captured brackets and snapshots of a transfer of 10 MB."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab.ledger import Bracket, Reading, bottleneck, gap, readings
+
+Captured = Callable[[str], str]
+Raw = Callable[[str], dict[str, Any]]
+MACHINE = ("user", "system", "softirq", "irq", "idle", "iowait", "steal")
+
+
+def table(rows: list[Reading]) -> dict[tuple[str, str], float]:
+    found = {(row.metric, row.end): row.value for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def bracket(before: str, after: str) -> str:
+    return f"bracket 100.5 cpu  {before}\nbracket 102.5 cpu  {after}\n"
+
+
+def test_a_bracket(captured: Captured) -> None:
+    found = Bracket.parse(captured("bracket/failed.txt"))
+    assert found.wall == pytest.approx(0.001530, abs=2e-6)
+    assert found.machine == dict.fromkeys(("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"), 0.0)
+
+
+def test_every_column_of_a_bracket_has_its_name() -> None:
+    found = Bracket.parse(bracket("0 0 0 0 0 0 0 0 0 0", "100 200 300 400 500 600 700 800 50 60"))
+    assert found.wall == 2.0
+    assert found.machine == {
+        "user": 1, "nice": 2, "system": 3, "idle": 4, "iowait": 5, "irq": 6, "softirq": 7, "steal": 8,
+    }  # fmt: skip
+    assert found.busy == 1 + 2 + 3 + 6 + 7
+
+
+def test_the_last_two_lines_are_the_bracket() -> None:
+    """A load that prints such lines itself cannot pass them off as the machine's."""
+    forged = bracket("0 0 0 0 0 0 0 0", "9 9 9 9 9 9 9 9")
+    found = Bracket.parse(forged + bracket("1 1 1 1 1 1 1 1", "101 1 1 1 1 1 1 1"))
+    assert found.machine["user"] == 1.0
+
+
+@pytest.mark.parametrize("stderr", ["", "nc: connection refused\n", "bracket 100.5 cpu  1 2 3\n"])
+def test_no_bracket(stderr: str) -> None:
+    with pytest.raises(ValueError, match="no two bracket lines"):
+        Bracket.parse(stderr)
+
+
+def test_the_loads_own_words_are_what_is_left(captured: Captured) -> None:
+    assert Bracket.strip(captured("bracket/failed.txt")).strip() == "oh dear"
+
+
+def test_the_whole_ledger_of_a_transfer(raw: Raw) -> None:
+    found = table(readings(raw("transfer.json")["load"], 10_000_000))
+    assert found[("wall", "machine")] == pytest.approx(0.087673, abs=1e-6)
+    assert found[("payload", "machine")] == 10_000_000
+    assert {state: found[(f"cpu_{state}", "machine")] for state in MACHINE} == pytest.approx(
+        {"user": 0.04, "system": 0.08, "softirq": 0.03, "irq": 0, "idle": 0.02, "iowait": 0, "steal": 0}
+    )
+    assert found[("cpu_kernel_threads", "machine")] == pytest.approx(27.7270955 - 27.724932383999995)
+    assert found[("cost", "machine")] == pytest.approx(0.15 / 0.01)
+    assert found[("context_switches_voluntary", "server")] == 29136 - 28885
+    assert found[("context_switches_involuntary", "server")] == 62026 - 60656
+    assert ("context_switches_voluntary", "server-load") not in found
+    assert ("cost", "client-load") not in found
+
+
+@pytest.mark.parametrize(
+    ("end", "cpu", "share"),
+    [
+        ("server", 4.698538816 - 4.63708539, 0.01 / 0.06),
+        ("client", 4.50583236 - 4.442569881, 0.02 / 0.06),
+        ("server-load", 0.826126455 - 0.810215567, 0.0),
+        ("client-load", 0.889281905 - 0.863318251, 0.5),
+    ],
+)
+def test_the_exact_total_is_split_as_the_tick_saw_it(raw: Raw, end: str, cpu: float, share: float) -> None:
+    found = table(readings(raw("transfer.json")["load"], 10_000_000))
+    assert found[("cpu_user", end)] == pytest.approx(cpu * share)
+    assert found[("cpu_system", end)] == pytest.approx(cpu * (1 - share))
+    if end in ("server", "client"):
+        assert found[("cost", end)] == pytest.approx(cpu / 0.01)
+
+
+def test_less_than_a_tick_is_not_lost(raw: Raw) -> None:
+    load = raw("transfer.json")["load"]
+    for key in ("user", "system"):
+        load["after"]["ends"]["server"][key] = load["before"]["ends"]["server"][key]
+    found = table(readings(load, 10_000_000))
+    assert found[("cpu_user", "server")] + found[("cpu_system", "server")] == pytest.approx(0.061453426)
+
+
+def test_nice_is_user(raw: Raw) -> None:
+    load = raw("transfer.json")["load"] | {"stderr": bracket("0 0 0 0 0 0 0 0", "100 50 0 0 0 0 0 0")}
+    found = table(readings(load, 1e9))
+    assert found[("cpu_user", "machine")] == 1.5
+    assert found[("cost", "machine")] == 1.5
+
+
+def test_nothing_transferred_costs_nothing_by_the_gigabyte(raw: Raw) -> None:
+    assert not [row for row in readings(raw("transfer.json")["load"], 0) if row.metric == "cost"]
+
+
+def test_units(raw: Raw) -> None:
+    units = {row.metric: row.unit for row in readings(raw("transfer.json")["load"], 10_000_000)}
+    assert {units[metric] for metric in units if metric.startswith("cpu_")} == {"s"}
+    assert (units["cost"], units["payload"], units["wall"]) == ("s/GB", "B", "s")
+    assert units["context_switches_voluntary"] == "count"
+
+
+def ledger(*, busy: float = 0.0, **ends: float) -> list[Reading]:
+    """Two seconds; `ends` by their seconds of CPU, the machine by its seconds that were not idle, of four."""
+    spent = {"server": 0.0, "client": 0.0, "server-load": 0.0, "client-load": 0.0}
+    spent |= {end.replace("_", "-"): value for end, value in ends.items()}
+    rows = [Reading("wall", "s", "machine", 2.0)]
+    for end, value in spent.items():
+        rows += [Reading("cpu_user", "s", end, value / 4), Reading("cpu_system", "s", end, value * 3 / 4)]
+    shares = {"user": busy / 4, "system": busy / 4, "irq": busy / 4, "softirq": busy / 4, "idle": 4 - busy}
+    return rows + [Reading(f"cpu_{state}", "s", "machine", shares.get(state, 0.0)) for state in MACHINE]
+
+
+@pytest.mark.parametrize(
+    ("rows", "limit"),
+    [
+        (ledger(server=1.8, busy=2), "cpu:server"),
+        (ledger(client=2.0, busy=2), "cpu:client"),
+        (ledger(client=1.9, client_load=1.9, busy=4), "cpu:client"),
+        (ledger(server=1.0, client=1.0, busy=3.6), "cpu:machine"),
+        (ledger(client_load=1.8, busy=2), "generator"),
+        (ledger(server_load=1.8, busy=2), "generator"),
+        (ledger(server=1.7, client=1.7, client_load=1.7, busy=3.5), "other"),
+        (ledger(), "other"),
+    ],
+)
+def test_the_bottleneck(rows: list[Reading], limit: str) -> None:
+    assert bottleneck(rows, processors=2) == limit
+
+
+def test_the_bottleneck_of_a_captured_load(raw: Raw) -> None:
+    load = raw("throughput-up.json")["load"]
+    rows = readings(load, 101580800)
+    assert bottleneck(rows, processors=2) == "cpu:machine"
+    assert bottleneck(rows, processors=8) == "other"
+
+
+def test_the_states_close() -> None:
+    assert gap(ledger(busy=3), processors=2) == pytest.approx(0)
+    assert gap([*ledger(busy=3)[:-3], *ledger(busy=2)[-2:]], processors=4) == pytest.approx(0.625)
+
+
+def test_the_states_of_a_captured_load_close_to_the_tick(raw: Raw) -> None:
+    rows = readings(raw("throughput-up.json")["load"], 101580800)
+    assert abs(gap(rows, processors=2)) < 0.02

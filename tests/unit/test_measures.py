@@ -1,0 +1,151 @@
+"""The figures in what the tools printed; and the conditions under which each measure is taken."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab import measures
+from lab.errors import InvalidSample, LabError, UsageError
+from lab.ledger import Reading
+from lab.measures import Options, handshake, latency, throughput, transfer
+
+Captured = Callable[[str], str]
+Raw = Callable[[str], dict[str, Any]]
+
+
+def figures(readings: list[Reading]) -> dict[tuple[str, str], float]:
+    table = {(reading.metric, reading.end): reading.value for reading in readings}
+    assert len(table) == len(readings)
+    return table
+
+
+def iperf3(text: str, direction: str) -> dict[str, Any]:
+    return {"load": {"stdout": text}, "direction": direction}
+
+
+def test_every_measure_has_what_a_measure_needs() -> None:
+    every = measures.every()
+    assert sorted(every) == ["handshake", "latency", "throughput", "transfer"]
+    for measure in every.values():
+        assert measure.TITLE
+        assert measure.UNIT
+        assert measure.conditions(Options())
+
+
+def test_an_unknown_measure() -> None:
+    assert list(measures.choose(["transfer", "latency"])) == ["transfer", "latency"]
+    with pytest.raises(UsageError, match="unknown measure 'latencies'. Did you mean 'latency'") as caught:
+        measures.choose(["transfer", "latencies"])
+    assert caught.value.hint == "valid names: handshake, latency, throughput, transfer"
+
+
+def test_conditions() -> None:
+    options = Options(streams=(1, 4), directions=("up", "down"), size=1000)
+    assert throughput.conditions(options) == [
+        "direction=up streams=1",
+        "direction=up streams=4",
+        "direction=down streams=1",
+        "direction=down streams=4",
+    ]
+    assert transfer.conditions(options) == ["size=1000"]
+    assert latency.conditions(options) == ["load=none", "load=busy"]
+    assert handshake.conditions(options) == [""]
+
+
+def test_throughput_is_the_receivers(raw: Raw) -> None:
+    table = figures(throughput.parse(raw("throughput-up.json")))
+    assert table == {
+        ("throughput", "server"): pytest.approx(405.28526, rel=1e-6),
+        ("retransmits", "client"): 13170,
+        ("payload", "machine"): 101580800,
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "direction", "receiver", "sender", "mbit", "retransmits", "payload"),
+    [
+        ("up-4", "up", "server", "client", 699.138931, 17792, 175112192),
+        ("down-1", "down", "client", "server", 670.184023, 14867, 167641088),
+        ("down-4", "down", "client", "server", 752.693947, 19614, 188350464),
+    ],
+)
+def test_throughput_by_direction_and_streams(
+    captured: Captured, file: str, direction: str, receiver: str, sender: str, mbit: float, retransmits: int, payload: int
+) -> None:
+    text = captured(f"iperf3/{file}.json")
+    table = figures(throughput.parse(iperf3(text, direction)))
+    assert table[("throughput", receiver)] == pytest.approx(mbit, rel=1e-6)
+    assert table[("retransmits", sender)] == retransmits
+    assert table[("payload", "machine")] == payload
+    received = json.loads(text)["end"]["sum_received"]
+    assert table[("throughput", receiver)] == pytest.approx(received["bytes"] * 8 / received["seconds"] / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("refused", "iperf3: unable to connect to server.*Connection refused"),
+        ("busy", "iperf3: the server is busy running a test"),
+        ("interrupted", "iperf3: interrupt - the client has terminated"),
+    ],
+)
+def test_an_error_of_iperf3_is_no_figure(captured: Captured, file: str, said: str) -> None:
+    with pytest.raises(LabError, match=said):
+        throughput.parse(iperf3(captured(f"iperf3/{file}.json"), "up"))
+
+
+def test_nothing_received_is_no_throughput(captured: Captured) -> None:
+    document = json.loads(captured("iperf3/up-4.json"))
+    document["end"]["sum_received"] |= {"bytes": 0, "bits_per_second": 0}
+    with pytest.raises(InvalidSample, match="received nothing"):
+        throughput.parse(iperf3(json.dumps(document), "up"))
+
+
+def test_output_cut_short_is_no_figure(captured: Captured) -> None:
+    with pytest.raises(ValueError, match="JSON|delimiter|value|Unterminated"):
+        throughput.parse(iperf3(captured("iperf3/up-4.json")[:2000], "up"))
+
+
+def test_transfer(raw: Raw) -> None:
+    table = figures(transfer.parse(raw("transfer.json")))
+    seconds = 1795397307.959218 - 1795397307.871545
+    assert table[("duration", "client")] == pytest.approx(seconds)
+    assert table[("throughput", "server")] == pytest.approx(80 / seconds)
+    assert table[("payload", "machine")] == 10_000_000
+    assert table[("syscall:sendto", "client")] == 7930
+    assert table[("syscall:recvfrom", "server")] == 7211
+    assert table[("syscall:poll", "server")] == 20780
+
+
+@pytest.mark.parametrize(
+    ("file", "p50", "p90", "p99", "loss"),
+    [("idle", 0.281, 0.4753, 1.58, 0), ("busy", 1.545, 5.027, 8.7107, 0), ("lossy", 0.3595, 1.512, 3.60147, 0.5)],
+)
+def test_latency(captured: Captured, file: str, p50: float, p90: float, p99: float, loss: float) -> None:
+    table = figures(latency.parse({"ping": captured(f"ping/{file}.txt")}))
+    assert table == {
+        ("rtt_p50", "client"): pytest.approx(p50, rel=1e-4),
+        ("rtt_p90", "client"): pytest.approx(p90, rel=1e-4),
+        ("rtt_p99", "client"): pytest.approx(p99, rel=1e-4),
+        ("loss", "client"): pytest.approx(loss),
+    }
+
+
+@pytest.mark.parametrize(("text", "echoes"), [(None, 0), ("", 0)])
+def test_too_few_echoes_are_no_percentiles(captured: Captured, text: str | None, echoes: int) -> None:
+    with pytest.raises(InvalidSample, match=f"only {echoes} echoes came back"):
+        latency.parse({"ping": captured("ping/silent.txt") if text is None else text})
+
+
+def test_nine_echoes_are_too_few_and_ten_are_not(captured: Captured) -> None:
+    head, _, tail = captured("ping/lossy.txt").partition("\n\n")
+    lines = head.splitlines()[1:]
+    with pytest.raises(InvalidSample, match="only 9 echoes"):
+        latency.parse({"ping": "\n".join([*lines[:9], "", tail])})
+    assert figures(latency.parse({"ping": "\n".join([*lines[:10], "", tail])}))[("loss", "client")] == 0.75
+
+
+def test_handshake() -> None:
+    assert handshake.parse({"handshake": 0.25}) == [Reading("handshake", "s", "client", 0.25)]

@@ -1,0 +1,129 @@
+"""Is the data path proved? Judged on captures of a tunnel that encrypts, and of one that does not."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab import proof
+from lab.errors import InvalidSample
+
+Captured = Callable[[str], str]
+Raw = Callable[[str], dict[str, Any]]
+
+
+def marker(captured: Captured, name: str) -> bytes:
+    return bytes.fromhex(captured(f"wire-proof/{name}.marker"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "said"),
+    [
+        (r"cipher (\S+)", "cipher A\n", "A"),
+        (r"cipher (\S+) auth (\S+)", "cipher A auth B\n", "A+B"),
+        (r"cipher (\S+)(?: auth (\S+))?", "cipher A\n", "A"),
+        (r"cipher (\S+)", "cipher A\nrekeyed\ncipher B\n", "B"),
+        (r"^cipher (\S+)$", "x\ncipher A\ny\n", "A"),
+        (r"cipher (\S+)", "nothing of the kind", ""),
+    ],
+    ids=["one", "two", "optional", "the-last-counts", "by-line", "no-match"],
+)
+def test_groups(pattern: str, text: str, said: str) -> None:
+    assert proof.groups(pattern, text) == said
+
+
+def test_named() -> None:
+    pattern = r"in (?P<rx>\d+) out (?P<tx>\d+)"
+    assert proof.named(pattern, "in 1 out 2\nin 3 out 4") == {"rx": 3, "tx": 4}
+    with pytest.raises(InvalidSample, match="'no such thing'"):
+        proof.named(pattern, "no such thing")
+
+
+def test_ciphertext(captured: Captured) -> None:
+    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), encrypts=True)
+    assert seen["packets"] >= 6
+    assert seen["bytes"] > proof.ECHO_BYTES
+    assert seen["cleartext"] is False
+
+
+def test_cleartext(captured: Captured) -> None:
+    text, mark = captured("wire-proof/clear.txt"), marker(captured, "clear")
+    assert proof.wire(text, mark, encrypts=False) == {"packets": 6, "bytes": 6252, "cleartext": True}
+
+
+def test_a_marker_in_the_clear_is_found(captured: Captured) -> None:
+    with pytest.raises(InvalidSample, match="crossed the wire in the clear"):
+        proof.wire(captured("wire-proof/clear.txt"), marker(captured, "clear"), encrypts=True)
+
+
+def test_a_null_suite_must_show_the_marker(captured: Captured) -> None:
+    """Which shows that the look at the wire can fail."""
+    with pytest.raises(InvalidSample, match="was not seen on the wire"):
+        proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), encrypts=False)
+
+
+def test_packets_past_the_tunnel_are_named(captured: Captured) -> None:
+    with pytest.raises(InvalidSample, match=r"went past the tunnel: \d\d:.* IP 198\.18\.\d+\.\d+\.\d+ > 198\.18"):
+        proof.wire(captured("wire-proof/stray.txt"), marker(captured, "stray"), encrypts=True)
+
+
+def test_a_wire_that_carried_less_than_the_tunnel(captured: Captured) -> None:
+    """Only the file header and the first packets of the capture: traffic took another way."""
+    data = base64.b64decode(captured("wire-proof/encrypted.txt").partition("\n---\n")[0])
+    first = 24 + 16 + len(proof.pcap(data)[0])
+    less = base64.b64encode(data[:first]).decode() + "\n---\n"
+    with pytest.raises(InvalidSample, match=r"6000 bytes crossed the tunnel but only \d+ the wire"):
+        proof.wire(less, marker(captured, "encrypted"), encrypts=True)
+
+
+def test_packets_of_a_capture(captured: Captured) -> None:
+    data = base64.b64decode(captured("wire-proof/clear.txt").partition("\n---\n")[0])
+    packets = proof.pcap(data)
+    assert [len(packet) for packet in packets] == [1042] * 6  # Ethernet 14, IP 20, ICMP 8, 1000 of payload
+    assert all(packet[12:14] == b"\x08\x00" for packet in packets)
+    assert proof.pcap(data[:24]) == proof.pcap(b"") == []
+
+
+def test_the_interface_moved_the_payload(raw: Raw) -> None:
+    load = raw("transfer.json")["load"]
+    proof.moved(load["before"], load["after"], "tun0", 10_000_000)
+
+
+@pytest.mark.parametrize("end", ["server", "client"])
+def test_an_interface_that_stood_still(raw: Raw, end: str) -> None:
+    load = raw("transfer.json")["load"]
+    load["after"]["ends"][end]["interfaces"]["tun0"] = load["before"]["ends"][end]["interfaces"]["tun0"]
+    with pytest.raises(InvalidSample, match=f"10000000 bytes were transferred, but tun0 of the {end} moved only 0"):
+        proof.moved(load["before"], load["after"], "tun0", 10_000_000)
+
+
+def test_an_interface_that_moved_less(raw: Raw) -> None:
+    load = raw("transfer.json")["load"]
+    with pytest.raises(InvalidSample, match="moved only 10374824"):
+        proof.moved(load["before"], load["after"], "tun0", 11_000_000)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interface_that_is_not_there(raw: Raw, when: str) -> None:
+    load = raw("transfer.json")["load"]
+    del load[when]["ends"]["client"]["interfaces"]["tun0"]
+    with pytest.raises(InvalidSample, match="the client has no interface tun0"):
+        proof.moved(load["before"], load["after"], "tun0", 1)
+
+
+def counters(**ends: int) -> dict[str, dict[str, int]]:
+    return {end: {"rx": value, "tx": 7} for end, value in ends.items()}
+
+
+def test_the_vpns_own_counters() -> None:
+    proof.counted(counters(server=100, client=5), counters(server=1100, client=1005), 1000)
+    proof.counted({}, {}, 1000)
+    with pytest.raises(InvalidSample, match="the client's own counters moved only 999"):
+        proof.counted(counters(server=100, client=5), counters(server=1100, client=1004), 1000)
+
+
+def test_evidence_can_be_stored(captured: Captured) -> None:
+    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), encrypts=True)
+    assert json.loads(json.dumps(seen)) == seen

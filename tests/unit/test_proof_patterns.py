@@ -1,0 +1,126 @@
+"""The `match` of every vpn.yaml, against what the real ends printed: `tests/data/<vpn>/<variant>-<suite>-<end>.txt`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab import proof
+from lab.catalog import Catalog, Ends, Vpn
+
+DATA = Path(__file__).parent.parent / "data"
+REAL = Catalog()
+ENDS = ("server", "client")
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What one end printed. `case` is a suite's name where the tunnel was up by it, or what was wrong with it."""
+
+    vpn: Vpn
+    variant: str
+    case: str
+    end: str
+    path: Path
+
+    @property
+    def native(self) -> str:
+        """What must be read from it: nothing where the tunnel must not be believed."""
+        return REAL.suites[self.case].native[self.vpn.file.dialect] if self.case in REAL.suites else ""
+
+    def said(self, variant: str) -> str:
+        """What is read from it by the way in which `variant` is proved."""
+        ends = self.vpn.proof(variant).suite
+        assert ends
+        return proof.groups(getattr(ends, self.end).match, self.path.read_text(encoding="utf-8"))
+
+
+def captures() -> Iterator[Capture]:
+    for vpn in REAL.vpns.values():
+        variants = "|".join(map(re.escape, sorted(vpn.file.variants, key=len, reverse=True)))
+        for path in sorted((DATA / vpn.name).glob("*.txt")):
+            if parts := re.fullmatch(rf"({variants})-(.+)-(server|client)", path.stem):
+                yield Capture(vpn, parts[1], parts[2], parts[3], path)
+
+
+def counted() -> Iterator[tuple[Vpn, str, Ends]]:
+    for vpn in REAL.vpns.values():
+        for variant in vpn.file.variants:
+            if ends := vpn.proof(variant).counters:
+                yield vpn, variant, ends
+
+
+CAPTURES = list(captures())
+
+
+def name(capture: Capture) -> str:
+    return f"{capture.vpn.name}/{capture.path.stem}"
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=name)
+def test_the_suite_is_read_from_what_an_end_printed(capture: Capture) -> None:
+    assert capture.said(capture.variant) == capture.native
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=name)
+def test_no_variant_is_proved_by_what_another_printed(capture: Capture) -> None:
+    own = capture.vpn.proof(capture.variant).suite
+    for variant in capture.vpn.file.variants:
+        if capture.vpn.proof(variant).suite != own:
+            assert capture.said(variant) == ""
+
+
+@pytest.mark.parametrize("capture", [each for each in CAPTURES if each.native], ids=name)
+def test_nothing_is_read_from_half_of_it(capture: Capture) -> None:
+    """An end that has not said all of it yet has not said another suite."""
+    ends = capture.vpn.proof(capture.variant).suite
+    assert ends
+    probe = getattr(ends, capture.end)
+    lines = capture.path.read_text(encoding="utf-8").splitlines(keepends=True)
+    heads = {proof.groups(probe.match, "".join(lines[:count])) for count in range(0, len(lines), 1 + len(lines) // 40)}
+    assert heads <= {"", capture.native}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("vpn", "variant"),
+    [
+        pytest.param(vpn, variant, id=f"{vpn.name}/{variant}")
+        for vpn in REAL.vpns.values()
+        for variant in vpn.file.variants
+        if vpn.proof(variant).suite
+    ],
+)
+def test_every_variant_has_a_capture_of_each_end(vpn: Vpn, variant: str, end: str) -> None:
+    own = vpn.proof(variant)
+    alike = [other for other in vpn.file.variants if vpn.proof(other) == own]
+    assert [each for each in CAPTURES if each.vpn is vpn and each.variant in alike and each.end == end and each.native]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("vpn", "variant", "ends"), [pytest.param(*each, id=f"{each[0].name}/{each[1]}") for each in counted()]
+)
+def test_the_counters_are_read_from_what_an_end_printed(vpn: Vpn, variant: str, ends: Ends, end: str) -> None:
+    """From a capture of their own, or from that of the suite where one command prints both."""
+    probe = getattr(ends, end)
+    own = DATA / vpn.name / f"counters-{end}.txt"
+    suite = vpn.proof(variant).suite
+    paths = [own] if own.exists() else []
+    if suite and getattr(suite, end).run == probe.run:
+        paths += [c.path for c in CAPTURES if (c.vpn, c.variant, c.end) == (vpn, variant, end) and c.native]
+    assert paths, "no capture of the counters"
+    for path in paths:
+        counters = proof.named(probe.match, path.read_text(encoding="utf-8"))
+        assert set(counters) == {"rx", "tx"}
+        assert all(value >= 0 for value in counters.values())
+
+
+def test_every_vpn_that_encrypts_shows_its_suite() -> None:
+    for vpn in REAL.vpns.values():
+        for variant in vpn.file.variants:
+            assert vpn.file.control or vpn.proof(variant).suite, f"{vpn.name} {variant} has no proof of its suite"

@@ -1,0 +1,170 @@
+"""docker-compose.yml: what `lab` makes of it, and that it grants what the VPNs need and no more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import topology
+from lab.catalog import Catalog, Needs, Vpn
+from lab.errors import UsageError
+from lab.topology import Compose, Service, Topology
+
+REAL = Catalog()
+ENDS = ("server", "client")
+SERVICES = (*ENDS, "server-load", "client-load", "meter")
+VPNS = pytest.mark.parametrize("vpn", [pytest.param(vpn, id=vpn.name) for vpn in REAL.vpns.values()])
+
+SMALL = """\
+name: small
+x-shared: &shared
+  image: lab/${LAB_VPN:-some}:latest
+services:
+  server:
+    <<: *shared
+    environment: {SUITE: "${LAB_SUITE:-STRONG}", PEER: "${LAB_CLIENT:-}"}
+    cap_add: [NET_ADMIN, NET_RAW]
+    devices: ["/dev/net/tun:/dev/net/tun", "/dev/ppp:/dev/ppp"]
+    tmpfs: ["/run:rw,mode=755"]
+networks: {}
+"""
+
+
+@pytest.fixture
+def real() -> Topology:
+    return topology.load().resolve({})
+
+
+def server(text: str = SMALL, **variables: str) -> Service:
+    return Compose(text=text).resolve(variables).services["server"]
+
+
+def test_variables_are_filled_in() -> None:
+    service = server(LAB_VPN="alpha", LAB_SUITE="WEAK", LAB_CLIENT="198.18.0.3")
+    assert service.image == "lab/alpha:latest"
+    assert service.environment == {"SUITE": "WEAK", "PEER": "198.18.0.3"}
+
+
+def test_defaults_hold_where_a_variable_is_missing_or_empty() -> None:
+    service = server(LAB_SUITE="")
+    assert service.image == "lab/some:latest"
+    assert service.environment == {"SUITE": "STRONG", "PEER": ""}
+
+
+def test_the_environment_counts_as_it_does_for_compose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_VPN", "beta")
+    assert server().image == "lab/beta:latest"
+    assert server(LAB_VPN="alpha").image == "lab/alpha:latest"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("    tmpfs:", "    privileged: true\n    tmpfs:", "services.server.privileged"),
+        ("networks: {}", "networks: {}\nsecrets: {}", "secrets"),
+        ("[NET_ADMIN, NET_RAW]", "NET_ADMIN", "services.server.cap_add"),
+        ("name: small\n", "", "name: Field required"),
+    ],
+)
+def test_what_lab_does_not_understand_is_an_error(old: str, new: str, named: str) -> None:
+    with pytest.raises(UsageError, match="docker-compose.yml has something that lab does not understand") as caught:
+        server(SMALL.replace(old, new))
+    assert named in caught.value.message
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        topology.load(tmp_path / "docker-compose.yml")
+
+
+def test_an_end_gets_what_its_vpn_needs_and_no_more() -> None:
+    limited = server().limited_to(Needs(capabilities=["NET_RAW"], devices=["/dev/ppp"]))
+    assert limited.cap_add == ["NET_RAW"]
+    assert limited.devices == ["/dev/ppp:/dev/ppp"]
+    nothing = server().limited_to(Needs())
+    assert (nothing.cap_add, nothing.devices) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        (Needs(capabilities=["NET_ADMIN", "SYS_ADMIN"]), "capability 'SYS_ADMIN' is not granted by docker-compose.yml"),
+        (Needs(devices=["/dev/kmsg"]), "device '/dev/kmsg' is not granted by docker-compose.yml"),
+    ],
+)
+def test_what_the_file_does_not_grant_cannot_be_had(needs: Needs, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        server().limited_to(needs)
+    assert "vpn.yaml" in caught.value.hint
+
+
+def test_in_the_terms_of_docker_py() -> None:
+    options = server().options()
+    assert options["tmpfs"] == {"/run": "rw,mode=755"}
+    assert options["cap_add"] == ["NET_ADMIN", "NET_RAW"]
+    assert (options["init"], options["pid_mode"], options["cgroupns"]) == (False, None, None)
+
+
+def test_meter_sees_the_machine_in_the_terms_of_docker_py(real: Topology) -> None:
+    options = real.services["meter"].options()
+    assert (options["pid_mode"], options["cgroupns"]) == ("host", "host")
+
+
+def test_the_real_file_has_the_four_ends_and_the_meter(real: Topology) -> None:
+    assert sorted(real.services) == sorted(SERVICES)
+    assert real.networks["wire"].internal
+    for end in ENDS:
+        assert real.services[f"{end}-load"].network_mode == f"service:{end}"
+
+
+def test_the_ends_know_each_other() -> None:
+    variables = {"LAB_SERVER": "198.18.9.2", "LAB_CLIENT": "198.18.9.3", "LAB_SUITE": "S", "LAB_VARIANT": "v"}
+    ends = topology.load().resolve(variables).services
+    addresses = {"server": "198.18.9.2", "client": "198.18.9.3"}
+    for end, peer in (("server", "client"), ("client", "server")):
+        told = ends[end].environment
+        assert (told["ROLE"], told["PEER"], told["SUITE"], told["VARIANT"]) == (end, addresses[peer], "S", "v")
+        assert told["TUNNEL_ADDRESS"] == ends[peer].environment["TUNNEL_PEER"]
+        assert ends[end].networks["wire"].ipv4_address == addresses[end]
+
+
+@VPNS
+def test_every_need_is_granted(real: Topology, vpn: Vpn) -> None:
+    for end in ENDS:
+        limited = real.services[end].limited_to(vpn.file.needs)
+        assert limited.cap_add == vpn.file.needs.capabilities
+
+
+def test_nothing_is_granted_that_no_vpn_needs(real: Topology) -> None:
+    needs = [vpn.file.needs for vpn in REAL.vpns.values()]
+    for end in ENDS:
+        granted = {entry.split(":")[0] for entry in real.services[end].devices}
+        assert granted == {device for need in needs for device in need.devices}
+        assert set(real.services[end].cap_add) == {name for need in needs for name in need.capabilities}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_gives_up_all_capabilities_first(real: Topology, name: str) -> None:
+    service = real.services[name]
+    assert service.cap_drop == ["ALL"]
+    assert "no-new-privileges:true" in service.security_opt
+    assert not any("unconfined" in option for option in service.security_opt)
+
+
+def test_what_the_lab_itself_needs(real: Topology) -> None:
+    assert real.services["meter"].cap_add == ["SYS_ADMIN"]
+    assert {name for name in SERVICES if real.services[name].pid or real.services[name].cgroup} == {"meter"}
+    for end in ENDS:
+        assert real.services[f"{end}-load"].cap_add == ["NET_RAW"]
+        assert not real.services[f"{end}-load"].devices
+
+
+def test_no_mount_of_the_host_can_be_written(real: Topology) -> None:
+    for service in real.services.values():
+        assert all(volume.endswith(":ro") for volume in service.volumes)
+
+
+def test_nothing_is_privileged() -> None:
+    document: dict[str, Any] = yaml.safe_load(topology.COMPOSE.read_text(encoding="utf-8"))
+    assert not [name for name, service in document["services"].items() if "privileged" in service]
