@@ -44,7 +44,7 @@ def examine(catalog: Catalog) -> list[Finding]:
     )
     found += _images(engine, catalog)
     found += _vpns(engine, catalog)
-    forgotten = [name for name, is_forgotten in testbed.names(engine).items() if is_forgotten]
+    forgotten = [name for name, state in testbed.labs(engine).items() if state is testbed.State.FORGOTTEN]
     if forgotten:
         found.append(
             Finding("labs left behind", "note", ", ".join(forgotten), "`lab down --all`, or the next run removes them")
@@ -83,12 +83,12 @@ def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
 def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
     ready = [vpn for vpn in catalog.vpns.values() if images.is_current(engine, vpn.folder)]
     lacks = features.lacks(engine, ready)
+    controls = {vpn.file.dialect for vpn in ready if vpn.file.control}
+    suites = [suite for suite in catalog.suites.values() if set(suite.native) - controls]
     for vpn in ready:
-        count = sum(1 for suite in catalog.suites.values() if vpn.file.dialect in suite.native)
+        count = sum(1 for suite in suites if vpn.file.dialect in suite.native)
         if vpn.name in lacks:
-            fix = "run the lab where the kernel has it"
-            yield Finding(f"VPN {vpn.name}", "unsupported", lacks[vpn.name], fix)
+            yield Finding(f"VPN {vpn.name}", "unsupported", lacks[vpn.name], "run the lab where the kernel has it")
         else:
-            yield Finding(
-                f"VPN {vpn.name}", "ok", f"{', '.join(vpn.file.variants)}; {count} of {len(catalog.suites)} suites"
-            )
+            spoken = "the control" if vpn.file.control else f"{count} of {len(suites)} suites"
+            yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(vpn.file.variants)}; {spoken}")

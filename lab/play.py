@@ -33,7 +33,7 @@ def up(
     check_images(engine, catalog, [vpn])
     if reason := features.lacks(engine, [vpn]).get(vpn.name):
         raise Unsupported(f"{vpn.name} cannot run here: {reason}")
-    if lab in testbed.names(engine):
+    if lab in testbed.labs(engine):
         raise LabError(f"a lab named {lab!r} is up already", f"`lab down --name {lab}`, or choose another --name")
     with interruptible(), testbed.opened(engine, lab, keep=True) as bed:
         meter = bed.start("meter", bed.compose.resolve(bed.variables))
@@ -71,25 +71,28 @@ def _chosen(catalog: Catalog, name: str | None, variant: str | None, cipher: str
 
 
 def down(engine: Engine, console: Console, name: str | None) -> None:
-    """Take down one lab, or with None every lab whose process does not live any more and every lab to play with.
+    """Take down one lab; with None every lab, but those that a running process holds.
 
     Raises:
         UsageError: there is no lab of that name.
     """
-    known = testbed.names(engine)
+    known = testbed.labs(engine)
     if name is not None and name not in known:
         raise UsageError(f"no lab named {name!r} is up", f"labs that are: {', '.join(sorted(known)) or 'none'}")
-    for each in [name] if name else sorted(known):
-        count = testbed.sweep(engine, each)
-        console.print(f"lab {each!r}: {count} containers, networks and volumes removed", highlight=False)
     if not known:
         console.print("no lab is up")
+    for each in [name] if name else sorted(known):
+        if name is None and known[each] is testbed.State.HELD:
+            console.print(f"lab {each!r}: left alone, a running lab holds it", highlight=False)
+            continue
+        count = testbed.sweep(engine, each)
+        console.print(f"lab {each!r}: {count} containers, networks and volumes removed", highlight=False)
 
 
 def status(engine: Engine) -> list[dict[str, Any]]:
-    """Each lab on the engine: what runs in it, and who holds it."""
+    """Each lab on the engine: what runs in it, and whose it is."""
     rows = []
-    for name, forgotten in sorted(testbed.names(engine).items()):
+    for name, state in sorted(testbed.labs(engine).items()):
         ends = testbed.found(engine, name, role="client")
         environment = dict(entry.split("=", 1) for entry in ends[0].attrs["Config"]["Env"]) if ends else {}
         image = ends[0].attrs["Config"]["Image"] if ends else ""
@@ -100,7 +103,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
                 "variant": environment.get("VARIANT", ""),
                 "suite": environment.get("SUITE", ""),
                 "containers": len(testbed.found(engine, name)),
-                "state": "left behind by a killed run" if forgotten else "up",
+                "state": str(state),
             }
         )
     return rows
