@@ -84,6 +84,7 @@ class VpnFile(Document):
     variants: Annotated[dict[NAME, Variant], Field(min_length=1)]
     needs: Needs = Needs()
     packages: list[str] = []
+    absent: str = ""
     proof: Proof = Proof()
 
 
@@ -99,6 +100,11 @@ class Vpn:
         """How `variant` is proved: its own way where it has one, the VPN's otherwise."""
         return self.file.variants[variant].proof or self.file.proof
 
+    def why_absent(self, suite: Suite) -> str:
+        """Why this VPN has no such suite: the row's own reason, else the VPN's, else that nobody named it."""
+        dialect = self.file.dialect
+        return suite.absent.get(dialect) or self.file.absent or f"the {dialect} dialect has no name for {suite.suite}"
+
 
 class Suite(Document):
     """One ciphersuite by the lab's name, and what each dialect calls it."""
@@ -109,10 +115,6 @@ class Suite(Document):
     encrypts: bool = True
     native: dict[NAME, str] = {}
     absent: dict[NAME, str] = {}
-
-    def why_absent(self, dialect: str) -> str:
-        """Why this suite cannot be asked for in `dialect`."""
-        return self.absent.get(dialect, f"the {dialect} dialect has no name for {self.suite}")
 
 
 @dataclass(frozen=True)

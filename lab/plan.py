@@ -97,7 +97,7 @@ def make(
                         if vpn.name in lacks:
                             unsupported[cell] = lacks[vpn.name]
                         elif dialect not in row.native:
-                            unsupported[cell] = row.why_absent(dialect)
+                            unsupported[cell] = vpn.why_absent(row)
                         else:
                             cells.append(cell)
     return Plan(tuple(cells), unsupported, blocks, seed)

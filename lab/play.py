@@ -66,7 +66,7 @@ def _chosen(catalog: Catalog, name: str | None, variant: str | None, cipher: str
     if cipher is not None and cipher not in catalog.suites:
         raise unknown("suite", cipher, spoken)
     if cipher is not None and cipher not in spoken:
-        raise UsageError(f"{vpn.name} has no {cipher}: {catalog.suites[cipher].why_absent(vpn.file.dialect)}")
+        raise UsageError(f"{vpn.name} has no {cipher}: {vpn.why_absent(catalog.suites[cipher])}")
     return vpn, variant or next(iter(variants)), spoken[cipher] if cipher else next(iter(spoken.values()))
 
 
