@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -221,10 +222,10 @@ def matrix(
         kept = sum(1 for _ in store.read())
         hint = f"`lab matrix --resume {store.folder.name}` goes on"
         raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
-    from lab import report as reports  # after the run: measuring needs no pandas
-
-    reports.write(store, console, as_json=as_json)
-    if counts.get("failed") or counts.get("invalid"):
+    # Pictures take memory: a process of their own keeps the one that measures small.
+    show_it = [sys.executable, "-m", "lab", "report", store.folder.name, "--results", str(results)]
+    shown = subprocess.run([*show_it, *(["--json"] if as_json else [])], check=False)
+    if shown.returncode or counts.get("failed") or counts.get("invalid"):
         raise typer.Exit(1)
 
 

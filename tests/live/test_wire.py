@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 
 REPEATS = 1000
 CROSS = r"""
-set -euo pipefail
+set -xeuo pipefail
 inside=$1 address=$2 marker=$3 filter=$4 repeats=$5
 capture() {
     tcpdump -i "$1" -n -U --immediate-mode -Z root -w "/run/$2.pcap" 2>"/run/$2.log" &

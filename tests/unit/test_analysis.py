@@ -191,6 +191,17 @@ class TestRanking:
         assert p[[0, 1, 3]] == pytest.approx([0.03, 0.04, 0.04])
         assert np.isnan(p[2])
 
+    @pytest.mark.parametrize(
+        ("low", "high", "p", "said"),
+        [
+            (0.96, 1.04, 0.001, "tie"), (1.10, 1.30, 0.001, "higher"), (0.70, 0.90, 0.001, "lower"),
+            (1.10, 1.30, 0.2, "undecided"), (0.70, 0.90, 0.2, "undecided"), (0.90, 1.30, 0.001, "undecided"),
+            (0.94, 1.00, 0.2, "undecided"), (float("nan"), float("nan"), float("nan"), "undecided"),
+        ],
+    )  # fmt: skip
+    def test_verdict_needs_both_interval_and_p(self, low: float, high: float, p: float, said: str) -> None:
+        assert inference.verdict(low, high, p, 0.05) == said
+
     def test_exact_repeats_have_no_noise(self) -> None:
         assert inference.p_paired([[0.0] * 3, [0.1] * 3]).tolist() == [1.0, 0.0]
         assert inference.p_unpaired([[1.0] * 3, [1.0] * 3], [[1.0] * 3, [2.0] * 3]).tolist() == [1.0, 0.0]
@@ -228,7 +239,8 @@ class TestTime:
 
     def test_a_payload_read_twice_counts_once(self) -> None:
         rows = ledger("a", "x", 0)
-        assert len(analysis.per_payload(frame([*rows, rows[0]]), ["context_switches_voluntary"])) == 1
+        found = one(analysis.per_payload(frame([*rows, rows[0]]), ["context_switches_voluntary"], 1e6))
+        assert found["value"] == 300
 
     def test_reads_and_writes_are_families_of_calls(self) -> None:
         found = analysis.reads_and_writes(frame(ledger("a", "x", 0))).set_index("metric")["value"]

@@ -50,9 +50,17 @@ def test_a_suite_named_twice(catalog: Catalog) -> None:
 
 
 def test_why_a_suite_is_absent(catalog: Catalog) -> None:
-    weak = catalog.suites["weak"]
-    assert weak.why_absent("latin") == "latin has nothing weak"
-    assert "no name for weak" in weak.why_absent("klingon")
+    alpha, beta = catalog.vpns["alpha"], catalog.vpns["beta"]
+    assert beta.why_absent(catalog.suites["weak"]) == "latin has nothing weak"
+    assert alpha.why_absent(catalog.suites["odd"]) == "the greek dialect has no name for odd"
+
+
+def test_a_vpn_may_say_why_it_has_few_suites(catalog: Catalog) -> None:
+    path = catalog.root / "images" / "beta" / "vpn.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "absent: Beta has two suites\n", encoding="utf-8")
+    beta = catalog.vpns["beta"]
+    assert beta.why_absent(catalog.suites["none"]) == "Beta has two suites"
+    assert beta.why_absent(catalog.suites["weak"]) == "latin has nothing weak"  # the suite's own reason says more
 
 
 def test_a_choice_of_vpns_always_has_the_controls(catalog: Catalog) -> None:

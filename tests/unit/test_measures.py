@@ -64,23 +64,25 @@ def test_throughput_is_the_receivers(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "direction", "receiver", "sender", "mbit", "retransmits", "payload"),
+    ("file", "mbit", "retransmits", "payload"),
     [
-        ("up-4", "up", "server", "client", 699.138931, 17792, 175112192),
-        ("down-1", "down", "client", "server", 670.184023, 14867, 167641088),
-        ("down-4", "down", "client", "server", 752.693947, 19614, 188350464),
+        ("up-4", 699.138931, 17792, 175112192),
+        ("down-1", 670.184023, 14867, 167641088),
+        ("down-4", 752.693947, 19614, 188350464),
     ],
 )
 def test_throughput_by_direction_and_streams(
-    captured: Captured, file: str, direction: str, receiver: str, sender: str, mbit: float, retransmits: int, payload: int
+    captured: Captured, file: str, mbit: float, retransmits: int, payload: int
 ) -> None:
-    text = captured(f"iperf3/{file}.json")
-    table = figures(throughput.parse(iperf3(text, direction)))
-    assert table[("throughput", receiver)] == pytest.approx(mbit, rel=1e-6)
-    assert table[("retransmits", sender)] == retransmits
-    assert table[("payload", "machine")] == payload
+    text, direction = captured(f"iperf3/{file}.json"), file.partition("-")[0]
+    sender, receiver = ("client", "server") if direction == "up" else ("server", "client")
     received = json.loads(text)["end"]["sum_received"]
-    assert table[("throughput", receiver)] == pytest.approx(received["bytes"] * 8 / received["seconds"] / 1e6)
+    assert mbit == pytest.approx(received["bytes"] * 8 / received["seconds"] / 1e6)
+    assert figures(throughput.parse(iperf3(text, direction))) == {
+        ("throughput", receiver): pytest.approx(mbit),
+        ("retransmits", sender): retransmits,
+        ("payload", "machine"): payload,
+    }
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_nothing_received_is_no_throughput(captured: Captured) -> None:
 
 
 def test_output_cut_short_is_no_figure(captured: Captured) -> None:
-    with pytest.raises(ValueError, match="JSON|delimiter|value|Unterminated"):
+    with pytest.raises(json.JSONDecodeError):
         throughput.parse(iperf3(captured("iperf3/up-4.json")[:2000], "up"))
 
 
@@ -121,7 +123,7 @@ def test_transfer(raw: Raw) -> None:
 
 @pytest.mark.parametrize(
     ("file", "p50", "p90", "p99", "loss"),
-    [("idle", 0.281, 0.4753, 1.58, 0), ("busy", 1.545, 5.027, 8.7107, 0), ("lossy", 0.3595, 1.512, 3.60147, 0.5)],
+    [("idle", 0.3515, 0.9057, 1.7613, 0), ("busy", 1.89, 4.502, 9.1633, 0), ("lossy", 0.319, 1.247, 3.9893, 0.5)],
 )
 def test_latency(captured: Captured, file: str, p50: float, p90: float, p99: float, loss: float) -> None:
     table = figures(latency.parse({"ping": captured(f"ping/{file}.txt")}))

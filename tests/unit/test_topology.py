@@ -68,7 +68,7 @@ def test_the_environment_counts_as_it_does_for_compose(monkeypatch: pytest.Monke
     ],
 )
 def test_what_lab_does_not_understand_is_an_error(old: str, new: str, named: str) -> None:
-    with pytest.raises(UsageError, match="docker-compose.yml has something that lab does not understand") as caught:
+    with pytest.raises(UsageError, match=r"docker-compose\.yml has something that lab does not understand") as caught:
         server(SMALL.replace(old, new))
     assert named in caught.value.message
 

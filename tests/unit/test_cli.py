@@ -1,0 +1,178 @@
+"""What is asked of `lab` wrongly is refused with what would be right, before any engine is asked for anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab import __version__, cli, measures
+from lab.catalog import Catalog
+from lab.errors import UsageError
+from lab.store import Store
+
+DEAD = "unix:///nonexistent/docker.sock"
+VPNS = list(Catalog().vpns)
+VPN = next(name for name, vpn in Catalog().vpns.items() if not vpn.file.control)
+VARIANTS = sorted({name for vpn in Catalog().vpns.values() for name in vpn.file.variants})
+
+Said = tuple[int, str, str]
+Lab = Callable[..., Said]
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
+    """Run the command, with an engine that cannot be reached; returns its exit code, output and complaints."""
+    monkeypatch.setenv("DOCKER_HOST", DEAD)
+    monkeypatch.delenv("LAB_RESULTS", raising=False)
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["lab", *arguments])
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
+        else:
+            code = 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "names"),
+    [
+        (["matrix", "--vpns", VPN + "x"], f"unknown VPN '{VPN}x'. Did you mean '{VPN}'?", VPNS),
+        (["matrix", "--ciphers", "aes-128-gmc"], "unknown suite 'aes-128-gmc'. Did you mean 'aes-128-gcm'?",
+         ["aes-128-gcm", "all", "quick"]),
+        (["matrix", "--measures", "throughputs"], "unknown measure 'throughputs'. Did you mean 'throughput'?",
+         list(measures.every())),
+        (["matrix", "--variants", "udpp"], "unknown variant 'udpp'", VARIANTS),
+        (["matrix", "--engine", "hots"], "unknown engine 'hots'. Did you mean 'host'?", ["host"]),
+        (["up", VPN + "x"], f"unknown VPN '{VPN}x'. Did you mean '{VPN}'?", VPNS),
+        (["up", VPN, "--variant", "nonsense"], f"unknown variant of {VPN} 'nonsense'", []),
+        (["up", VPN, "--cipher", "aes-128-gmc"], "unknown suite 'aes-128-gmc'. Did you mean 'aes-128-gcm'?", []),
+        (["build", VPN + "x"], f"unknown image '{VPN}x'. Did you mean '{VPN}'?", [*VPNS, "base", "meter"]),
+        (["build", "--from", "stok"], "unknown source 'stok'", ["auto", "bootstrap", "stock"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and value else "",
+)  # fmt: skip
+def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[str]) -> None:
+    code, _, complaints = lab(*arguments)
+    assert (code, said in complaints) == (2, True), complaints
+    valid = complaints.partition("valid names: ")[2].strip().split(", ")
+    assert valid != [""]
+    assert set(names) <= set(valid)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--blocks", "0"], "--blocks: Input should be greater than or equal to 1, got 0"),
+        (["--blocks", "-3"], "--blocks: Input should be greater than or equal to 1, got -3"),
+        (["--duration", "0"], "--duration: Input should be greater than 0, got 0.0"),
+        (["--duration", "nan"], "--duration: "),
+        (["--duration", "601"], "--duration: Input should be less than or equal to 600, got 601.0"),
+        (["--streams", "0"], "--streams: Input should be greater than or equal to 1, got '0'"),
+        (["--streams", "1,many"], "--streams: Input should be a valid integer"),
+        (["--streams", "65"], "--streams: Input should be less than or equal to 64, got '65'"),
+        (["--directions", "sideways"], "--directions: Input should be 'up' or 'down', got 'sideways'"),
+        (["--size", "10XB"], "--size: '10XB' is not a size"),
+        (["--size", "999"], "--size: Input should be greater than or equal to 1000, got 999"),
+        (["--size", "2GB"], "--size: Input should be less than or equal to 1000000000, got 2000000000"),
+        (["--measures", ","], "--measures: "),
+        (["--streams", ","], "--streams: "),
+        (["--directions", ","], "--directions: "),
+        (["--resume", "nonsense"], "no run at "),
+        (["--blocks", "many"], "Invalid value for '--blocks'"),
+        (["--nonsense"], "No such option"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_value_that_cannot_be(lab: Lab, arguments: list[str], said: str) -> None:
+    code, _, complaints = lab("matrix", *arguments)
+    assert (code, said in complaints) == (2, True), complaints
+
+
+@pytest.mark.parametrize("arguments", [["report", "r2"], ["compare", "r2", "r1"], ["thesis", "r2"]])
+def test_a_run_that_is_not_there(lab: Lab, tmp_path: Path, arguments: list[str]) -> None:
+    Store.create(tmp_path / "r1", {})
+    code, _, complaints = lab(*arguments, "--results", str(tmp_path))
+    assert code == 2
+    assert f"no run at {tmp_path}/r2" in complaints
+    assert "r1" in complaints.splitlines()[-1]
+
+
+def test_unknown_commands_and_things(lab: Lab) -> None:
+    assert lab("nonsense")[0] == 2
+    code, _, complaints = lab("list", "nonsense")
+    assert code == 2
+    for name in ("vpns", "suites", "measures"):
+        assert name in complaints
+
+
+@pytest.mark.parametrize("arguments", [["matrix"], ["status"], ["up"], ["down"], ["build"]])
+def test_without_an_engine(lab: Lab, arguments: list[str]) -> None:
+    code, _, complaints = lab(*arguments)
+    assert code == 1
+    assert complaints.startswith(f"lab: no Docker engine answers at DOCKER_HOST={DEAD}")
+    assert "correct or unset DOCKER_HOST" in complaints.splitlines()[-1]
+    assert "Traceback" not in complaints
+
+
+def test_lists_need_no_engine(lab: Lab) -> None:
+    for what, names in (("vpns", VPNS), ("suites", list(Catalog().suites)), ("measures", list(measures.every()))):
+        code, output, _ = lab("list", what, "--json")
+        assert code == 0
+        assert [row[what.removesuffix("s")] for row in json.loads(output)] == names
+        assert lab("list", what)[0] == 0
+
+
+def test_version_and_help(lab: Lab) -> None:
+    assert lab("--version") == (0, f"lab {__version__}\n", "")
+    code, output, _ = lab("--help")
+    assert code == 0
+    for command in ("doctor", "build", "up", "down", "status", "matrix", "report", "compare", "thesis", "list"):
+        assert command in output
+
+
+def test_the_installed_command(tmp_path: Path) -> None:
+    """From any folder, as a process of its own: exit code, complaint on stderr, nothing on stdout."""
+    command = [sys.executable, "-c", "from lab.cli import main; main()", "matrix", "--vpns", "nonsense"]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"DOCKER_HOST": DEAD}, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("lab: unknown VPN 'nonsense'.")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("10MB", 10**7), ("1GB", 10**9), ("64KB", 64000), ("5000", 5000), ("5000B", 5000), ("10mb", 10**7), ("3K", None)],
+)
+def test_sizes(text: str, size: int | None) -> None:
+    if size is None:
+        with pytest.raises(UsageError, match=f"--size: '{text}' is not a size"):
+            cli.size_in_bytes(text)
+    else:
+        assert cli.size_in_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-5MB", "1.5GB", "10 MB", "10MBB", "10XB", "0x10", "²MB"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a size") as caught:
+        cli.size_in_bytes(text)
+    assert caught.value.hint == "for example 10MB or 1GB"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("a,b", ["a", "b"]), (" a , b ,", ["a", "b"]), ("", []), (",", []), ("a", ["a"])]
+)
+def test_words(text: str, words: list[str]) -> None:
+    assert cli.words(text) == words

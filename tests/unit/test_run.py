@@ -1,0 +1,236 @@
+"""A plan carried out, with a tunnel that is not there: what is skipped, and what each fault makes of a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from docker.errors import APIError, DockerException
+
+from lab import plan, run
+from lab.catalog import Catalog
+from lab.errors import InvalidSample, LabError, Unsupported
+from lab.ledger import Reading
+from lab.measures import Measure, Options
+from lab.plan import Cell, Plan, Step
+from lab.run import Run, Stopwatch, outcomes
+from lab.store import Store
+
+Raw = Callable[[str], dict[str, Any]]
+CELL = Cell("alpha", "udp", "strong", "fake")
+
+
+@dataclass
+class Fake:
+    """A measure, and the tunnel that it measures; each of the callables may raise."""
+
+    TITLE = "fake"
+    UNIT = "s"
+    raw: dict[str, Any] = field(default_factory=lambda: {"seconds": 1.5})
+    error: Exception | None = None
+    opening: Exception | None = None
+    proving: Exception | None = None
+    counts: list[int] = field(default_factory=list)
+    proved: int = 0
+    samples: int = 0
+    handshake: float = 0.25
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def conditions(self, options: Options) -> list[str]:
+        return [""]
+
+    def run(self, tunnel: Any, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
+        assert self.proved, "nothing is measured in a tunnel that is not proved"
+        self.samples += 1
+        if self.error:
+            raise self.error
+        return self.raw
+
+    def parse(self, raw: Mapping[str, Any]) -> list[Reading]:
+        if "load" in raw:
+            return [Reading("payload", "B", "machine", raw["size"]), Reading("duration", "s", "client", 1.0)]
+        return [Reading("fake", "s", "client", raw["seconds"])]
+
+    def prove(self) -> None:
+        if self.proving:
+            raise self.proving
+        self.proved += 1
+        self.evidence["suite"] = "STRONG"
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        return {"server": {"rx": self.counts.pop(0), "tx": 0}} if self.counts else {}
+
+
+@dataclass
+class Lab:
+    """A run that takes its samples from `fake`."""
+
+    fake: Fake
+    run: Run
+    plan: Plan
+    store: Store
+    pinged: list[str] = field(default_factory=list)
+    alive: bool = True
+
+    def execute(self) -> list[Step]:
+        taken: list[Step] = []
+        self.run.execute(self.plan, lambda step: None, lambda step, sample: taken.append(step))
+        return taken
+
+
+@pytest.fixture
+def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    fake = Fake()
+    engine = SimpleNamespace(name="host", clock="wall", processors=2)
+    bed = SimpleNamespace(engine=engine)
+
+    @contextmanager
+    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any) -> Iterator[Any]:
+        if fake.opening:
+            raise fake.opening
+        this = cast(Any, fake)
+        this.bed, this.vpn = bed, vpn
+        yield this
+
+    monkeypatch.setattr(run, "tunnel", tunnel)
+    store = Store.create(tmp_path / "results" / "r1", {})
+    measures = {"fake": cast(Measure, fake)}
+    made = plan.make(
+        catalog, catalog.choose_vpns(["alpha"]), catalog.choose_suites(["strong", "odd"]), {"fake": [""]},
+        blocks=2, seed=0, lacks={},
+    )  # fmt: skip
+    running = Run(catalog, cast(Any, bed), cast(Any, None), store, measures, Options())
+    this = Lab(fake, running, made, store)
+
+    def ping() -> None:
+        this.pinged.append("ping")
+        if not this.alive:
+            raise DockerException("gone")
+
+    engine.client = SimpleNamespace(ping=ping)
+    return this
+
+
+def test_every_sample_of_the_plan_is_taken_and_kept(lab: Lab) -> None:
+    assert lab.execute() == lab.plan.steps()
+    kept = list(lab.store.read())
+    assert outcomes(kept) == {"unsupported": 2, "ok": 6}
+    for sample, step in zip(kept[2:], lab.plan.steps(), strict=True):
+        assert (sample["block"], sample["position"], sample["vpn"]) == (step.block, step.position, step.cell.vpn)
+
+
+def test_a_sample_holds_what_a_reader_needs(lab: Lab) -> None:
+    lab.execute()
+    sample = next(each for each in lab.store.read() if each["vpn"] == "alpha" and each["outcome"] == "ok")
+    assert sample["readings"] == [{"metric": "fake", "unit": "s", "end": "client", "value": 1.5}]
+    assert (sample["run"], sample["engine"], sample["clock"], sample["records"]) == ("r1", "host", "wall", "user")
+    assert (sample["raw"], sample["handshake"], sample["reason"]) == ({"seconds": 1.5}, 0.25, "")
+    assert sample["proof"]["suite"] == "STRONG"
+    assert {"measure", "prove", "whole"} <= set(sample["phases"])
+
+
+def test_what_is_unsupported_is_kept_once_with_its_reason(lab: Lab) -> None:
+    lab.execute()
+    lab.execute()
+    kept = [sample for sample in lab.store.read() if sample["outcome"] == "unsupported"]
+    assert [(each["variant"], each["suite"]) for each in kept] == [("udp", "odd"), ("tcp", "odd")]
+    assert [each["position"] for each in kept] == [-1, -1]
+    assert kept[0]["reason"] == "the greek dialect has no name for odd"
+
+
+def test_resuming_takes_only_what_is_missing(lab: Lab) -> None:
+    steps = lab.plan.steps()
+    lab.fake.error = KeyboardInterrupt("SIGTERM")  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        lab.execute()
+    assert lab.fake.samples == 1
+    lab.fake.error = None
+    lab.run.store.append(lab.run._record(steps[0], lab.run.sample(steps[0].cell)))
+    lab.run.store.append(lab.run._record(steps[4], lab.run.sample(steps[4].cell)))
+    assert lab.execute() == [steps[1], steps[2], steps[3], steps[5]]
+    assert lab.execute() == []
+    assert outcomes(list(lab.store.read())) == {"unsupported": 2, "ok": 6}
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "reason"),
+    [
+        (Unsupported("cannot do it"), "unsupported", "cannot do it"),
+        (InvalidSample("another suite"), "invalid", "another suite"),
+        (LabError("iperf3: refused"), "failed", "iperf3: refused"),
+        (ValueError("no number"), "failed", "the output could not be understood: ValueError('no number')"),
+        (KeyError("end"), "failed", "the output could not be understood: KeyError('end')"),
+        (APIError("no such container"), "failed", "the engine refused: no such container"),
+    ],
+)
+@pytest.mark.parametrize("when", ["opening", "proving", "error"])
+def test_whatever_goes_wrong_is_the_outcome_of_that_sample(
+    lab: Lab, when: str, error: Exception, outcome: str, reason: str
+) -> None:
+    setattr(lab.fake, when, error)
+    sample = lab.run.sample(CELL)
+    assert (sample["outcome"], sample["reason"], sample["readings"]) == (outcome, reason, [])
+
+
+def test_logs_are_kept_with_a_failure(lab: Lab) -> None:
+    lab.fake.error = LabError("failed")
+    lab.fake.error.logs = {"server": "what the daemon said"}
+    assert lab.run.sample(CELL)["logs"] == {"server": "what the daemon said"}
+
+
+def test_an_engine_that_is_gone_ends_the_run(lab: Lab) -> None:
+    lab.alive = False
+    lab.fake.error = APIError("connection refused")
+    with pytest.raises(LabError, match="the host engine no longer answers"):
+        lab.execute()
+    assert lab.pinged == ["ping"]
+    assert outcomes(list(lab.store.read())) == {"unsupported": 2}
+
+
+def test_nothing_is_measured_in_a_tunnel_that_is_not_proved(lab: Lab) -> None:
+    lab.fake.proving = InvalidSample("another suite")
+    assert lab.run.sample(CELL)["outcome"] == "invalid"
+    assert lab.fake.samples == 0
+
+
+def test_a_load_comes_with_its_ledger(lab: Lab, raw: Raw) -> None:
+    lab.fake.raw = raw("throughput-up.json") | {"size": 101_580_800}
+    lab.fake.counts = [0, 101_580_800]
+    sample = lab.run.sample(CELL)
+    assert (sample["outcome"], sample["bottleneck"]) == ("ok", "cpu:machine")
+    metrics = [(reading["metric"], reading["end"]) for reading in sample["readings"]]
+    assert metrics.count(("payload", "machine")) == 1
+    assert {("duration", "client"), ("cost", "server"), ("ledger_gap", "machine")} <= set(metrics)
+    assert sample["proof"]["counters"]["after"] == {"server": {"rx": 101_580_800, "tx": 0}}
+
+
+def test_counters_that_stood_still_make_a_load_invalid(lab: Lab, raw: Raw) -> None:
+    lab.fake.raw = raw("transfer.json")
+    lab.fake.counts = [5, 10_000_004]
+    sample = lab.run.sample(CELL)
+    assert (sample["outcome"], sample["readings"]) == ("invalid", [])
+    assert "own counters moved only 9999999" in sample["reason"]
+
+
+def test_an_interface_that_stood_still_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
+    lab.fake.raw = raw("transfer.json")
+    lab.fake.raw["load"]["after"] = lab.fake.raw["load"]["before"]
+    sample = lab.run.sample(CELL)
+    assert (sample["outcome"], sample["readings"]) == ("invalid", [])
+    assert "tun0 of the server moved only 0" in sample["reason"]
+
+
+def test_phases_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 11.0, 20.0, 22.5])
+    monkeypatch.setattr("lab.run.time.monotonic", lambda: next(clock))
+    watch = Stopwatch()
+    with watch.phase("prove"):
+        pass
+    with pytest.raises(ValueError, match="x"), watch.phase("prove"):
+        raise ValueError("x")
+    assert watch.phases == {"prove": 3.5}

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import signals
+from lab.errors import LabError
+
+HOLDER = """
+import sys
+from pathlib import Path
+from lab import signals
+signals.LOCK = Path(sys.argv[1])
+with signals.alone("run other"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "lock"
+    monkeypatch.setattr(signals, "LOCK", path)
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_stops(number: signal.Signals) -> None:
+    with pytest.raises(KeyboardInterrupt, match=number.name), signals.interruptible():
+        os.kill(os.getpid(), number)
+        pytest.fail("it went on")
+
+
+def test_later_signals_do_not_disturb_the_cleaning_up() -> None:
+    cleaned = []
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"), signals.interruptible():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+                os.kill(os.getpid(), number)
+                cleaned.append(number)
+    assert len(cleaned) == 3
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_afterwards_signals_do_what_they_did(stopped: bool) -> None:
+    former = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        with signals.interruptible():
+            assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] != former
+            if stopped:
+                os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        pass
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == former
+
+
+def test_one_measures_at_a_time(lock: Path) -> None:
+    with signals.alone("run r1"):
+        with pytest.raises(LabError, match=f"another lab is measuring.*: run r1, process {os.getpid()}$") as caught:
+            with signals.alone("run r2"):
+                pytest.fail("both measure")
+        assert caught.value.hint
+        assert lock.read_text(encoding="utf-8") == f"run r1, process {os.getpid()}\n"
+    with signals.alone("run r2"):
+        assert "run r2" in lock.read_text(encoding="utf-8")
+
+
+def test_a_killed_lab_holds_nothing(lock: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(LabError, match=f"run other, process {other.pid}$"), signals.alone("run r1"):
+            pytest.fail("both measure")
+        other.kill()
+        other.wait()
+        with signals.alone("run r1"):
+            assert f"run r1, process {os.getpid()}\n" == lock.read_text(encoding="utf-8")
+
+
+def test_users_do_not_share_a_lock() -> None:
+    assert str(os.getuid()) in signals.LOCK.name

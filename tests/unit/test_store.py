@@ -1,0 +1,257 @@
+"""The run folder: nothing that was measured is lost, nothing that was changed is believed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+
+from lab.errors import LabError, UsageError
+from lab.plan import Cell
+from lab.store import COLUMNS, SCHEMA, Store, cell_of, load_frame
+
+
+def sample(position: int = 0, **changes: Any) -> dict[str, Any]:
+    return {
+        "run": "r1", "block": 0, "position": position, "vpn": "alpha", "variant": "udp", "suite": "strong",
+        "measure": "throughput", "conditions": "direction=up streams=1", "records": "user", "engine": "host",
+        "clock": "wall", "outcome": "ok", "reason": "", "bottleneck": "cpu:server",
+        "readings": [
+            {"metric": "throughput", "unit": "Mbit/s", "end": "server", "value": 405.285264437},
+            {"metric": "retransmits", "unit": "count", "end": "client", "value": 7},
+        ],
+        "raw": {"stdout": "line\nbreak, “quotes”, \u2028"},
+        **changes,
+    }  # fmt: skip
+
+
+def unsupported(position: int = -1) -> dict[str, Any]:
+    return sample(position, suite="odd", outcome="unsupported", reason="has no odd", readings=[], bottleneck="")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.create(tmp_path / "results" / "r1", {"plan": "abc"})
+
+
+def damage(store: Store, old: str, new: str) -> None:
+    text = store.samples.read_text(encoding="utf-8")
+    assert old in text
+    store.samples.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_what_is_appended_is_read_again(store: Store) -> None:
+    store.append(sample(0))
+    Store.open(store.folder).append(sample(1))
+    assert list(store.read()) == [sample(0), sample(1)]
+    assert store.samples.read_text(encoding="utf-8").count("\n") == 2
+
+
+def test_a_sample_is_on_the_disk_before_the_next_begins(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: sizes.append(os.fstat(number).st_size))
+    store.append(sample(0))
+    store.append(sample(1))
+    first = store.samples.read_bytes().index(b"\n") + 1
+    assert sizes == [first, store.samples.stat().st_size]
+
+
+def test_meta(store: Store) -> None:
+    assert store.meta() == {"schema": SCHEMA, "plan": "abc"}
+    store.write_meta(store.meta() | {"ends": {}})
+    assert store.meta() == {"schema": SCHEMA, "plan": "abc", "ends": {}}
+    assert sorted(path.name for path in store.folder.iterdir()) == ["meta.json"]
+
+
+def test_a_run_is_not_created_twice(store: Store) -> None:
+    with pytest.raises(LabError, match="exists already") as caught:
+        Store.create(store.folder, {})
+    assert "lab matrix --resume r1" in caught.value.hint
+    assert store.meta()["plan"] == "abc"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(LabError, match="file/r1 cannot be written: Not a directory") as caught:
+        Store.create(tmp_path / "file" / "r1", {})
+    assert "--results" in caught.value.hint
+
+
+def test_a_run_that_is_not_there(store: Store) -> None:
+    for use in (lambda: Store.open(store.folder.parent / "r2"), lambda: Store(store.folder.parent / "r2").meta()):
+        with pytest.raises(UsageError, match=r"no run at .*/r2") as caught:
+            use()
+        assert caught.value.hint == f"runs in {store.folder.parent}: r1"
+
+
+def test_no_run_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Store.open(tmp_path / "r1")
+    assert caught.value.hint == f"{tmp_path} holds no run yet"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "cannot be read"), ('{"schema": 99}', "has schema 99"), ("{}", "has schema None")]
+)
+def test_a_meta_that_cannot_be_used(store: Store, text: str, said: str) -> None:
+    (store.folder / "meta.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=said):
+        Store.open(store.folder)
+
+
+def test_a_torn_last_line_is_set_aside(store: Store) -> None:
+    for position in range(3):
+        store.append(sample(position))
+    whole = store.samples.read_bytes()
+    os.truncate(store.samples, len(whole) - 40)
+    assert list(Store(store.folder).read()) == [sample(0), sample(1)]
+    again = Store.open(store.folder)
+    assert list(again.read()) == [sample(0), sample(1)]
+    torn = (store.folder / "samples.torn").read_bytes()
+    assert again.samples.read_bytes() + torn == whole[:-40] + b"\n"
+    again.append(sample(2))
+    assert again.samples.read_bytes() == whole
+
+
+def test_nothing_is_set_aside_of_a_whole_file(store: Store) -> None:
+    store.append(sample(0))
+    whole = store.samples.read_bytes()
+    Store.open(store.folder)
+    assert store.samples.read_bytes() == whole
+    assert not (store.folder / "samples.torn").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("405.285264437", "505.285264437"), ('"ok"', '"OK"'), ('"check"', '"chek"'), ('"position": 1', '"position": 11')],
+)
+def test_an_edited_line_is_named(store: Store, old: str, new: str) -> None:
+    store.append(sample(0, readings=[], outcome="failed"))
+    store.append(sample(1))
+    damage(store, old, new) if old != '"check"' else store.samples.write_bytes(
+        b"".join(line.replace(b'"check"', b'"chek"') if n else line
+                 for n, line in enumerate(store.samples.read_bytes().splitlines(keepends=True)))
+    )  # fmt: skip
+    with pytest.raises(LabError, match=r"samples\.jsonl:2: this line was cut short or changed") as caught:
+        list(store.read())
+    assert "lab matrix --resume r1" in caught.value.hint
+
+
+@pytest.mark.parametrize("line", [b"", b"[1]", b"7", b'{"check": ', b"\xff\xfe"])
+def test_a_line_that_is_no_sample_is_named(store: Store, line: bytes) -> None:
+    store.append(sample(0))
+    with store.samples.open("ab") as file:
+        file.write(line + b"\n")
+    store.append(sample(1))
+    with pytest.raises(LabError, match=r"samples\.jsonl:2: "):
+        list(store.read())
+
+
+def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(number: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store.append(sample(0))
+    whole = store.samples.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(LabError, match=r"samples\.jsonl cannot be written: No space left on device") as caught:
+            store.append(sample(1))
+    assert caught.value.hint == "make room, then `lab matrix --resume r1`"
+    assert store.samples.read_bytes() == whole
+    store.append(sample(1))
+    assert list(store.read()) == [sample(0), sample(1)]
+
+
+def test_a_line_that_only_half_fits_on_the_disk(store: Store) -> None:
+    """A process that may write no larger files: the kernel takes the first part of the line and refuses the rest."""
+    store.append(sample(0))
+    whole = store.samples.read_bytes()
+    script = """
+import json, sys
+from pathlib import Path
+from lab.errors import LabError
+from lab.store import Store
+try:
+    Store(Path(sys.argv[1])).append(json.loads(sys.stdin.read()))
+except LabError as error:
+    sys.exit(error.message)
+"""
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 5000, len(whole) + 5000))
+
+    for size in (7_000, 70_000):
+        sample_of_size = json.dumps(sample(1, raw="x" * size))
+        result = subprocess.run(
+            [sys.executable, "-c", script, store.folder], input=sample_of_size, preexec_fn=limited,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "cannot be written: File too large" in result.stderr
+        assert store.samples.read_bytes() == whole
+
+
+def test_a_run_whose_folder_is_gone_says_so(store: Store) -> None:
+    for path in store.folder.iterdir():
+        path.unlink()
+    store.folder.rmdir()
+    with pytest.raises(LabError, match="cannot be written: No such file"):
+        store.append(sample())
+
+
+def test_the_columns_of_the_frame(store: Store) -> None:
+    store.append(sample(3))
+    frame = load_frame(store.folder)
+    assert tuple(frame.columns) == COLUMNS == (
+        "run", "block", "position", "vpn", "variant", "records", "suite", "measure", "conditions",
+        "metric", "unit", "end", "value", "outcome", "reason", "engine", "clock", "bottleneck",
+    )  # fmt: skip
+    first, second = frame.to_dict("records")
+    expected = {key: value for key, value in sample(3).items() if key in COLUMNS}
+    assert first == expected | {"metric": "throughput", "unit": "Mbit/s", "end": "server", "value": 405.285264437}
+    assert second == expected | {"metric": "retransmits", "unit": "count", "end": "client", "value": 7}
+
+
+def test_a_sample_without_figures_is_one_row_without_a_metric(store: Store) -> None:
+    store.append(unsupported())
+    store.append(sample(0))
+    frame = store.frame()
+    assert len(frame) == 3
+    row = frame.iloc[0]
+    assert row[["metric", "unit", "end", "value"]].isna().all()
+    assert (row["outcome"], row["reason"], row["suite"]) == ("unsupported", "has no odd", "odd")
+    store.write_csv()
+    lines = (store.folder / "results.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[1] == (
+        "r1,0,-1,alpha,udp,user,odd,throughput,direction=up streams=1,,,,,unsupported,has no odd,host,wall,"
+    )
+
+
+def test_a_run_without_samples_has_an_empty_table(store: Store) -> None:
+    assert list(store.read()) == []
+    assert store.frame().empty
+    assert store.write_csv().read_text(encoding="utf-8") == ",".join(COLUMNS) + "\n"
+
+
+def test_the_csv_is_the_same_each_time_and_reads_back(store: Store) -> None:
+    store.append(unsupported())
+    store.append(sample(0))
+    store.append(sample(1, readings=[{"metric": "cost", "unit": "s/GB", "end": "server", "value": 1 / 3}]))
+    first = store.write_csv().read_bytes()
+    assert Store.open(store.folder).write_csv().read_bytes() == first
+    frame = pandas.read_csv(store.folder / "results.csv", keep_default_na=False, na_values={"value": [""]})
+    assert frame["value"].dropna().tolist() == pytest.approx([405.285264437, 7, 1 / 3], rel=1e-9)
+
+
+def test_the_cell_of_a_sample() -> None:
+    assert cell_of(sample()) == Cell("alpha", "udp", "strong", "throughput", "direction=up streams=1")
