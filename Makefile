@@ -20,8 +20,10 @@ FILES := find . \( -name .git -o -name .venv -o -path ./results -o -name '.*_cac
 DOCKERFILES = $(FILES) -name 'Dockerfile*' -print0
 YAML = $(FILES) \( -name '*.yml' -o -name '*.yaml' \) -print0
 # Shell scripts are those with a shell's name in the first line.
-SHELL_SCRIPTS = $(FILES) -print0 | xargs -0 awk 'FNR == 1 && /^\#!.*[\/ ](ba|da)?sh( |$$)/ { print FILENAME } { nextfile }'
-YAML_RULES = {extends: default, rules: {document-start: disable, truthy: {check-keys: false}, line-length: {max: 120}, \
+SHELL_SCRIPTS = $(FILES) -print0 | xargs -0 awk \
+	'FNR == 1 && /^\#!.*[\/ ](ba|da)?sh( |$$)/ { print FILENAME } { nextfile }'
+# A regular expression in a vpn.yaml stands on one line, however long.
+YAML_RULES = {extends: default, rules: {document-start: disable, truthy: {check-keys: false}, line-length: {max: 180}, \
 	braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}}}
 PYTHON_TREES = $(wildcard lab tests benchmarks)
 
@@ -34,7 +36,7 @@ demo: setup images ## Set everything up and compare VPNs: a table, a CSV, pictur
 	$(call step,demo)
 	@$(BIN)/lab demo
 
-test: setup images lint ## Set everything up and run all the tests
+test: setup lint images ## Set everything up and run all the tests
 	$(call step,tests)
 	@$(BIN)/pytest
 

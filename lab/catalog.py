@@ -145,14 +145,17 @@ class Catalog:
     def choose_vpns(self, names: Sequence[str]) -> list[Vpn]:
         """The VPNs named, and the controls: a comparison without its sentinel cannot be judged."""
         wanted = set(names or self.vpns)
-        for name in wanted - set(self.vpns):
-            raise unknown("VPN", name, self.vpns)
+        for name in names:
+            if name not in self.vpns:
+                raise unknown("VPN", name, self.vpns)
         return [vpn for vpn in self.vpns.values() if vpn.name in wanted or vpn.file.control]
 
     def choose_suites(self, names: Sequence[str]) -> list[Suite]:
         """The suites named; `all` and `quick` name sets."""
+        sets = ("all", "quick")
+        for name in names:
+            if name not in self.suites and name not in sets:
+                raise unknown("suite", name, [*self.suites, *sets])
         if not names or "all" in names:
             return list(self.suites.values())
-        for name in set(names) - set(self.suites) - {"quick"}:
-            raise unknown("suite", name, [*self.suites, "all", "quick"])
         return [row for row in self.suites.values() if row.suite in names or ("quick" in names and row.quick)]

@@ -105,10 +105,9 @@ def build(
     """Build the images; what has not changed is left alone."""
     from lab import engine, images
 
-    choices = {"auto": "auto", "stock": "stock", "bootstrap": "bootstrap"}
-    if source not in choices:
-        raise UsageError(f"unknown source {source!r}", f"valid names: {', '.join(choices)}")
-    images.build(engine.connect(), ROOT / "images", console.print, source=source, only=only)  # type: ignore[arg-type]
+    folders = images.folders(ROOT / "images", only)
+    root = images.source_of(source)
+    images.build(engine.connect(), folders, console.print, source=root)
 
 
 @app.command()
@@ -123,7 +122,9 @@ def up(
     """Bring both ends and a tunnel up, to play with; `lab down` takes them down."""
     from lab import engine, play
 
-    play.up(Catalog(), engine.connect(), console, vpn, variant, cipher, name)
+    catalog = Catalog()
+    chosen = play.choose(catalog, vpn, variant, cipher)
+    play.up(catalog, chosen, engine.connect(), console, name)
 
 
 @app.command()
@@ -181,7 +182,7 @@ def matrix(
 ) -> None:
     """Measure every VPN with every suite in randomised blocks, and show the tables."""
     from lab import engine
-    from lab.matrix import Prepared, Settings, execute, new_run, resumed
+    from lab.matrix import Choice, Prepared, Settings, execute, new_run, resumed
     from lab.progress import Follow
     from lab.store import Store
 
@@ -206,9 +207,7 @@ def matrix(
     except ValidationError as error:
         faults = [f"--{fault['loc'][0]}: {fault['msg']}, got {fault['input']!r}" for fault in error.errors()]
         raise UsageError("\n".join(faults)) from error
-    catalog = Catalog()
-    catalog.choose_vpns(settings.vpns), catalog.choose_suites(settings.ciphers), measures.choose(settings.measures)
-    prepared = Prepared(catalog, engine.connect(engine_name), settings)
+    prepared = Prepared(Choice.of(Catalog(), settings), engine.connect(engine_name))
     if store:
         resumed(store, prepared)
     else:
@@ -234,7 +233,7 @@ def size_in_bytes(text: str) -> int:
     units = {"GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1, "": 1}
     digits = text.rstrip("BKMGbkmg")
     unit = text[len(digits) :].upper()
-    if not digits.isdigit() or unit not in units:
+    if not (digits.isascii() and digits.isdigit()) or unit not in units:
         raise UsageError(f"--size: {text!r} is not a size", "for example 10MB or 1GB")
     return int(digits) * units[unit]
 

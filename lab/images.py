@@ -6,15 +6,16 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 
 from lab.engine import Engine
 from lab.errors import LabError, unknown
 
+BASE = "base"
 SUITE = "trixie"
 STOCK = f"debian:{SUITE}-slim"
 ROOTFS = f"lab/rootfs:{SUITE}"
@@ -27,21 +28,41 @@ Source = Literal["auto", "stock", "bootstrap"]
 Say = Callable[[str], None]
 
 
-def build(engine: Engine, images: Path, say: Say, *, source: Source = "auto", only: str | None = None) -> None:
-    """Build every folder of `images` that has a Dockerfile; `base` first, since all others stand on it.
+def folders(images: Path, only: str | None = None) -> list[Path]:
+    """Every folder of `images` that an image is built from, or the one named `only` and the base that it stands on.
+
+    Raises:
+        UsageError: there is no such folder; with those that there are.
+    """
+    found = sorted((path.parent for path in images.glob("*/Dockerfile")), key=lambda path: (path.name != BASE, path))
+    names = [folder.name for folder in found]
+    if only is not None and only not in names:
+        raise unknown("image", only, names)
+    return [folder for folder in found if only is None or folder.name in (BASE, only)]
+
+
+def source_of(name: str) -> Source:
+    """The source of that name.
+
+    Raises:
+        UsageError: there is none; with those that there are.
+    """
+    for source in get_args(Source):
+        if name == source:
+            return cast(Source, source)
+    raise unknown("source", name, get_args(Source))
+
+
+def build(engine: Engine, chosen: Sequence[Path], say: Say, *, source: Source = "auto") -> None:
+    """Build the folders `chosen` in their order: the base first, since all others stand on it.
 
     Raises:
         LabError: a build failed; with the last lines of its output.
     """
-    folders = sorted(path.parent for path in images.glob("*/Dockerfile"))
-    names = [folder.name for folder in folders]
-    if only is not None and only not in names:
-        raise unknown("image", only, names)
     root = rootfs(engine, say, source=source)
-    base = _image(engine, images / "base", {"ROOTFS": root}, say)
-    for folder in folders:
-        if folder.name != "base" and only in (None, folder.name):
-            _image(engine, folder, {"BASE": base}, say)
+    for folder in chosen:
+        parent = {"ROOTFS": root} if folder.name == BASE else {"BASE": f"lab/{BASE}:latest"}
+        _image(engine, folder, parent, say)
 
 
 def rootfs(engine: Engine, say: Say, *, source: Source = "auto") -> str:
@@ -87,14 +108,14 @@ def _bootstrap(engine: Engine) -> None:
             raise LabError(f"the bootstrapped root could not be imported as {ROOTFS}")
 
 
-def _image(engine: Engine, folder: Path, arguments: dict[str, str], say: Say) -> str:
-    """Build one folder unless its image was built from just that; returns its tag."""
+def _image(engine: Engine, folder: Path, arguments: dict[str, str], say: Say) -> None:
+    """Build one folder unless its image was built from just that."""
     tag = tag_of(folder)
     parents = "".join(f"{key}={engine.image_id(value)}" for key, value in sorted(arguments.items()))
     labels = {DIGEST: folder_digest(folder), PARENTS: parents}
     if _labels(engine, tag, *labels) == list(labels.values()):
         say(f"{tag}: unchanged")
-        return tag
+        return
     say(f"{tag}: building")
     try:
         engine.client.images.build(path=str(folder), tag=tag, buildargs=arguments, labels=labels, rm=True)
@@ -103,7 +124,6 @@ def _image(engine: Engine, folder: Path, arguments: dict[str, str], say: Say) ->
         raise LabError(f"{tag} could not be built: {error.msg}\n{_tail(''.join(lines))}") from error
     except APIError as error:
         raise LabError(f"{tag} could not be built: {error.explanation}") from error
-    return tag
 
 
 def tag_of(folder: Path) -> str:

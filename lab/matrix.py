@@ -7,7 +7,7 @@ import random
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -16,10 +16,10 @@ from docker.models.containers import Container
 from pydantic import Field
 
 from lab import environment, features, images, measures, plan, signals, testbed
-from lab.catalog import Catalog, Vpn
+from lab.catalog import Catalog, Suite, Vpn
 from lab.documents import Document
 from lab.engine import Engine
-from lab.errors import LabError, UsageError
+from lab.errors import LabError, unknown
 from lab.measures import Measure, Options
 from lab.run import Run, outcomes
 from lab.store import Store
@@ -33,13 +33,13 @@ class Settings(Document):
 
     vpns: list[str] = []
     variants: list[str] = []
-    ciphers: list[str] = ["quick"]
-    measures: list[str] = ["throughput", "transfer"]
+    ciphers: Annotated[list[str], Field(min_length=1)] = ["quick"]
+    measures: Annotated[list[str], Field(min_length=1)] = ["throughput", "transfer"]
     blocks: Positive = 5
     seed: int = 0
     duration: Annotated[float, Field(gt=0, le=600)] = 5.0
-    streams: list[Annotated[int, Field(ge=1, le=64)]] = [1]
-    directions: list[Literal["up", "down"]] = ["up"]
+    streams: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1)] = [1]
+    directions: Annotated[list[Literal["up", "down"]], Field(min_length=1)] = ["up"]
     size: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 10_000_000
 
     def options(self) -> Options:
@@ -60,31 +60,49 @@ class Progress(Protocol):
         """A sample is on the disk."""
 
 
-class Prepared:
-    """A plan that is known to fit this catalog and this engine; nothing has been started yet."""
+@dataclass(frozen=True)
+class Choice:
+    """What the settings name, found in the catalog: no engine is needed to know that it exists."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, settings: Settings) -> None:
-        self.catalog, self.engine, self.settings = catalog, engine, settings
-        self.measures: dict[str, Measure] = measures.choose(settings.measures)
-        self.vpns = catalog.choose_vpns(settings.vpns)
-        self.suites = catalog.choose_suites(settings.ciphers)
-        known = {variant for vpn in self.vpns for variant in vpn.file.variants}
+    catalog: Catalog
+    settings: Settings
+    vpns: list[Vpn]
+    suites: list[Suite]
+    measures: dict[str, Measure]
+
+    @classmethod
+    def of(cls, catalog: Catalog, settings: Settings) -> Choice:
+        """Look everything up.
+
+        Raises:
+            UsageError: there is no such VPN, variant, suite or measure; with those that there are.
+        """
+        vpns = catalog.choose_vpns(settings.vpns)
+        variants = {variant for vpn in vpns for variant in vpn.file.variants}
         for variant in settings.variants:
-            if variant not in known:
-                raise UsageError(
-                    f"unknown variant {variant!r} for these VPNs", f"valid names: {', '.join(sorted(known))}"
-                )
-        check_images(engine, catalog, self.vpns)
-        options = settings.options()
+            if variant not in variants:
+                raise unknown("variant", variant, variants)
+        suites = catalog.choose_suites(settings.ciphers)
+        return cls(catalog, settings, vpns, suites, measures.choose(settings.measures))
+
+
+class Prepared:
+    """A plan that is known to fit this engine; nothing has been started yet."""
+
+    def __init__(self, choice: Choice, engine: Engine) -> None:
+        self.catalog, self.settings, self.vpns = choice.catalog, choice.settings, choice.vpns
+        self.engine, self.measures = engine, choice.measures
+        check_images(engine, self.catalog, self.vpns)
+        options = self.settings.options()
         self.plan = plan.make(
-            catalog,
+            self.catalog,
             self.vpns,
-            self.suites,
+            choice.suites,
             {name: measure.conditions(options) for name, measure in self.measures.items()},
-            blocks=settings.blocks,
-            seed=settings.seed,
+            blocks=self.settings.blocks,
+            seed=self.settings.seed,
             lacks=features.lacks(engine, self.vpns),
-            variants=settings.variants,
+            variants=self.settings.variants,
         )
 
     def fingerprint(self) -> str:

@@ -15,21 +15,13 @@ from lab.signals import interruptible
 from lab.tunnel import Tunnel
 
 
-def up(
-    catalog: Catalog,
-    engine: Engine,
-    console: Console,
-    name: str | None,
-    variant: str | None,
-    cipher: str | None,
-    lab: str,
-) -> None:
+def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console: Console, lab: str) -> None:
     """Bring a lab up with one tunnel, prove the tunnel, and say how to use it.
 
     Raises:
-        UsageError: no such VPN, variant or suite. LabError: it did not come up; nothing is left behind.
+        LabError: it did not come up; nothing is left behind.
     """
-    vpn, variant, suite = _chosen(catalog, name, variant, cipher)
+    vpn, variant, suite = chosen
     check_images(engine, catalog, [vpn])
     if reason := features.lacks(engine, [vpn]).get(vpn.name):
         raise Unsupported(f"{vpn.name} cannot run here: {reason}")
@@ -53,8 +45,12 @@ def up(
     console.print(f"`lab down --name {lab}` takes it down.", highlight=False)
 
 
-def _chosen(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:
-    """The VPN, variant and suite meant: the first that fits where none is named."""
+def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:
+    """The VPN, variant and suite meant: the first that fits where none is named.
+
+    Raises:
+        UsageError: there is no such VPN, variant or suite; with those that there are.
+    """
     vpns = catalog.vpns
     if name is not None and name not in vpns:
         raise unknown("VPN", name, vpns)

@@ -98,13 +98,13 @@ class Store:
         Raises:
             LabError: it could not be written; what was there before is untouched.
         """
-        line = json.dumps({**sample, "check": _checksum(sample)}, sort_keys=True) + "\n"
+        line = json.dumps({**sample, "check": _checksum(sample)}, sort_keys=True).encode() + b"\n"
         try:
-            with self.samples.open("ab") as file:
-                size = file.tell()
+            with self.samples.open("ab", buffering=0) as file:
+                size = file.seek(0, os.SEEK_END)
                 try:
-                    file.write(line.encode())
-                    file.flush()
+                    while line:  # a write may take a part; the next one says why
+                        line = line[file.write(line) :]
                     os.fsync(file.fileno())
                 except OSError:
                     os.truncate(self.samples, size)
@@ -121,11 +121,11 @@ class Store:
         """
         if not self.samples.exists():
             return
-        for number, line in enumerate(self.samples.read_text(encoding="utf-8").split("\n")[:-1], start=1):
+        for number, line in enumerate(self.samples.read_bytes().split(b"\n")[:-1], start=1):
             try:
                 sample = json.loads(line)
-                intact = sample.pop("check", None) == _checksum(sample)
-            except (ValueError, AttributeError):
+                intact = isinstance(sample, dict) and sample.pop("check", None) == _checksum(sample)
+            except ValueError:
                 intact = False
             if not intact:
                 raise LabError(
@@ -135,9 +135,10 @@ class Store:
             yield sample
 
     def frame(self) -> pandas.DataFrame:
-        """All figures, tidy, with COLUMNS: what results.csv holds."""
+        """All figures, tidy, with COLUMNS: what results.csv holds. Raises what `meta` raises."""
         import pandas
 
+        self.meta()
         return pandas.DataFrame([row for sample in self.read() for row in _rows(sample)], columns=list(COLUMNS))
 
     def write_csv(self) -> Path:

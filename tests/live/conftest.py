@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import testinfra
@@ -85,7 +84,7 @@ def up(engine: Engine, lacks: dict[str, str], name: str, vpn: Vpn, variant: str)
         yield Lab(engine, name, vpn, variant, suite)
     finally:
         lab("down", "--name", name)
-    label = {"label": f"lab={name}"}
+    label: dict[str, str | list[str] | bool] = {"label": f"lab={name}"}
     assert not engine.client.containers.list(all=True, filters=label)
     assert not engine.client.networks.list(filters=label)
     assert not engine.client.volumes.list(filters=label)

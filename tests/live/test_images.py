@@ -54,7 +54,7 @@ def asked(host: Host, role: str, variant: str, suite: str) -> tuple[int, str]:
 def refused(answer: tuple[int, str], word: str) -> bool:
     """One line that names what was asked for, and the agreed status."""
     status, text = answer
-    return status == 127 and len(text.strip().splitlines()) == 1 and word in text
+    return status == 127 and len(text.strip().splitlines()) == 1 and word.lower() in text.lower()
 
 
 @pytest.mark.parametrize("role", ENDS)
@@ -62,7 +62,7 @@ def refused(answer: tuple[int, str], word: str) -> bool:
 def test_a_suite_that_nobody_has_is_unsupported(image: Vpn, bare: Host, role: str, suite: str) -> None:
     for variant in image.file.variants:
         answer = asked(bare, role, variant, suite)
-        assert refused(answer, suite), answer
+        assert refused(answer, "nonsense"), answer
 
 
 @pytest.mark.parametrize("role", ENDS)

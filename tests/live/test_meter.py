@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_cpu_time_is_charged_to_the_container_that_spent_it(live: Lab, busy: str
 
 def test_counters_never_fall(live: Lab) -> None:
     readings = [snapshot(live) for _ in range(3)]
-    for early, late in zip(readings, readings[1:], strict=False):
+    for early, late in pairwise(readings):
         for role in ROLES:
             for key in ("cpu", "user", "system"):
                 assert late[role][key] >= early[role][key], f"{role} {key}"

@@ -17,16 +17,16 @@ pytestmark = pytest.mark.docker
 
 REPEATS = 1000
 CROSS = r"""
-set -xeuo pipefail
+set -euo pipefail
 inside=$1 address=$2 marker=$3 filter=$4 repeats=$5
 capture() {
-    tcpdump -i "$1" -n -U --immediate-mode -Z root -w "/run/$2.pcap" 2>"/run/$2.log" &
+    tcpdump -i "$1" -n -s 65535 -B 16384 -U --immediate-mode -Z root -w "/run/$2.pcap" 2>"/run/$2.log" &
     wait-until 20 grep -q '^tcpdump: listening on' "/run/$2.log"
 }
 trap 'rm -f /run/wire.* /run/tunnel.*' EXIT
 capture eth0 wire; outer=$!
 capture "$inside" tunnel; inner=$!
-for ((i = 0; i < repeats; i++)); do printf %s "$marker"; done | nc -N -w 20 "$address" 5202
+eval "printf '$marker%.0s' {1..$repeats}" | nc -N -w 20 "$address" 5202
 least=$((repeats * ${#marker}))
 for file in wire tunnel; do wait-until 20 bash -c "((\$(stat -c %s /run/$file.pcap) > $least))"; done
 kill -INT "$outer" "$inner"

@@ -10,8 +10,8 @@ from lab.catalog import ROOT, Catalog
 
 REAL = Catalog()
 SOURCES = sorted((ROOT / "lab").rglob("*.py"))
-DAEMONS = "ocserv openconnect openvpn strongswan swanctl charon pluto libreswan wg wireguard".split()
-NAMES = sorted({*DAEMONS, *(name for name, vpn in REAL.vpns.items() if not vpn.file.control)})
+DAEMONS = "ocserv openconnect openvpn strongswan swanctl charon pluto libreswan wg wireguard"
+NAMES = sorted({*DAEMONS.split(), *(name for name, vpn in REAL.vpns.items() if not vpn.file.control)})
 CONTROLS = [name for name, vpn in REAL.vpns.items() if vpn.file.control]
 WORD = re.compile(rf"\b({'|'.join(map(re.escape, NAMES))})\b", re.IGNORECASE)
 

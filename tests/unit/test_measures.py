@@ -36,7 +36,7 @@ def test_every_measure_has_what_a_measure_needs() -> None:
 
 def test_an_unknown_measure() -> None:
     assert list(measures.choose(["transfer", "latency"])) == ["transfer", "latency"]
-    with pytest.raises(UsageError, match="unknown measure 'latencies'. Did you mean 'latency'") as caught:
+    with pytest.raises(UsageError, match=r"unknown measure 'latencies'\. Did you mean 'latency'") as caught:
         measures.choose(["transfer", "latencies"])
     assert caught.value.hint == "valid names: handshake, latency, throughput, transfer"
 
