@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from pydantic import AfterValidator, Field
 from lab.documents import Document, read
 from lab.errors import UsageError, unknown
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(os.environ.get("LAB_ROOT") or Path(__file__).resolve().parent.parent)
+"""The folder of `docker-compose.yml`, `images/` and `lab/ciphers.yaml`: this checkout, or another that LAB_ROOT names."""
+
 NAME = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40)]
 
 
