@@ -16,7 +16,7 @@ from lab.documents import Document, read
 from lab.errors import UsageError, unknown
 
 ROOT = Path(os.environ.get("LAB_ROOT") or Path(__file__).resolve().parent.parent)
-"""The folder of `docker-compose.yml`, `images/` and `lab/ciphers.yaml`: this checkout, or another that LAB_ROOT names."""
+"""The folder of docker-compose.yml, images/ and lab/ciphers.yaml: this checkout, or the one that LAB_ROOT names."""
 
 NAME = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40)]
 

@@ -72,6 +72,17 @@ def test_meta(store: Store) -> None:
     assert sorted(path.name for path in store.folder.iterdir()) == ["meta.json"]
 
 
+def test_a_meta_that_could_not_be_written_leaves_the_former(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(path: Path, text: str, encoding: str) -> None:
+        path.write_bytes(text.encode()[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises((OSError, LabError)):
+        store.write_meta({"plan": "another"})
+    assert store.meta()["plan"] == "abc"
+
+
 def test_a_run_is_not_created_twice(store: Store) -> None:
     with pytest.raises(LabError, match="exists already") as caught:
         Store.create(store.folder, {})
