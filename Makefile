@@ -34,7 +34,7 @@ help: ## List the targets
 
 demo: setup images ## Set everything up and compare VPNs: a table, a CSV, pictures
 	$(call step,demo)
-	@$(BIN)/lab demo
+	@$(BIN)/lab matrix --ciphers quick --blocks 3 --duration 1
 
 test: setup lint images ## Set everything up and run all the tests
 	$(call step,tests)
