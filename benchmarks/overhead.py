@@ -40,7 +40,7 @@ def main() -> None:
     """Measure each, and print a table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--pairs", type=int, default=5, help="pairs of samples for each VPN")
-    arguments.add_argument("--duration", type=float, default=5.0, help="seconds of a sample")
+    arguments.add_argument("--duration", type=int, default=5, help="seconds of a sample")
     chosen = arguments.parse_args()
     catalog, engine = Catalog(), connect()
     lacking = features.lacks(engine, list(catalog.vpns.values()))
@@ -75,19 +75,19 @@ def first_suite(catalog: Catalog, vpn: Vpn) -> Suite:
     return next(suite for suite in catalog.suites.values() if vpn.file.dialect in suite.native)
 
 
-def by_hand(container: str, address: str, duration: float) -> float:
+def by_hand(container: str, address: str, duration: int) -> float:
     """Mbit/s as a person would measure it."""
-    argv = ["docker", "exec", container, "iperf3", "-c", address, "-t", f"{duration:g}", "-J"]
+    argv = ["docker", "exec", container, "iperf3", "-c", address, "-t", f"{duration}", "-J"]
     said = subprocess.run(argv, capture_output=True, check=True, text=True).stdout
     return float(json.loads(said)["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
-def whole_run(table: Table, vpns: list[Vpn], duration: float) -> None:
+def whole_run(table: Table, vpns: list[Vpn], duration: int) -> None:
     """A small matrix by the command itself: its share of measuring, its bring-ups, its memory."""
     with tempfile.TemporaryDirectory() as results:
         names = ",".join(vpn.name for vpn in vpns)
         argv = [LAB, "matrix", "--vpns", names, "--ciphers", "aes-128-gcm", "--measures", "throughput", "--blocks", "2"]
-        argv += ["--duration", f"{duration:g}", "--results", results]
+        argv += ["--duration", f"{duration}", "--results", results]
         started = time.monotonic()
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
         wall = time.monotonic() - started
@@ -95,7 +95,7 @@ def whole_run(table: Table, vpns: list[Vpn], duration: float) -> None:
     taken = [sample for sample in samples if sample["outcome"] == "ok"]
     loaded = sum(reading["value"] for sample in taken for reading in sample["readings"] if reading["metric"] == "wall")
     whole = sum(sample["phases"]["whole"] for sample in taken)
-    note = f"{loaded:.0f} s of {whole:.0f} s in {len(taken)} samples of {duration:g} s; the command took {wall:.0f} s"
+    note = f"{loaded:.0f} s of {whole:.0f} s in {len(taken)} samples of {duration} s; the command took {wall:.0f} s"
     table.add_row("measuring", f"{loaded / whole:.0%}", note)
     beyond = [
         sample["phases"]["whole"] - sample["phases"]["prove"] - sample["phases"]["measure"] - sample["handshake"]

@@ -43,8 +43,8 @@ class Things(StrEnum):
 
 
 def words(text: str) -> list[str]:
-    """A comma-separated option as a list."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+    """A comma-separated option as a list, each word once."""
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def show(rows: list[dict[str, Any]], as_json: bool, title: str = "") -> None:
@@ -168,7 +168,7 @@ def matrix(
     ciphers: Annotated[str, typer.Option(help="all, quick, or suites with commas between.")] = "quick",
     measured: Annotated[str, typer.Option("--measures", help="What to measure.")] = "throughput,transfer",
     blocks: Annotated[int, typer.Option(help="How often every cell is measured.")] = 5,
-    duration: Annotated[float, typer.Option(help="Seconds of a timed load.")] = 5.0,
+    duration: Annotated[int, typer.Option(help="Seconds of a timed load.")] = 5,
     streams: Annotated[str, typer.Option(help="TCP streams, for example 1,4.")] = "1",
     directions: Annotated[str, typer.Option(help="up (client to server), down, or up,down.")] = "up",
     size: Annotated[str, typer.Option(help="File of a transfer: 10MB, 1GB, …")] = "10MB",

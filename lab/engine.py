@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -30,7 +32,10 @@ class Result:
 
     @property
     def complaint(self) -> str:
-        """Why it failed, in its own words: its first line and its last few."""
+        """Why it failed, in its own words: the error that its JSON names, or its first line and its last few."""
+        if self.stdout.startswith("{"):
+            with suppress(ValueError, KeyError):
+                return str(json.loads(self.stdout)["error"])
         lines = [line for line in (self.stderr or self.stdout).splitlines() if line.strip()]
         return "\n".join([*lines[:1], *lines[1:][-8:]]) or f"exit {self.status}"
 

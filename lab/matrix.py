@@ -37,7 +37,7 @@ class Settings(Document):
     measures: Annotated[list[str], Field(min_length=1)] = ["throughput", "transfer"]
     blocks: Positive = 5
     seed: int = 0
-    duration: Annotated[float, Field(gt=0, le=600)] = 5.0
+    duration: Annotated[int, Field(ge=1, le=600)] = 5
     streams: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1)] = [1]
     directions: Annotated[list[Literal["up", "down"]], Field(min_length=1)] = ["up"]
     size: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 10_000_000

@@ -110,8 +110,6 @@ class Run:
         except (DockerException, RequestException) as error:
             _still_there(self.bed, error)
             result |= {"outcome": "failed", "reason": f"the engine refused: {error}"}
-        if result["outcome"] != "ok":
-            result["readings"] = []
         result["phases"] = watch.phases
         return result
 

@@ -72,8 +72,11 @@ class Store:
         """Replace `meta.json`, whole or not at all."""
         text = json.dumps({"schema": SCHEMA, **meta}, indent=1, sort_keys=True) + "\n"
         fresh = self.folder / "meta.json.new"
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(self.folder / "meta.json")
+        try:
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(self.folder / "meta.json")
+        except OSError as error:
+            raise LabError(f"{fresh} cannot be written: {error.strerror}", "make room, or choose --results") from error
 
     def meta(self) -> dict[str, Any]:
         """What was planned, and on what.

@@ -77,7 +77,7 @@ class Service(Document):
             "cap_add": self.cap_add,
             "devices": self.devices,
             "security_opt": self.security_opt,
-            "tmpfs": dict(entry.split(":", 1) for entry in self.tmpfs),
+            "tmpfs": {entry.partition(":")[0]: entry.partition(":")[2] for entry in self.tmpfs},
             "sysctls": self.sysctls,
             "pid_mode": self.pid,
             "cgroupns": self.cgroup,
@@ -119,10 +119,13 @@ class Compose(Document):
 
     def resolve(self, variables: Mapping[str, str]) -> Topology:
         """Fill in `variables` (and the file's own defaults) and read the result."""
-        document = yaml.safe_load(_interpolate(self.text, variables))
-        services = {key: value for key, value in document.items() if not key.startswith("x-")}
         try:
-            return Topology.model_validate(services)
+            document = yaml.safe_load(_interpolate(self.text, variables))
+            if isinstance(document, dict):
+                document = {key: value for key, value in document.items() if not key.startswith("x-")}
+            return Topology.model_validate(document)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{COMPOSE.name} is not YAML: {error}") from error
         except ValidationError as error:
             faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
             raise UsageError(

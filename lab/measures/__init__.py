@@ -21,7 +21,7 @@ from lab.tunnel import Tunnel
 class Options:
     """What the user chose for all measures: seconds of a timed load, TCP streams, directions, bytes of a transfer."""
 
-    duration: float = 5.0
+    duration: int = 5
     streams: tuple[int, ...] = (1,)
     directions: tuple[str, ...] = ("up",)
     size: int = 10_000_000

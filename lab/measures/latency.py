@@ -47,7 +47,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     Raises:
         InvalidSample: fewer than ten echoes came back: no percentile means anything.
     """
-    times = [float(value) for value in re.findall(r" time=([\d.]+) ms", raw["ping"])]
+    times = [float(value) for value in re.findall(r" time=([\d.]+) ms$", raw["ping"], re.MULTILINE)]
     sent = re.search(r"(\d+) packets transmitted", raw["ping"])
     if sent is None or len(times) < 10:
         raise InvalidSample(f"only {len(times)} echoes came back")

@@ -26,7 +26,7 @@ def conditions(options: Options) -> list[str]:
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
     """Send for `options.duration` seconds. iperf3's own JSON is kept whole."""
-    argv = ["iperf3", "--client", tunnel.address("server"), "--time", f"{options.duration:g}"]
+    argv = ["iperf3", "--client", tunnel.address("server"), "--time", str(options.duration)]
     argv += ["--parallel", conditions["streams"], "--interval", "0", "--json"]
     if conditions["direction"] == "down":
         argv.append("--reverse")

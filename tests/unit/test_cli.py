@@ -76,9 +76,9 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
     [
         (["--blocks", "0"], "--blocks: Input should be greater than or equal to 1, got 0"),
         (["--blocks", "-3"], "--blocks: Input should be greater than or equal to 1, got -3"),
-        (["--duration", "0"], "--duration: Input should be greater than 0, got 0.0"),
-        (["--duration", "nan"], "--duration: "),
-        (["--duration", "601"], "--duration: Input should be less than or equal to 600, got 601.0"),
+        (["--duration", "0"], "--duration: Input should be greater than or equal to 1, got 0"),
+        (["--duration", "0.5"], "Invalid value for '--duration'"),
+        (["--duration", "601"], "--duration: Input should be less than or equal to 600, got 601"),
         (["--streams", "0"], "--streams: Input should be greater than or equal to 1, got '0'"),
         (["--streams", "1,many"], "--streams: Input should be a valid integer"),
         (["--streams", "65"], "--streams: Input should be less than or equal to 64, got '65'"),
@@ -150,6 +150,19 @@ def test_the_installed_command(tmp_path: Path) -> None:
     )
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("lab: unknown VPN 'nonsense'.")
+
+
+def test_a_catalog_elsewhere(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    catalog.ciphers.rename(tmp_path / "lab" / "ciphers.yaml")
+    with (tmp_path / "images" / "alpha" / "vpn.yaml").open("a", encoding="utf-8") as file:
+        file.write("port: 1194\n")
+    command = [sys.executable, "-c", "from lab.cli import main; main()", "list", "vpns"]
+    result = subprocess.run(
+        command, env=os.environ | {"LAB_ROOT": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"{tmp_path}/images/alpha/vpn.yaml:15: port: Extra inputs are not permitted" in result.stderr
 
 
 @pytest.mark.parametrize(

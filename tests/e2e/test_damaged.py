@@ -1,0 +1,77 @@
+"""A run's file that was cut short or edited: never read as a measurement, and nothing else is lost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .command import Lab, samples
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def measured(shared: Lab) -> Path:
+    """A run of three samples."""
+    shared.ok("matrix", "--vpns", "plain", "--measures", "handshake", "--blocks", "3")
+    return shared.run()
+
+
+@pytest.fixture
+def run(lab: Lab, measured: Path) -> Iterator[Path]:
+    """A copy of it."""
+    folder = lab.results / measured.name
+    shutil.copytree(measured, folder)
+    yield folder
+
+
+def lines(run: Path) -> list[str]:
+    return (run / "samples.jsonl").read_text().splitlines(keepends=True)
+
+
+def test_a_line_cut_short_is_set_aside_and_measured_again(lab: Lab, run: Path) -> None:
+    whole = lines(run)
+    (run / "samples.jsonl").write_text("".join(whole)[:-40])
+    lab.ok("report", run.name)
+    assert (run / "samples.jsonl").read_text() == "".join(whole)[:-40]  # a report changes nothing
+
+    lab.ok("matrix", "--resume", run.name)
+    after = lines(run)
+    assert after[:2] == whole[:2]
+    assert len(after) == 3
+    assert after[2] != whole[2]
+    assert [sample["block"] for sample in samples(run)] == [0, 1, 2]
+    assert (run / "samples.torn").read_text() == whole[2][:-40] + "\n"
+
+
+def test_an_edited_line_is_an_error_that_names_it(lab: Lab, run: Path) -> None:
+    whole = lines(run)
+    edited = whole[1].replace('"handshake": 0.0', '"handshake": 9.0', 1)
+    assert edited != whole[1]
+    (run / "samples.jsonl").write_text(whole[0] + edited + whole[2])
+    for words in (("report", run.name), ("matrix", "--resume", run.name), ("compare", run.name, run.name)):
+        done = lab(*words)
+        assert done.status == 1, done.text
+        assert "samples.jsonl:2: this line was cut short or changed" in done.text
+        assert "Traceback" not in done.text
+    assert lines(run) == [whole[0], edited, whole[2]]
+
+
+def test_a_deleted_line_is_measured_again(lab: Lab, run: Path) -> None:
+    whole = lines(run)
+    (run / "samples.jsonl").write_text(whole[0] + whole[2])
+    lab.ok("matrix", "--resume", run.name)
+    assert lines(run)[:2] == [whole[0], whole[2]]
+    assert sorted(sample["block"] for sample in samples(run)) == [0, 1, 2]
+
+
+def test_a_run_of_another_plan_is_not_gone_on_with(lab: Lab, run: Path) -> None:
+    meta = run / "meta.json"
+    meta.write_text(meta.read_text().replace('"handshake"', '"latency"'))
+    done = lab("matrix", "--resume", run.name)
+    assert done.status == 1
+    assert "planned with other cells" in done.text
+    assert len(lines(run)) == 3

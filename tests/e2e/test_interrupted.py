@@ -1,0 +1,151 @@
+"""Stopped at any moment: nothing is left behind, nothing measured is lost, and the run can go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from .command import Lab, Running, left_behind, samples, wait_for
+
+pytestmark = pytest.mark.docker
+
+LONG = ("matrix", "--vpns", "plain", "--measures", "throughput", "--blocks", "2", "--duration")
+MOMENTS = {
+    "wire": lambda lab, running: wait_for(
+        lambda: list(left_behind(lab.engine, owned_by(running))), "anything of the lab"
+    ),
+    "containers": lambda lab, running: lab.until_container(running, "server"),
+    "load": lambda lab, running: lab.until_container(running, "client-load", "iperf3 --client"),
+    "between": lambda lab, running: running.until(r"1/2 block 1 plain .*Mbit/s"),
+}
+
+
+def owned_by(running: Running):  # type: ignore[no-untyped-def]
+    return lambda labels: labels.get("lab.owner", "").startswith(f"{running.pid}:")
+
+
+@pytest.mark.parametrize(
+    ("which", "moment", "kept"),
+    [
+        (signal.SIGINT, "wire", 0),
+        (signal.SIGTERM, "containers", 0),
+        (signal.SIGINT, "load", 0),
+        (signal.SIGTERM, "load", 0),
+        (signal.SIGINT, "between", 1),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: int) -> None:
+    running = lab.start(*LONG, "1" if moment == "between" else "20")
+    MOMENTS[moment](lab, running)
+    running.interrupt(which)
+    done = running.end()
+    assert done.status == 1, done.text
+    assert "Traceback" not in done.text
+    folder = lab.run()
+    assert f"stopped by {which.name}; {kept} samples are kept in {folder}" in done.text
+    assert f"`lab matrix --resume {folder.name}` goes on" in done.text
+    assert len(samples(folder)) == kept
+    assert not list(left_behind(lab.engine, owned_by(running)))
+    if kept:
+        lab.ok("matrix", "--resume", folder.name)
+        assert [sample["block"] for sample in samples(folder)] == [0, 1]
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
+def test_a_lab_is_stopped_while_it_comes_up(toy: Lab, which: signal.Signals) -> None:
+    toy.ok("build", "toy")
+    running = toy.start("up", "toy", "--variant", "hangs", "--name", "e2e-stopped")
+    server = toy.engine.client.containers
+    wait_for(
+        lambda: any(
+            "up" in str(each.top())
+            for each in server.list(filters={"name": "lab-e2e-stopped-server", "status": "running"})
+        ),
+        "the server to come up",
+    )
+    running.interrupt(which)
+    done = running.end()
+    assert done.status != 0
+    assert "Traceback" not in done.text
+    assert not list(left_behind(toy.engine, lambda labels: labels["lab"] == "e2e-stopped"))
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda which: which.name)
+@pytest.mark.parametrize("words", [("doctor",), (*LONG, "1")], ids=["doctor", "matrix"])
+def test_stopped_while_the_kernel_is_asked(toy: Lab, root: Path, which: signal.Signals, words: tuple[str, ...]) -> None:
+    """The containers in which features are probed are the lab's too: each goes, at the latest with the next sweep."""
+    path = root / "images" / "toy" / "vpn.yaml"
+    probe = "  kernel: [{feature: Patience, config: CONFIG_PATIENCE, probe: [sleep, '4242']}]\n"
+    path.write_text(path.read_text().replace("packages:", f"{probe}packages:"))
+    toy.ok("build", "toy")
+    running = toy.start(*(word.replace("plain", "toy") for word in words))
+
+    def probing() -> list[str]:
+        everything = toy.engine.client.containers.list(all=True)
+        return [str(each.name) for each in everything if "4242" in each.attrs["Config"]["Cmd"]]
+
+    wait_for(probing, "the probe")
+    running.interrupt(which)
+    done = running.end()
+    try:
+        assert done.status != 0
+        assert "Traceback" not in done.text
+        if which is signal.SIGKILL:
+            toy.ok("down", "--all")
+        assert not probing()
+    finally:
+        for name in probing():
+            toy.engine.client.containers.get(name).remove(force=True)
+
+
+def test_killed_outright_then_resumed(lab: Lab) -> None:
+    running = lab.start("matrix", "--vpns", "plain", "--measures", "throughput,handshake", "--blocks", "2",
+                        "--duration", "2")  # fmt: skip
+    running.until(r"2/4 block")
+    lab.until_container(running, "client-load")
+    os.killpg(running.pid, signal.SIGKILL)
+    running.end()
+    folder = lab.run()
+    kept = samples(folder)
+    assert len(kept) >= 2
+    assert list(left_behind(lab.engine, owned_by(running))), "there was nothing to sweep"
+
+    lab.ok("matrix", "--resume", folder.name)
+    assert not list(left_behind(lab.engine, owned_by(running)))
+    after = samples(folder)
+    assert after[: len(kept)] == kept
+    keys = [(sample["block"], sample["measure"]) for sample in after]
+    assert sorted(keys) == [(0, "handshake"), (0, "throughput"), (1, "handshake"), (1, "throughput")]
+    assert {sample["outcome"] for sample in after} == {"ok"}
+
+    size = (folder / "samples.jsonl").stat().st_size
+    lab.ok("matrix", "--resume", folder.name)  # nothing is left to do
+    assert (folder / "samples.jsonl").stat().st_size == size
+
+
+def test_two_runs_at_once(lab: Lab) -> None:
+    first = lab.start(*LONG, "2")
+    lab.until_container(first, "client-load", "iperf3 --client")
+    second = lab(*LONG, "2")
+    assert second.status == 1
+    assert f"another lab is measuring on this machine: run {lab.run().name}, process {first.pid}" in second.text
+    assert first.end().status == 0, first.text
+    assert [sample["outcome"] for sample in samples(lab.run())] == ["ok", "ok"]
+
+
+def test_a_container_is_killed_in_mid_sample(lab: Lab) -> None:
+    running = lab.start(*LONG, "2")
+    lab.until_container(running, "client-load", "iperf3 --client")
+    lab.containers(running)["server"].kill()
+    done = running.end()
+    assert done.status == 1, done.text
+    first, second = samples(lab.run())
+    assert first["outcome"] == "failed"
+    assert first["readings"] == []
+    assert f"failed: {first['reason']}" in done.text
+    assert "server" in first["reason"]
+    assert second["outcome"] == "ok"

@@ -1,0 +1,102 @@
+"""A VPN is added by adding a folder, a suite by adding a row: nothing else is touched. And VPNs that do not come up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .command import Lab, samples
+
+pytestmark = pytest.mark.docker
+
+SHORT = ("--vpns", "toy", "--blocks", "1", "--measures", "throughput", "--duration", "1")
+
+
+def test_a_folder_and_a_row_are_all_that_it_takes(toy: Lab, root: Path) -> None:
+    rows = {row["vpn"]: row for row in toy.ok("list", "vpns", "--json").json()}
+    assert "works (user)" in rows["toy"]["variants"]
+    suites = {row["suite"]: row for row in toy.ok("list", "suites", "--json").json()}
+    assert suites["toy-rot13"]["toy"] == "ROT13"
+    assert suites["aes-128-gcm"]["toy"] == "-"
+
+    doctor = toy("doctor", "--json")
+    assert doctor.status == 1
+    assert ("image toy", "missing", "not built") in {
+        (row["what"], row["state"], row["detail"]) for row in doctor.json()
+    }
+    missing = toy("matrix", *SHORT)
+    assert missing.status == 1
+    assert "images missing or out of date: toy" in missing.text
+    assert "`lab build`" in missing.text
+    assert "images missing or out of date: toy" in toy("up", "toy").text
+    assert not toy.results.exists()
+
+    toy.ok("build", "toy")
+    toy.ok("matrix", *SHORT, "--variants", "works", "--ciphers", "toy-rot13,aes-128-gcm")
+    taken = {(s["vpn"], s["suite"]): s for s in samples(toy.run())}
+    assert taken["toy", "toy-rot13"]["outcome"] == "ok"
+    assert taken["toy", "toy-rot13"]["proof"]["suite"] == {"server": "ROT13", "client": "ROT13"}
+    assert taken["plain", "none"]["outcome"] == "ok"
+    assert taken["toy", "aes-128-gcm"]["outcome"] == "unsupported"
+    assert "toy" in taken["toy", "aes-128-gcm"]["reason"]
+
+    (root / "images" / "toy" / "up").write_text("#!/bin/bash\nexit 1\n")
+    stale = toy("matrix", *SHORT)
+    assert stale.status == 1
+    assert "images missing or out of date: toy" in stale.text
+
+
+def test_a_vpn_that_does_not_come_up_is_an_outcome_and_the_run_goes_on(toy: Lab) -> None:
+    toy.ok("build", "toy")
+    done = toy("matrix", *SHORT, "--ciphers", "toy-rot13", LAB_UP_LIMIT="2")
+    assert done.status == 1
+    found = {s["variant"]: (s["outcome"], s["reason"], s["readings"]) for s in samples(toy.run())}
+    assert found["wire"][0] == found["works"][0] == "ok"
+    assert found["hangs"][0] == "failed"
+    assert "the server was not up after 2 s" in found["hangs"][1]
+    assert "the toy waits for its peer" in found["hangs"][1]
+    assert found["fails"] == ("failed", "the server did not come up: the toy is broken", [])
+    assert found["refuses"] == ("unsupported", "the toy has no variant 'refuses'", [])
+    assert found["strays"][0] == "invalid"
+    assert "packets went past the tunnel" in found["strays"][1]
+    assert found["claims"] == ("invalid", "the server negotiated ROT26, not ROT13", [])
+    for variant in ("hangs", "fails", "strays", "claims"):
+        assert f"toy {variant} toy-rot13 throughput" in done.text
+    assert "failed: the server did not come up: the toy is broken" in done.text
+
+
+def test_a_lab_that_does_not_come_up_leaves_nothing(toy: Lab) -> None:
+    toy.ok("build", "toy")
+    for variant, why in (("fails", "the toy is broken"), ("refuses", "no variant"), ("claims", "negotiated ROT26")):
+        done = toy("up", "toy", "--variant", variant, "--name", f"e2e-{variant}")
+        assert done.status == 1
+        assert why in done.text
+        assert not [row for row in toy.ok("status", "--json").json() if row["lab"].startswith("e2e-")]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("images/toy/vpn.yaml", "title: Toy\n", ["vpn.yaml:1: summary: Field required", "variants: Field required"]),
+        ("images/toy/vpn.yaml", "title: [Toy\n", ["vpn.yaml:2: not YAML"]),
+        ("lab/ciphers.yaml", "- {suite: a, title: A}\n- {suite: B!, title: B}\n", ["ciphers.yaml:2: 1.suite:", "'B!'"]),
+        ("docker-compose.yml", "name: lab\nservices: {x: {privileged: true}}\n", ["docker-compose.yml", "privileged"]),
+    ],
+)
+def test_a_file_that_is_wrong_is_told_with_its_line(
+    toy: Lab, root: Path, file: str, text: str, words: list[str]
+) -> None:
+    (root / file).write_text(text)
+    done = toy("up", "--name", "e2e-wrong")
+    assert done.status == 2, done.text
+    assert all(word in done.text for word in words), done.text
+
+
+def test_a_capability_beyond_the_topology_is_refused(toy: Lab, root: Path) -> None:
+    path = root / "images" / "toy" / "vpn.yaml"
+    path.write_text(path.read_text().replace("[NET_ADMIN]", "[SYS_MODULE]"))
+    toy.ok("build", "toy")
+    done = toy("up", "toy", "--name", "e2e-greedy")
+    assert done.status == 2, done.text
+    assert "capability 'SYS_MODULE' is not granted by docker-compose.yml" in done.text
