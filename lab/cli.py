@@ -17,6 +17,7 @@ from rich.table import Table
 from lab import __version__, measures
 from lab.catalog import ROOT, Catalog
 from lab.errors import LabError, UsageError
+from lab.signals import alone, interruptible
 
 app = typer.Typer(
     name="lab",
@@ -208,19 +209,20 @@ def matrix(
         faults = [f"--{fault['loc'][0]}: {fault['msg']}, got {fault['input']!r}" for fault in error.errors()]
         raise UsageError("\n".join(faults)) from error
     prepared = Prepared(Choice.of(Catalog(), settings), engine.connect(engine_name))
-    if store:
-        resumed(store, prepared)
-    else:
-        store = new_run(results, prepared)
-    console.print(
-        f"run {store.folder.name}: {len(prepared.plan.cells)} cells x {settings.blocks} blocks", highlight=False
-    )
-    try:
-        counts = execute(prepared, store, Follow(console))
-    except KeyboardInterrupt as error:
-        kept = sum(1 for _ in store.read())
-        hint = f"`lab matrix --resume {store.folder.name}` goes on"
-        raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
+    with alone() as say:
+        if store:
+            resumed(store, prepared)
+        else:
+            store = new_run(results, prepared)
+        say(f"run {store.folder.name}")
+        cells = len(prepared.plan.cells)
+        console.print(f"run {store.folder.name}: {cells} cells x {settings.blocks} blocks", highlight=False)
+        try:
+            counts = execute(prepared, store, Follow(console))
+        except KeyboardInterrupt as error:
+            kept = sum(1 for _ in store.read())
+            hint = f"`lab matrix --resume {store.folder.name}` goes on"
+            raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
     # Pictures take memory: a process of their own keeps the one that measures small.
     show_it = [sys.executable, "-m", "lab", "report", store.folder.name, "--results", str(results)]
     shown = subprocess.run([*show_it, *(["--json"] if as_json else [])], check=False)
@@ -286,7 +288,8 @@ def version(
 def main() -> None:
     """Run the command; every error of the lab ends here: its message, its next step, its exit code."""
     try:
-        app()
+        with interruptible():
+            app()
     except LabError as error:
         complaints.print(f"lab: {error.message}", style="red", markup=False, highlight=False, soft_wrap=True)
         if error.hint:

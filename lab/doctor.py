@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lab import features, images, testbed
+from lab import features, images, owner, testbed
 from lab.catalog import ROOT, Catalog
 from lab.engine import Engine, connect
 from lab.errors import LabError
@@ -44,7 +44,7 @@ def examine(catalog: Catalog) -> list[Finding]:
     )
     found += _images(engine, catalog)
     found += _vpns(engine, catalog)
-    forgotten = [name for name, state in testbed.labs(engine).items() if state is testbed.State.FORGOTTEN]
+    forgotten = [name for name, state in testbed.labs(engine).items() if state is owner.State.FORGOTTEN]
     if forgotten:
         found.append(
             Finding("labs left behind", "note", ", ".join(forgotten), "`lab down --all`, or the next run removes them")

@@ -16,6 +16,7 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
+from lab import owner
 from lab.errors import LabError, unknown
 
 ENGINES = ("host",)
@@ -63,7 +64,8 @@ class Engine:
 
     def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
         """Run `argv` in a container of its own that is removed afterwards; without network unless asked for."""
-        defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True}
+        labels = owner.labels(f"once-{os.getpid()}")
+        defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True, "labels": labels}
         limited = ["timeout", "--kill-after=2", str(timeout), *argv]
         container = self.client.containers.create(image, limited, **(defaults | options))
         try:

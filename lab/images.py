@@ -118,7 +118,7 @@ def _image(engine: Engine, folder: Path, arguments: dict[str, str], say: Say) ->
         return
     say(f"{tag}: building")
     try:
-        engine.client.images.build(path=str(folder), tag=tag, buildargs=arguments, labels=labels, rm=True)
+        engine.client.images.build(path=str(folder), tag=tag, buildargs=arguments, labels=labels, rm=True, forcerm=True)
     except BuildError as error:
         lines = [str(part.get("stream") or part.get("error") or "") for part in error.build_log]
         raise LabError(f"{tag} could not be built: {error.msg}\n{_tail(''.join(lines))}") from error

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Protocol
 from docker.models.containers import Container
 from pydantic import Field
 
-from lab import environment, features, images, measures, plan, signals, testbed
+from lab import environment, features, images, measures, plan, testbed
 from lab.catalog import Catalog, Suite, Vpn
 from lab.documents import Document
 from lab.engine import Engine
@@ -149,18 +149,17 @@ def execute(prepared: Prepared, store: Store, progress: Progress) -> dict[str, i
     Raises:
         LabError: something other than a sample failed; KeyboardInterrupt: it was stopped. What was measured is kept.
     """
-    with signals.interruptible(), signals.alone(f"run {store.folder.name}"):
-        testbed.sweep_forgotten(prepared.engine)
-        with testbed.opened(prepared.engine, f"{store.folder.name}-{secrets.token_hex(2)}") as bed:
-            meter = bed.start("meter", bed.compose.resolve(bed.variables))
-            meta = store.meta()
-            if "ends" not in meta:
-                store.write_meta(meta | {"ends": _ends(prepared, bed, meter)})
-            taken = sum(1 for sample in store.read() if sample["position"] >= 0)
-            total = len(prepared.plan.steps())
-            run = Run(prepared.catalog, bed, meter, store, prepared.measures, prepared.settings.options())
-            with progress.start(total - taken, total):
-                run.execute(prepared.plan, progress.before, progress.after)
+    testbed.sweep_forgotten(prepared.engine)
+    with testbed.opened(prepared.engine, f"{store.folder.name}-{secrets.token_hex(2)}") as bed:
+        meter = bed.start("meter", bed.compose.resolve(bed.variables))
+        meta = store.meta()
+        if "ends" not in meta:
+            store.write_meta(meta | {"ends": _ends(prepared, bed, meter)})
+        taken = sum(1 for sample in store.read() if sample["position"] >= 0)
+        total = len(prepared.plan.steps())
+        run = Run(prepared.catalog, bed, meter, store, prepared.measures, prepared.settings.options())
+        with progress.start(total - taken, total):
+            run.execute(prepared.plan, progress.before, progress.after)
     return outcomes(list(store.read()))
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 from rich.console import Console
 
-from lab import features, testbed
+from lab import features, owner, testbed
 from lab.catalog import Catalog, Suite, Vpn
 from lab.engine import Engine
 from lab.errors import LabError, Unsupported, UsageError, unknown
 from lab.matrix import check_images
-from lab.signals import interruptible
 from lab.tunnel import Tunnel
 
 
@@ -27,7 +26,7 @@ def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console
         raise Unsupported(f"{vpn.name} cannot run here: {reason}")
     if lab in testbed.labs(engine):
         raise LabError(f"a lab named {lab!r} is up already", f"`lab down --name {lab}`, or choose another --name")
-    with interruptible(), testbed.opened(engine, lab, keep=True) as bed:
+    with testbed.opened(engine, lab, keep=True) as bed:
         meter = bed.start("meter", bed.compose.resolve(bed.variables))
         this = Tunnel(bed, meter, vpn, variant, suite)
         this.bring_up()
@@ -78,7 +77,7 @@ def down(engine: Engine, console: Console, name: str | None) -> None:
     if not known:
         console.print("no lab is up")
     for each in [name] if name else sorted(known):
-        if name is None and known[each] is testbed.State.HELD:
+        if name is None and known[each] is owner.State.HELD:
             console.print(f"lab {each!r}: left alone, a running lab holds it", highlight=False)
             continue
         count = testbed.sweep(engine, each)

@@ -142,7 +142,8 @@ def _stacked(
     df: pd.DataFrame, meta: Mapping[str, Any], rows: pd.DataFrame, panels: Sequence[Panel], unit: str, title: str
 ) -> Figure:
     """Stacked bars of medians: one bar a cell, cells under the name of their series, cheapest first."""
-    rows = rows[rows["vpn"] != analysis.control_of(df, meta)]
+    others = rows[rows["vpn"] != analysis.control_of(df, meta)]
+    rows = rows if others.empty else others
     summary = analysis.summarise(rows)
     wanted = {(metric, end) for _, parts in panels for metric, end, _ in parts}
     shown = summary[[pair in wanted for pair in zip(summary["metric"], summary["end"], strict=True)]]

@@ -6,7 +6,7 @@ import fcntl
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -34,8 +34,8 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def alone(what: str) -> Iterator[None]:
-    """Hold the machine for measuring: two runs at once would measure each other.
+def alone() -> Iterator[Callable[[str], None]]:
+    """Hold the machine for measuring: two runs at once would measure each other. Yields a way to say what is measured.
 
     Raises:
         LabError: another lab is measuring; says which.
@@ -49,7 +49,11 @@ def alone(what: str) -> Iterator[None]:
                 f"another lab is measuring on this machine: {lock.read().strip() or 'it has not said which'}",
                 "wait for it, or stop it: two at once would measure each other",
             ) from error
-        lock.truncate(0)
-        lock.write(f"{what}, process {os.getpid()}\n")
-        lock.flush()
-        yield
+
+        def say(what: str) -> None:
+            lock.truncate(0)
+            lock.write(f"{what}, process {os.getpid()}\n")
+            lock.flush()
+
+        say("a run that is being prepared")
+        yield say

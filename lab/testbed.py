@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -18,12 +15,11 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
-from lab import credentials, topology
+from lab import credentials, owner, topology
 from lab.engine import Engine, archive
 from lab.errors import LabError
+from lab.owner import LABEL, OWNER, State
 
-LABEL = "lab"
-OWNER = "lab.owner"
 RANGE = ipaddress.IPv4Network("198.18.0.0/16")
 """Half of the range reserved for benchmarking (RFC 2544): the wires. Tunnels live in the other half, 198.19.0.0/16."""
 
@@ -104,7 +100,7 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
 
     With `keep`, what is up stays up unless bringing it up failed.
     """
-    labels = {LABEL: name} if keep else {LABEL: name, OWNER: this_process()}
+    labels = owner.labels(name, held=not keep)
     compose = topology.load()
     with ThreadPoolExecutor(max_workers=4) as pool:
         try:
@@ -195,39 +191,12 @@ def sweep(engine: Engine, name: str) -> int:
     return len(containers) + len(networks) + len(volumes)
 
 
-def this_process() -> str:
-    """This process in a way that survives the reuse of its number: `pid:start time in ticks since boot`."""
-    return f"{os.getpid()}:{_started(os.getpid())}"
-
-
-def _started(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
-
-
-class State(StrEnum):
-    """Whose a lab is: a person's until `lab down`, a running process's, or nobody's."""
-
-    UP = "up"
-    HELD = "held by a running lab"
-    FORGOTTEN = "left behind by a killed run"
-
-
 def labs(engine: Engine) -> dict[str, State]:
     """Every lab that has anything on the engine."""
     things: list[dict[str, str]] = [container.labels for container in found(engine)]
     things += [dict(network.attrs["Labels"]) for network in engine.client.networks.list(filters={"label": LABEL})]
     things += [dict(volume.attrs["Labels"]) for volume in engine.client.volumes.list(filters={"label": LABEL})]
-    return {labels[LABEL]: _state(labels.get(OWNER)) for labels in things}
-
-
-def _state(owner: str | None) -> State:
-    if owner is None:
-        return State.UP
-    pid, _, started = owner.partition(":")
-    return State.HELD if _started(int(pid)) == started else State.FORGOTTEN
+    return {labels[LABEL]: owner.state(labels.get(OWNER)) for labels in things}
 
 
 def sweep_forgotten(engine: Engine) -> list[str]:

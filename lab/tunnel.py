@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from docker.errors import DockerException
@@ -93,7 +94,8 @@ class Tunnel:
         roles = {str(container.id): end for end, container in self.containers.items()}
         result = self.bed.engine.execute(self.meter, ["snapshot", *roles])
         if result.status:
-            raise LabError(f"the meter could not read the ends: {result.complaint}")
+            said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, result.complaint)
+            raise LabError(f"the meter could not read the ends: {said}")
         reading = json.loads(result.stdout)
         ends = {roles[container]: counters for container, counters in reading["ends"].items()}
         return {"kernel_threads": reading["kernel_threads"], "ends": ends}

@@ -1,1 +1,1 @@
-"""The `lab` command itself, from end to end: what it says, what it leaves on the disk, and that it leaves nothing else."""
+"""The `lab` command from end to end: what it says, what it leaves on the disk, and that it leaves nothing else."""

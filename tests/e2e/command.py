@@ -118,7 +118,7 @@ class Lab:
 
     def ok(self, *words: str, **environment: str | None) -> Done:
         """Run `lab`; it must succeed."""
-        done = self(*words, **environment)
+        done = self(*words, wrap=(), **environment)
         assert done.status == 0, f"lab {' '.join(words)}:\n{done.text}"
         return done
 
@@ -129,12 +129,9 @@ class Lab:
 
     def containers(self, running: Running) -> dict[str, Container]:
         """The containers that a command holds, by role."""
-        held = self.engine.client.containers.list(filters={"label": "lab.owner"})
-        return {
-            container.labels["lab.role"]: container
-            for container in held
-            if container.labels["lab.owner"].startswith(f"{running.pid}:") and "lab.role" in container.labels
-        }
+        held = self.engine.client.containers.list(filters={"label": "lab.role"}, ignore_removed=True)
+        mine = owned_by(running)
+        return {container.labels["lab.role"]: container for container in held if mine(container.labels)}
 
     def until_container(self, running: Running, role: str, process: str = "") -> Container:
         """Wait until a container lives, and in it a process whose command line has these words."""
@@ -163,10 +160,16 @@ def samples(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def owned_by(*commands: Running) -> Callable[[dict[str, str]], bool]:
+    """Whether labels say that one of these commands made the thing."""
+    owners = tuple(f"{running.pid}:" for running in commands)
+    return lambda labels: labels.get("lab.owner", "").startswith(owners)
+
+
 def left_behind(engine: Engine, mine: Callable[[dict[str, str]], bool]) -> Iterator[str]:
     """Every container, network and volume whose labels are `mine`."""
     wanted: dict[str, str | list[str] | bool] = {"label": "lab"}
-    for container in engine.client.containers.list(all=True, filters=wanted):
+    for container in engine.client.containers.list(all=True, filters=wanted, ignore_removed=True):
         if mine(container.labels):
             yield f"container {container.name}"
     for network in engine.client.networks.list(filters=wanted):

@@ -9,17 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from docker.errors import APIError
 
 from lab.catalog import ROOT
 from lab.engine import Engine, connect
 
-from .command import Lab, left_behind, processes, wait_for
+from .command import Lab, left_behind, owned_by, processes
 
 PREFIX = "e2e-"
 """What the names of the labs that these tests bring up begin with."""
 
-TOY = ROOT / "tests" / "e2e" / "toy"
+TOY = Path(__file__).parent / "toy"
 
 
 @pytest.fixture(scope="session")
@@ -50,13 +49,13 @@ def lab(engine: Engine, environment: dict[str, str], tmp_path: Path) -> Iterator
 
 def check(command: Lab) -> None:
     """Count what is left, sweep it so that no other test finds it, and fail where there was anything."""
-    owners = tuple(f"{running.pid}:" for running in command.started)
+    owned = owned_by(*command.started)
 
     def mine(labels: dict[str, str]) -> bool:
-        return labels["lab"].startswith(PREFIX) or labels.get("lab.owner", "").startswith(owners)
+        return labels["lab"].startswith(PREFIX) or owned(labels)
 
     alive = [name for running in command.started for name in processes(running.pid)]
-    found = list(left_behind(command.engine, mine)) if owners else []
+    found = list(left_behind(command.engine, mine)) if command.started else []
     for running in command.started:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, 9)
@@ -94,6 +93,5 @@ def toy(lab: Lab, root: Path) -> Iterator[Lab]:
     yield lab
     for running in lab.started:
         running.end()
-    with suppress(APIError):
+    if lab.engine.image_id("lab/toy:latest"):
         lab.engine.client.images.remove("lab/toy:latest", force=True)
-    wait_for(lambda: lab.engine.image_id("lab/toy:latest") is None, "the toy's image to be removed")

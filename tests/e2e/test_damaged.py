@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,11 @@ def measured(shared: Lab) -> Path:
 
 
 @pytest.fixture
-def run(lab: Lab, measured: Path) -> Iterator[Path]:
+def run(lab: Lab, measured: Path) -> Path:
     """A copy of it."""
     folder = lab.results / measured.name
     shutil.copytree(measured, folder)
-    yield folder
+    return folder
 
 
 def lines(run: Path) -> list[str]:

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .command import Lab, Running, left_behind, samples, wait_for
+from .command import Lab, Running, left_behind, owned_by, samples, top, wait_for
 
 pytestmark = pytest.mark.docker
 
 LONG = ("matrix", "--vpns", "plain", "--measures", "throughput", "--blocks", "2", "--duration")
-MOMENTS = {
-    "wire": lambda lab, running: wait_for(
-        lambda: list(left_behind(lab.engine, owned_by(running))), "anything of the lab"
-    ),
+MOMENTS: dict[str, Callable[[Lab, Running], object]] = {
+    "wire": lambda lab, running: wait_for(lambda: list(left_behind(lab.engine, owned_by(running))), "any of the lab"),
     "containers": lambda lab, running: lab.until_container(running, "server"),
     "load": lambda lab, running: lab.until_container(running, "client-load", "iperf3 --client"),
     "between": lambda lab, running: running.until(r"1/2 block 1 plain .*Mbit/s"),
 }
-
-
-def owned_by(running: Running):  # type: ignore[no-untyped-def]
-    return lambda labels: labels.get("lab.owner", "").startswith(f"{running.pid}:")
 
 
 @pytest.mark.parametrize(
@@ -59,14 +54,14 @@ def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: in
 def test_a_lab_is_stopped_while_it_comes_up(toy: Lab, which: signal.Signals) -> None:
     toy.ok("build", "toy")
     running = toy.start("up", "toy", "--variant", "hangs", "--name", "e2e-stopped")
-    server = toy.engine.client.containers
-    wait_for(
-        lambda: any(
-            "up" in str(each.top())
-            for each in server.list(filters={"name": "lab-e2e-stopped-server", "status": "running"})
-        ),
-        "the server to come up",
-    )
+    server = "lab-e2e-stopped-server"
+
+    def coming_up() -> bool:
+        assert running.process.poll() is None, running.text
+        found = toy.engine.client.containers.list(filters={"name": server}, ignore_removed=True)
+        return any("bash /usr/local/bin/up" in row[-1] for each in found for row in top(each))
+
+    wait_for(coming_up, "the server to hang")
     running.interrupt(which)
     done = running.end()
     assert done.status != 0
@@ -85,10 +80,11 @@ def test_stopped_while_the_kernel_is_asked(toy: Lab, root: Path, which: signal.S
     running = toy.start(*(word.replace("plain", "toy") for word in words))
 
     def probing() -> list[str]:
-        everything = toy.engine.client.containers.list(all=True)
+        everything = toy.engine.client.containers.list(all=True, ignore_removed=True)
         return [str(each.name) for each in everything if "4242" in each.attrs["Config"]["Cmd"]]
 
-    wait_for(probing, "the probe")
+    wait_for(lambda: probing() or running.process.poll() is not None, "the probe")
+    assert probing(), running.text
     running.interrupt(which)
     done = running.end()
     try:

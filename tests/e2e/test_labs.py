@@ -35,15 +35,17 @@ def test_build_leaves_alone_what_has_not_changed(lab: Lab) -> None:
 def test_a_build_that_fails_says_why_and_leaves_no_container(toy: Lab, root: Path) -> None:
     with (root / "images" / "toy" / "Dockerfile").open("a") as file:
         file.write("RUN echo no such luck; exit 7\n")
-    before = {container.id for container in toy.engine.client.containers.list(all=True)}
+    before = {container.id for container in toy.engine.client.containers.list(all=True, ignore_removed=True)}
     done = toy("build", "toy")
     assert done.status == 1
     assert "lab/toy:latest could not be built" in done.text
     assert "no such luck" in done.text
-    images = toy.engine.client.images
-    own = {image.id for image in images.list(all=True) if "lab/toy" in str(image.labels)}
-    new = [each for each in toy.engine.client.containers.list(all=True) if each.id not in before]
-    assert not [each.name for each in new if each.image in own or "no such luck" in str(each.attrs["Config"]["Cmd"])]
+    now = toy.engine.client.containers.list(all=True, ignore_removed=True)
+    left = [each for each in now if each.id not in before and "no such luck" in str(each.attrs["Config"]["Cmd"])]
+    names = [each.name for each in left]
+    for each in left:
+        each.remove(force=True)
+    assert not names
 
 
 def test_a_lab_goes_up_is_seen_and_goes_down(lab: Lab) -> None:
@@ -68,12 +70,16 @@ def test_a_lab_goes_up_is_seen_and_goes_down(lab: Lab) -> None:
     assert status == 0, output
 
     # A name in use: refused, and the lab of that name is unharmed.
-    before = {each.id for each in lab.engine.client.containers.list(filters={"label": "lab=e2e-one"})}
+    before = {
+        each.id for each in lab.engine.client.containers.list(filters={"label": "lab=e2e-one"}, ignore_removed=True)
+    }
     again = lab("up", "--name", "e2e-one")
     assert again.status == 1
     assert "a lab named 'e2e-one' is up already" in again.text
     assert "lab down --name e2e-one" in again.text
-    assert {each.id for each in lab.engine.client.containers.list(filters={"label": "lab=e2e-one"})} == before
+    assert {
+        each.id for each in lab.engine.client.containers.list(filters={"label": "lab=e2e-one"}, ignore_removed=True)
+    } == before
 
     assert "9 containers, networks and volumes removed" in lab.ok("down", "--name", "e2e-one").text
     assert state(lab, "e2e-one") is None

@@ -106,24 +106,34 @@ def test_the_disk_fills_up(lab: Lab, alone: tuple[str, ...], tmp_path: Path) -> 
     kept = tmp_path / "kept"
     script = f"""
     mkdir -p '{lab.results}' '{kept}'
-    mount -t tmpfs -o size=64k none '{lab.results}'
+    mount -t tmpfs -o size=40k none '{lab.results}'
     "$@" || status=$?
     cp -r '{lab.results}/.' '{kept}'
     exit ${{status:-0}}
     """
-    words = (*PLAIN, "--blocks", "4")
-    done = lab("matrix", *words[1:], "--measures", "throughput", "--duration", "1", wrap=(*alone, *prepared(script)))
+    words = ("matrix", "--vpns", "plain", "--measures", "throughput", "--duration", "1", "--blocks", "6")
+    done = lab(*words, wrap=(*alone, *prepared(script)))
     assert done.status == 1, done.text
     assert "samples.jsonl cannot be written: No space left on device" in done.text
-    told = [line for line in done.text.splitlines() if "/4 block" in line]
+    told = [line for line in done.text.splitlines() if "/6 block" in line]
     lab.results = kept
     folder = lab.run()
     whole = samples(folder)
-    assert 0 < len(told) == len(whole) < 4
+    assert 0 < len(told) == len(whole) < 6
     assert f"lab matrix --resume {folder.name}" in done.text
 
     lab.ok("matrix", "--resume", folder.name)
     after = samples(folder)
     assert after[: len(whole)] == whole
-    assert [sample["block"] for sample in after] == [0, 1, 2, 3]
+    assert [sample["block"] for sample in after] == list(range(6))
     assert {sample["outcome"] for sample in after} == {"ok"}
+
+
+def test_a_report_cannot_be_written(lab: Lab, alone: tuple[str, ...]) -> None:
+    lab.ok(*PLAIN, "--blocks", "1")
+    folder = lab.run()
+    script = f"mount --bind '{folder}' '{folder}'; mount -o remount,bind,ro '{folder}'"
+    done = lab("report", folder.name, wrap=(*alone, *prepared(script)))
+    assert done.status == 1
+    assert "cannot be written: Read-only file system" in done.text
+    assert "Traceback" not in done.text

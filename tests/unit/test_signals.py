@@ -18,7 +18,8 @@ import sys
 from pathlib import Path
 from lab import signals
 signals.LOCK = Path(sys.argv[1])
-with signals.alone("run other"):
+with signals.alone() as say:
+    say("run other")
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -68,14 +69,15 @@ def test_afterwards_signals_do_what_they_did(stopped: bool) -> None:
 
 
 def test_one_measures_at_a_time(lock: Path) -> None:
-    with signals.alone("run r1"):
+    with signals.alone() as say:
+        say("run r1")
         said = f"another lab is measuring on this machine: run r1, process {os.getpid()}"
-        with pytest.raises(LabError, match=f"^{said}$") as caught, signals.alone("run r2"):
+        with pytest.raises(LabError, match=f"^{said}$") as caught, signals.alone():
             pytest.fail("both measure")
         assert "wait for it, or stop it" in caught.value.hint
         assert lock.read_text(encoding="utf-8") == f"run r1, process {os.getpid()}\n"
-    with signals.alone("run r2"):
-        assert "run r2" in lock.read_text(encoding="utf-8")
+    with signals.alone():
+        assert "run that is being prepared" in lock.read_text(encoding="utf-8")
 
 
 def test_a_killed_lab_holds_nothing(lock: Path) -> None:
@@ -84,11 +86,12 @@ def test_a_killed_lab_holds_nothing(lock: Path) -> None:
     ) as other:
         assert other.stdout
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(LabError, match=f"run other, process {other.pid}$"), signals.alone("run r1"):
+        with pytest.raises(LabError, match=f"run other, process {other.pid}$"), signals.alone():
             pytest.fail("both measure")
         other.kill()
         other.wait()
-        with signals.alone("run r1"):
+        with signals.alone() as say:
+            say("run r1")
             assert f"run r1, process {os.getpid()}\n" == lock.read_text(encoding="utf-8")
 
 
