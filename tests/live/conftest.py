@@ -14,7 +14,7 @@ import testinfra
 from docker.models.containers import Container
 from testinfra.host import Host
 
-from lab import features
+from lab import features, testbed
 from lab.catalog import Catalog, Suite, Vpn
 from lab.engine import Engine, connect
 
@@ -78,6 +78,8 @@ def up(engine: Engine, lacks: dict[str, str], name: str, vpn: Vpn, variant: str)
     """A lab by `lab up`, taken down by `lab down`."""
     if vpn.name in lacks:
         pytest.skip(lacks[vpn.name])
+    if name in testbed.labs(engine):  # left by tests that were killed
+        testbed.sweep(engine, name)
     suite = suite_of(vpn)
     lab("up", vpn.name, "--variant", variant, "--cipher", suite.suite, "--name", name)
     try:
@@ -85,7 +87,7 @@ def up(engine: Engine, lacks: dict[str, str], name: str, vpn: Vpn, variant: str)
     finally:
         lab("down", "--name", name)
     label: dict[str, str | list[str] | bool] = {"label": f"lab={name}"}
-    assert not engine.client.containers.list(all=True, filters=label)
+    assert not engine.client.containers.list(all=True, filters=label, ignore_removed=True)
     assert not engine.client.networks.list(filters=label)
     assert not engine.client.volumes.list(filters=label)
 
