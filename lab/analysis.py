@@ -141,8 +141,8 @@ def ratios_to_control(df: pd.DataFrame, control: str | None, metric: str = "thro
     mine = rows[rows["vpn"] == control]
     if control is None or mine.empty:
         raise LabError(f"no control with {metric} to take ratios to", "measure the control in every block")
-    reference = mine[mine["value"] > 0].groupby(WITHIN)["value"].median().rename("reference")
-    joined = rows[rows["vpn"] != control].join(reference, on=WITHIN, how="inner")
+    reference = mine[mine["value"] > 0].groupby(WITHIN)["value"].median().rename("reference").reset_index()
+    joined = rows[rows["vpn"] != control].merge(reference, on=WITHIN, how="inner")
     return summarise(joined.assign(value=joined["value"] / joined["reference"], unit="ratio"))
 
 

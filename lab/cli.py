@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from docker.errors import DockerException
 from pydantic import ValidationError
+from requests.exceptions import RequestException
 from rich.console import Console
 from rich.table import Table
 
 from lab import __version__, measures
 from lab.catalog import ROOT, Catalog
 from lab.errors import LabError, UsageError
-from lab.signals import alone, interruptible
+from lab.signals import Stopped, alone, interruptible
 
 app = typer.Typer(
     name="lab",
@@ -219,7 +221,7 @@ def matrix(
         console.print(f"run {store.folder.name}: {cells} cells x {settings.blocks} blocks", highlight=False)
         try:
             counts = execute(prepared, store, Follow(console))
-        except KeyboardInterrupt as error:
+        except Stopped as error:
             kept = sum(1 for _ in store.read())
             hint = f"`lab matrix --resume {store.folder.name}` goes on"
             raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
@@ -295,5 +297,11 @@ def main() -> None:
         if error.hint:
             complaints.print(f"     {error.hint}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except Stopped as error:
+        complaints.print(f"lab: stopped by {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)
+    except (DockerException, RequestException) as error:
+        complaints.print(
+            f"lab: the engine refused: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         sys.exit(1)

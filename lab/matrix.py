@@ -147,7 +147,7 @@ def execute(prepared: Prepared, store: Store, progress: Progress) -> dict[str, i
     """Take every sample that is missing; returns the number of samples by outcome.
 
     Raises:
-        LabError: something other than a sample failed; KeyboardInterrupt: it was stopped. What was measured is kept.
+        LabError: something other than a sample failed; Stopped: a signal came. What was measured is kept.
     """
     testbed.sweep_forgotten(prepared.engine)
     with testbed.opened(prepared.engine, f"{store.folder.name}-{secrets.token_hex(2)}") as bed:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from lab.errors import LabError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -31,11 +33,14 @@ STYLES = {"unsupported": "dim", "failed": "bold red", "invalid": "bold magenta"}
 def write(store: Store, console: Console, *, as_json: bool = False) -> None:
     """Derive everything in the run's folder anew, and show it (as JSON where a program reads)."""
     frame, meta = store.frame(), store.meta()
-    store.write_csv()
-    if frame.empty:
+    try:
+        store.write_csv()
+        page = write_html(frame, meta, store.folder) if len(frame) else None
+    except OSError as error:
+        raise LabError(f"{store.folder} cannot be written: {error.strerror}", "make room, or copy the run") from error
+    if page is None:
         console.print("nothing was measured yet", highlight=False)
         return
-    page = write_html(frame, meta, store.folder)
     if as_json:
         console.print(as_text(frame, meta), markup=False, highlight=False, soft_wrap=True)
         return

@@ -16,14 +16,18 @@ from lab.errors import LabError
 LOCK = Path(tempfile.gettempdir()) / f"lab-measuring-{os.getuid()}.lock"
 
 
+class Stopped(BaseException):
+    """SIGINT or SIGTERM came. No exception of the lab's: no sample's outcome, and nothing may swallow it."""
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into KeyboardInterrupt and ignore those after it: cleaning up takes a second."""
+    """Turn the first SIGINT or SIGTERM into `Stopped` and ignore those after it: cleaning up takes a second."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         for which in (signal.SIGINT, signal.SIGTERM):
             signal.signal(which, signal.SIG_IGN)
-        raise KeyboardInterrupt(signal.Signals(number).name)
+        raise Stopped(signal.Signals(number).name)
 
     former = {which: signal.signal(which, stop) for which in (signal.SIGINT, signal.SIGTERM)}
     try:

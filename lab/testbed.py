@@ -171,7 +171,7 @@ def _remove(container: Container) -> None:
 def found(engine: Engine, name: str | None = None, *, role: str | None = None) -> list[Container]:
     """The containers of the lab `name`, of all labs where it is None."""
     wanted = [f"{LABEL}={name}" if name else LABEL] + ([f"lab.role={role}"] if role else [])
-    return list(engine.client.containers.list(all=True, filters={"label": wanted}))
+    return list(engine.client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True))
 
 
 def sweep(engine: Engine, name: str) -> int:

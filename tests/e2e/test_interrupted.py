@@ -14,8 +14,15 @@ from .command import Lab, Running, left_behind, owned_by, samples, top, wait_for
 pytestmark = pytest.mark.docker
 
 LONG = ("matrix", "--vpns", "plain", "--measures", "throughput", "--blocks", "2", "--duration")
+
+
+def held(lab: Lab, running: Running) -> list[str]:
+    """Everything in Docker that a command made."""
+    return list(left_behind(lab.engine, owned_by(running)))
+
+
 MOMENTS: dict[str, Callable[[Lab, Running], object]] = {
-    "wire": lambda lab, running: wait_for(lambda: list(left_behind(lab.engine, owned_by(running))), "any of the lab"),
+    "wire": lambda lab, running: wait_for(lambda: "network" in str(held(lab, running)), "the wire"),
     "containers": lambda lab, running: lab.until_container(running, "server"),
     "load": lambda lab, running: lab.until_container(running, "client-load", "iperf3 --client"),
     "between": lambda lab, running: running.until(r"1/2 block 1 plain .*Mbit/s"),
@@ -44,7 +51,7 @@ def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: in
     assert f"stopped by {which.name}; {kept} samples are kept in {folder}" in done.text
     assert f"`lab matrix --resume {folder.name}` goes on" in done.text
     assert len(samples(folder)) == kept
-    assert not list(left_behind(lab.engine, owned_by(running)))
+    assert not held(lab, running)
     if kept:
         lab.ok("matrix", "--resume", folder.name)
         assert [sample["block"] for sample in samples(folder)] == [0, 1]
@@ -108,10 +115,10 @@ def test_killed_outright_then_resumed(lab: Lab) -> None:
     folder = lab.run()
     kept = samples(folder)
     assert len(kept) >= 2
-    assert list(left_behind(lab.engine, owned_by(running))), "there was nothing to sweep"
+    assert held(lab, running), "there was nothing to sweep"
 
     lab.ok("matrix", "--resume", folder.name)
-    assert not list(left_behind(lab.engine, owned_by(running)))
+    assert not held(lab, running)
     after = samples(folder)
     assert after[: len(kept)] == kept
     keys = [(sample["block"], sample["measure"]) for sample in after]

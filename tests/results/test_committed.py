@@ -55,7 +55,7 @@ def test_one_run_compares_every_suite() -> None:
 @pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
 def test_the_notebook_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_RUN", folder.name)
-    notebook = nbformat.read(RESULTS / "analysis.ipynb", as_version=4)
+    notebook = nbformat.read(RESULTS / "analysis.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(RESULTS)}}).execute()
     pictures = [
         output

@@ -34,7 +34,7 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_stops(number: signal.Signals) -> None:
-    with pytest.raises(KeyboardInterrupt, match=number.name), signals.interruptible():
+    with pytest.raises(signals.Stopped, match=number.name), signals.interruptible():
         os.kill(os.getpid(), number)
 
 
@@ -50,7 +50,7 @@ def test_later_signals_do_not_disturb_the_cleaning_up() -> None:
                 os.kill(os.getpid(), number)
                 cleaned.append(number)
 
-    with pytest.raises(KeyboardInterrupt, match="SIGTERM"), signals.interruptible(), slow_to_clean_up():
+    with pytest.raises(signals.Stopped, match="SIGTERM"), signals.interruptible(), slow_to_clean_up():
         os.kill(os.getpid(), signal.SIGTERM)
     assert len(cleaned) == 3
 
@@ -63,7 +63,7 @@ def test_afterwards_signals_do_what_they_did(stopped: bool) -> None:
             assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] != former
             if stopped:
                 os.kill(os.getpid(), signal.SIGTERM)
-    except KeyboardInterrupt:
+    except signals.Stopped:
         pass
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == former
 
