@@ -136,7 +136,6 @@ class Run:
             readings = [*others, *ledger.readings(load, payload)]
             processors = this.bed.engine.processors
             readings.append(Reading("ledger_gap", "fraction", "machine", ledger.gap(readings, processors)))
-            result["bottleneck"] = ledger.bottleneck(readings, processors)
         result["readings"] = [asdict(reading) for reading in readings]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab import ledger
 from lab.errors import LabError, UsageError
 from lab.plan import Cell
 
@@ -162,8 +163,11 @@ def cell_of(sample: Mapping[str, Any]) -> Cell:
 
 
 def _rows(sample: Mapping[str, Any]) -> list[list[Any]]:
-    figures = sample.get("readings") or [{"metric": None, "unit": None, "end": None, "value": None}]
-    return [[{**sample, **figure}.get(column) for column in COLUMNS] for figure in figures]
+    """The rows of a sample: one a figure, or one without a metric. The verdict is derived, as all figures are."""
+    readings = sample.get("readings") or []
+    limit = ledger.bottleneck([ledger.Reading(**reading) for reading in readings])
+    figures = readings or [{"metric": None, "unit": None, "end": None, "value": None}]
+    return [[{**sample, "bottleneck": limit, **figure}.get(column) for column in COLUMNS] for figure in figures]
 
 
 def _checksum(sample: Mapping[str, Any]) -> str:

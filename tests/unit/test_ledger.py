@@ -126,25 +126,29 @@ def ledger(*, busy: float = 0.0, **ends: float) -> list[Reading]:
 @pytest.mark.parametrize(
     ("rows", "limit"),
     [
-        (ledger(server=1.8, busy=2), "cpu:server"),
+        (ledger(server=1.6, busy=2), "cpu:server"),
         (ledger(client=2.0, busy=2), "cpu:client"),
+        (ledger(server=1.7, client=1.9, busy=4), "cpu:client"),
         (ledger(client=1.9, client_load=1.9, busy=4), "cpu:client"),
-        (ledger(server=1.0, client=1.0, busy=3.6), "cpu:machine"),
-        (ledger(client_load=1.8, busy=2), "generator"),
-        (ledger(server_load=1.8, busy=2), "generator"),
-        (ledger(server=1.7, client=1.7, client_load=1.7, busy=3.5), "other"),
+        (ledger(server=1.0, client=1.0, busy=3.5), "cpu:machine"),
+        (ledger(client_load=1.6, busy=2), "generator"),
+        (ledger(server_load=1.6, busy=2), "generator"),
+        (ledger(server=1.5, client=1.5, client_load=1.5, busy=3.3), "other"),
         (ledger(), "other"),
+        ([], ""),
+        ([Reading("handshake", "s", "client", 0.1)], ""),
     ],
 )
 def test_the_bottleneck(rows: list[Reading], limit: str) -> None:
-    assert bottleneck(rows, processors=2) == limit
+    assert bottleneck(rows) == limit
 
 
 def test_the_bottleneck_of_a_captured_load(raw: Raw) -> None:
     load = raw("throughput-up.json")["load"]
     rows = readings(load, 101580800)
-    assert bottleneck(rows, processors=2) == "cpu:machine"
-    assert bottleneck(rows, processors=8) == "other"
+    assert bottleneck(rows) == "cpu:machine"
+    roomy = [Reading("cpu_idle", "s", "machine", 6.0) if row.metric == "cpu_idle" else row for row in rows]
+    assert bottleneck(roomy) == "other"
 
 
 def test_the_states_close() -> None:

@@ -206,7 +206,7 @@ class TestStore:
                 {
                     "run": folder.name, "block": block, "position": 0, "vpn": "alpha", "variant": "udp",
                     "records": "user", "suite": "x", "measure": "throughput", "conditions": UP, "outcome": "ok",
-                    "reason": "", "engine": "host", "clock": "wall", "bottleneck": "cpu:client", "readings": [reading],
+                    "reason": "", "engine": "host", "clock": "wall", "readings": [reading],
                 }
             )  # fmt: skip
         return store

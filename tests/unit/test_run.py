@@ -202,7 +202,7 @@ def test_a_load_comes_with_its_ledger(lab: Lab, raw: Raw) -> None:
     lab.fake.raw = raw("throughput-up.json") | {"size": 101_580_800}
     lab.fake.counts = [0, 101_580_800]
     sample = lab.run.sample(CELL)
-    assert (sample["outcome"], sample["bottleneck"]) == ("ok", "cpu:machine")
+    assert sample["outcome"] == "ok"
     metrics = [(reading["metric"], reading["end"]) for reading in sample["readings"]]
     assert metrics.count(("payload", "machine")) == 1
     assert {("duration", "client"), ("cost", "server"), ("ledger_gap", "machine")} <= set(metrics)

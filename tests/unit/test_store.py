@@ -9,6 +9,8 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pandas
 import pytest
 
 from lab.errors import LabError, UsageError
+from lab.ledger import readings
 from lab.plan import Cell
 from lab.store import COLUMNS, SCHEMA, Store, cell_of, load_frame
 
@@ -24,7 +27,7 @@ def sample(position: int = 0, **changes: Any) -> dict[str, Any]:
     return {
         "run": "r1", "block": 0, "position": position, "vpn": "alpha", "variant": "udp", "suite": "strong",
         "measure": "throughput", "conditions": "direction=up streams=1", "records": "user", "engine": "host",
-        "clock": "wall", "outcome": "ok", "reason": "", "bottleneck": "cpu:server",
+        "clock": "wall", "outcome": "ok", "reason": "",
         "readings": [
             {"metric": "throughput", "unit": "Mbit/s", "end": "server", "value": 405.285264437},
             {"metric": "retransmits", "unit": "count", "end": "client", "value": 7},
@@ -35,7 +38,7 @@ def sample(position: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 def unsupported(position: int = -1) -> dict[str, Any]:
-    return sample(position, suite="odd", outcome="unsupported", reason="has no odd", readings=[], bottleneck="")
+    return sample(position, suite="odd", outcome="unsupported", reason="has no odd", readings=[])
 
 
 @pytest.fixture
@@ -228,7 +231,7 @@ def test_the_columns_of_the_frame(store: Store) -> None:
         "metric", "unit", "end", "value", "outcome", "reason", "engine", "clock", "bottleneck",
     )  # fmt: skip
     first, second = frame.to_dict("records")
-    expected = {key: value for key, value in sample(3).items() if key in COLUMNS}
+    expected = {key: value for key, value in sample(3).items() if key in COLUMNS} | {"bottleneck": ""}
     assert first == expected | {"metric": "throughput", "unit": "Mbit/s", "end": "server", "value": 405.285264437}
     assert second == expected | {"metric": "retransmits", "unit": "count", "end": "client", "value": 7}
 
@@ -266,3 +269,9 @@ def test_the_csv_is_the_same_each_time_and_reads_back(store: Store) -> None:
 
 def test_the_cell_of_a_sample() -> None:
     assert cell_of(sample()) == Cell("alpha", "udp", "strong", "throughput", "direction=up streams=1")
+
+
+def test_the_bottleneck_is_derived_from_the_ledger(store: Store, raw: Callable[[str], dict[str, Any]]) -> None:
+    found = readings(raw("throughput-up.json")["load"], 101_580_800)
+    store.append(sample(0, readings=[asdict(reading) for reading in found]))
+    assert set(store.frame()["bottleneck"]) == {"cpu:machine"}
