@@ -152,7 +152,7 @@ def credentials(
     from lab import engine, testbed
 
     volumes = {end: f"{project}_{end}-credentials" for end in secrets.ENDS}
-    testbed.put_credentials(engine.connect(), volumes, {})
+    testbed.renew_credentials(engine.connect(), volumes)
     console.print(f"new secrets in {' and '.join(volumes.values())}", highlight=False)
 
 
@@ -189,7 +189,8 @@ def matrix(
     from lab.progress import Follow
     from lab.store import Store
 
-    store = Store.open(results / resume) if resume else None
+    store = Store(results / resume) if resume else None
+    told = complaints if as_json else console
     try:
         settings = Settings.model_validate(
             store.meta()["settings"]
@@ -214,13 +215,14 @@ def matrix(
     with alone() as say:
         if store:
             resumed(store, prepared)
+            store.mend()
         else:
             store = new_run(results, prepared)
         say(f"run {store.folder.name}")
         cells = len(prepared.plan.cells)
-        console.print(f"run {store.folder.name}: {cells} cells x {settings.blocks} blocks", highlight=False)
+        told.print(f"run {store.folder.name}: {cells} cells x {settings.blocks} blocks", highlight=False)
         try:
-            counts = execute(prepared, store, Follow(console))
+            counts = execute(prepared, store, Follow(told))
         except Stopped as error:
             kept = sum(1 for _ in store.read())
             hint = f"`lab matrix --resume {store.folder.name}` goes on"

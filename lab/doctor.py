@@ -83,9 +83,12 @@ def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
 def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
     ready = [vpn for vpn in catalog.vpns.values() if images.is_current(engine, vpn.folder)]
     lacks = features.lacks(engine, ready)
-    controls = {vpn.file.dialect for vpn in ready if vpn.file.control}
+    controls = {vpn.file.dialect for vpn in catalog.vpns.values() if vpn.file.control}
     suites = [suite for suite in catalog.suites.values() if set(suite.native) - controls]
-    for vpn in ready:
+    for vpn in catalog.vpns.values():
+        if vpn not in ready:
+            yield Finding(f"VPN {vpn.name}", "missing", "its image is not built as it is now", "`lab build`")
+            continue
         count = sum(1 for suite in suites if vpn.file.dialect in suite.native)
         if vpn.name in lacks:
             yield Finding(f"VPN {vpn.name}", "unsupported", lacks[vpn.name], "run the lab where the kernel has it")

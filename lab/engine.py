@@ -18,6 +18,7 @@ from docker.models.containers import Container
 
 from lab import owner
 from lab.errors import LabError, unknown
+from lab.signals import undisturbed
 
 ENGINES = ("host",)
 SOCKET = Path("/var/run/docker.sock")
@@ -67,14 +68,17 @@ class Engine:
         labels = owner.labels(f"once-{os.getpid()}")
         defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True, "labels": labels}
         limited = ["timeout", "--kill-after=2", str(timeout), *argv]
-        container = self.client.containers.create(image, limited, **(defaults | options))
+        container = None
         try:
+            with undisturbed():  # a container that is not known here is removed by nobody
+                container = self.client.containers.create(image, limited, **(defaults | options))
             container.start()
             status = int(container.wait(timeout=timeout + 10)["StatusCode"])
             stdout = container.logs(stdout=True, stderr=False).decode(errors="replace")
             stderr = container.logs(stdout=False, stderr=True).decode(errors="replace")
         finally:
-            container.remove(force=True)
+            if container is not None:
+                container.remove(force=True)
         return Result(status, stdout, stderr)
 
     def image_id(self, tag: str) -> str | None:

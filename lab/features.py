@@ -8,6 +8,9 @@ from lab import topology
 from lab.catalog import KernelFeature, Vpn
 from lab.engine import Engine
 
+NOT_PROBED = ("image", "command", "hostname", "environment")
+"""What a container that only probes the kernel does not take from the end it stands for."""
+
 CONFIG = "for f in /proc/config.gz; do [ -r $f ] && zcat $f; done; :"
 
 
@@ -22,10 +25,9 @@ def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[str, str]:
 
 def _missing(engine: Engine, vpn: Vpn, config: dict[str, str]) -> str:
     end = topology.load().resolve({"LAB_VPN": vpn.name}).services["server"].limited_to(vpn.file.needs)
-    options = {key: value for key, value in end.options().items() if key not in ("command", "hostname", "environment")}
+    options = {key: value for key, value in end.options().items() if key not in NOT_PROBED}
     for feature in vpn.file.needs.kernel:
-        image = options.pop("image", end.image)
-        result = engine.once(image, feature.probe, **options)
+        result = engine.once(end.image, feature.probe, **options)
         if result.status:
             return reason(feature, config, engine.facts.get("KernelVersion", "?"), result.complaint)
     return ""

@@ -132,8 +132,10 @@ def tag_of(folder: Path) -> str:
 
 
 def is_current(engine: Engine, folder: Path) -> bool:
-    """Whether there is an image of this folder as it is now."""
-    return _labels(engine, tag_of(folder), DIGEST) == [folder_digest(folder)]
+    """Whether there is an image of this folder as it is now, on the base as it is now."""
+    digest, parents = _labels(engine, tag_of(folder), DIGEST, PARENTS) or (None, None)
+    base = f"BASE={engine.image_id(f'lab/{BASE}:latest')}"
+    return digest == folder_digest(folder) and (folder.name == BASE or parents == base)
 
 
 def _labels(engine: Engine, tag: str, *names: str) -> list[str | None]:

@@ -80,7 +80,7 @@ def readings(load: dict[str, Any], payload: float) -> list[Reading]:
     rows = [Reading("wall", "s", "machine", bracket.wall), Reading("payload", "B", "machine", payload)]
     machine = bracket.machine | {"user": bracket.machine["user"] + bracket.machine["nice"]}
     rows += [Reading(f"cpu_{state}", "s", "machine", machine[state]) for state in SHOWN]
-    threads = load["after"]["kernel_threads"] - load["before"]["kernel_threads"]
+    threads = _threads(load["before"]["kernel_threads"], load["after"]["kernel_threads"])
     rows.append(Reading("cpu_kernel_threads", "s", "machine", threads))
     if gigabytes:
         rows.append(Reading("cost", "s/GB", "machine", bracket.busy / gigabytes))
@@ -96,6 +96,11 @@ def readings(load: dict[str, Any], payload: float) -> list[Reading]:
             if gigabytes:
                 rows.append(Reading("cost", "s/GB", end, spent["cpu"] / gigabytes))
     return rows
+
+
+def _threads(before: dict[str, float], after: dict[str, float]) -> float:
+    """Seconds that kernel threads ran meanwhile; what one that ended in between ran is not known."""
+    return sum(max(0.0, seconds - before.get(number, 0.0)) for number, seconds in after.items())
 
 
 def bottleneck(rows: Sequence[Reading]) -> str:

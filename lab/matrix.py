@@ -131,15 +131,18 @@ def new_run(results: Path, prepared: Prepared) -> Store:
 
 
 def resumed(store: Store, prepared: Prepared) -> None:
-    """Check that `store` was made by this plan.
+    """Check that `store` was made by this plan, on this engine and kernel, with these images.
 
     Raises:
-        LabError: the catalog, the kernel or a measure has changed since.
+        LabError: something has changed since; says what.
     """
-    if store.meta()["plan"] != prepared.fingerprint():
+    then, now = store.meta(), prepared.meta()
+    changed = [key for key in ("plan", "images", "engine") if then[key] != now[key]]
+    changed += ["kernel"] if then["machine"].get("kernel") != now["machine"].get("kernel") else []
+    if changed:
         raise LabError(
-            f"{store.folder.name} was planned with other cells than this checkout and kernel give",
-            "go back to the commit that it was started from, or start a new run",
+            f"{store.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
+            "go back to what it was started with, or start a new run",
         )
 
 

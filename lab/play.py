@@ -62,6 +62,8 @@ def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str 
         raise unknown("suite", cipher, spoken)
     if cipher is not None and cipher not in spoken:
         raise UsageError(f"{vpn.name} has no {cipher}: {vpn.why_absent(catalog.suites[cipher])}")
+    if not spoken:
+        raise UsageError(f"no suite has a name in the {vpn.file.dialect} dialect of {vpn.name}", "lab/ciphers.yaml")
     return vpn, variant or next(iter(variants)), spoken[cipher] if cipher else next(iter(spoken.values()))
 
 

@@ -105,7 +105,7 @@ class Run:
         except LabError as error:
             outcome = OUTCOMES.get(type(error), "failed")
             result |= {"outcome": outcome, "reason": error.message, "logs": error.logs}
-        except (ValueError, KeyError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
         except (DockerException, RequestException) as error:
             _still_there(self.bed, error)
@@ -119,7 +119,6 @@ class Run:
         with watch.phase("prove"):
             result["proof"] = this.evidence
             this.prove()
-            counters = this.counters()
         with watch.phase("measure"):
             raw = measure.run(this, parse_conditions(cell.conditions), self.options)
         result["raw"] = raw
@@ -128,10 +127,9 @@ class Run:
             payload = next(reading.value for reading in readings if reading.metric == "payload")
             with watch.phase("prove"):
                 load = raw["load"]
+                this.prove_suite()
                 proof.moved(load["before"], load["after"], this.vpn.file.interface, int(payload))
-                after = this.counters()
-                proof.counted(counters, after, int(payload))
-                result["proof"] = this.evidence | {"counters": {"before": counters, "after": after}}
+                proof.counted(load["counters"]["before"], load["counters"]["after"], int(payload))
             others = [reading for reading in readings if reading.metric != "payload"]
             readings = [*others, *ledger.readings(load, payload)]
             processors = this.bed.engine.processors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,10 @@ from types import FrameType
 
 from lab.errors import LabError
 
-LOCK = Path(tempfile.gettempdir()) / f"lab-measuring-{os.getuid()}.lock"
+LOCK = Path(os.environ.get("LAB_LOCK") or "/run/lock/lab-measuring.lock")
+"""Held while a run measures. LAB_LOCK names another where this one cannot be had."""
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(BaseException):
@@ -25,16 +28,33 @@ def interruptible() -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM into `Stopped` and ignore those after it: cleaning up takes a second."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        for which in (signal.SIGINT, signal.SIGTERM):
+        for which in STOPPING:
             signal.signal(which, signal.SIG_IGN)
         raise Stopped(signal.Signals(number).name)
 
-    former = {which: signal.signal(which, stop) for which in (signal.SIGINT, signal.SIGTERM)}
+    former = {which: signal.signal(which, stop) for which in STOPPING}
     try:
         yield
     finally:
         for which, handler in former.items():
             signal.signal(which, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put SIGINT and SIGTERM off until the block is left: half a clean-up is none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    former = {which: signal.signal(which, lambda number, _: came.append(number)) for which in STOPPING}
+    try:
+        yield
+    finally:
+        for which, handler in former.items():
+            signal.signal(which, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 @contextmanager
@@ -44,7 +64,11 @@ def alone() -> Iterator[Callable[[str], None]]:
     Raises:
         LabError: another lab is measuring; says which.
     """
-    with LOCK.open("a+", encoding="utf-8") as lock:
+    try:
+        descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise LabError(f"{LOCK} cannot be opened: {error.strerror}", "name another with LAB_LOCK") from error
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -55,7 +79,8 @@ def alone() -> Iterator[Callable[[str], None]]:
             ) from error
 
         def say(what: str) -> None:
-            lock.truncate(0)
+            lock.seek(0)
+            lock.truncate()
             lock.write(f"{what}, process {os.getpid()}\n")
             lock.flush()
 

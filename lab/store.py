@@ -55,19 +55,15 @@ class Store:
             raise LabError(f"{folder} cannot be written: {error.strerror}", "choose another with --results") from error
         return store
 
-    @classmethod
-    def open(cls, folder: Path) -> Store:
-        """Open an existing run for appending; a torn last line is moved to `samples.torn`."""
-        store = cls(folder)
-        store.meta()
-        if store.samples.exists():
-            data = store.samples.read_bytes()
+    def mend(self) -> None:
+        """Before a run goes on: move a last line that was cut short to `samples.torn`; its sample is taken again."""
+        if self.samples.exists():
+            data = self.samples.read_bytes()
             whole = data.rfind(b"\n") + 1
             if whole < len(data):
-                with (folder / "samples.torn").open("ab") as torn:
+                with (self.folder / "samples.torn").open("ab") as torn:
                     torn.write(data[whole:] + b"\n")
-                os.truncate(store.samples, whole)
-        return store
+                os.truncate(self.samples, whole)
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Replace `meta.json`, whole or not at all."""

@@ -26,7 +26,7 @@ def counting(tunnel: Tunnel, *, limit: float) -> Iterator[dict[str, dict[str, in
     spaces = {_namespace(tunnel, end): end for end in ENDS}
     counts: dict[str, dict[str, int]] = {end: {} for end in ENDS}
     client = tunnel.bed.engine.client.api
-    argv = ["syscalls", f"{limit:.0f}", *spaces]
+    argv = ["syscalls", f"{limit + 10:.0f}", *spaces]
     job = client.exec_create(tunnel.meter.id, argv)["Id"]
     output = client.exec_start(job, stream=True, demux=True)
     lines = _lines(output)
@@ -39,9 +39,12 @@ def counting(tunnel: Tunnel, *, limit: float) -> Iterator[dict[str, dict[str, in
     try:
         yield counts
     finally:
-        process = str(client.exec_inspect(job)["Pid"])  # the meter shares the machine's process namespace
-        tunnel.bed.engine.execute(tunnel.meter, ["kill", "-INT", process])
+        tracer = client.exec_inspect(job)
+        if tracer["Running"]:  # its number is the machine's, whose process namespace the meter shares
+            tunnel.bed.engine.execute(tunnel.meter, ["kill", "-INT", str(tracer["Pid"])])
         counts |= parse("\n".join(lines), spaces)
+    if status := client.exec_inspect(job)["ExitCode"]:
+        raise LabError(f"system calls were not counted to the end: the tracer exited with {status}")
 
 
 def parse(text: str, spaces: dict[str, str]) -> dict[str, dict[str, int]]:

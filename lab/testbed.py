@@ -19,6 +19,7 @@ from lab import credentials, owner, topology
 from lab.engine import Engine, archive
 from lab.errors import LabError
 from lab.owner import LABEL, OWNER, State
+from lab.signals import undisturbed
 
 RANGE = ipaddress.IPv4Network("198.18.0.0/16")
 """Half of the range reserved for benchmarking (RFC 2544): the wires. Tunnels live in the other half, 198.19.0.0/16."""
@@ -102,9 +103,11 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
     """
     labels = owner.labels(name, held=not keep)
     compose = topology.load()
+    network = None
     with ThreadPoolExecutor(max_workers=4) as pool:
         try:
-            network, variables = _wire(engine, name, labels)
+            with undisturbed():
+                network, variables = _wire(engine, name, labels)
             bed = Testbed(engine, name, compose, variables, network, labels, pool)
             _fill_volumes(bed)
             yield bed
@@ -113,8 +116,9 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
             raise
         finally:
             pool.shutdown(cancel_futures=True)  # what a thread was still making is there now, for the sweep to find
-            if not keep:
-                sweep(engine, name)
+            if network is not None and not keep:  # whoever has the network has all that carries this name
+                with undisturbed():
+                    sweep(engine, name)
 
 
 def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network, dict[str, str]]:
@@ -145,6 +149,20 @@ def _fill_volumes(bed: Testbed) -> None:
         bed.engine.client.volumes.create(volume_name(bed.name, volume), labels=bed.labels)
     volumes = {end: volume_name(bed.name, f"{end}-credentials") for end in credentials.ENDS}
     put_credentials(bed.engine, volumes, bed.labels)
+
+
+def renew_credentials(engine: Engine, volumes: Mapping[str, str]) -> None:
+    """Put new secrets into volumes that somebody else made.
+
+    Raises:
+        LabError: there is no such volume.
+    """
+    for volume in volumes.values():
+        try:
+            engine.client.volumes.get(volume)
+        except NotFound as error:
+            raise LabError(f"there is no volume {volume}", "`docker compose up --detach` makes it") from error
+    put_credentials(engine, volumes, owner.labels("credentials"))
 
 
 def put_credentials(engine: Engine, volumes: Mapping[str, str], labels: dict[str, str]) -> None:

@@ -10,14 +10,14 @@ from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any
+from typing import Any, Literal
 
 from docker.errors import DockerException
 from docker.models.containers import Container
 from requests.exceptions import RequestException
 
 from lab import proof
-from lab.catalog import Probe, Suite, Vpn
+from lab.catalog import Ends, Probe, Suite, Vpn
 from lab.engine import Result
 from lab.errors import InvalidSample, LabError, Unsupported
 from lab.ledger import Bracket
@@ -106,12 +106,20 @@ class Tunnel:
         Raises:
             LabError: the load failed; in its own words.
         """
+        counters = self.counters()
         before = self.snapshot()
         result = self.execute("client-load", ["bracket", *argv], timeout=timeout)
         after = self.snapshot()
         if result.status:
             raise LabError(f"{argv[0]} failed: {_without_bracket(result).complaint}")
-        return {"argv": list(argv), "stdout": result.stdout, "stderr": result.stderr, "before": before, "after": after}
+        return {
+            "argv": list(argv),
+            "stdout": result.stdout,
+            "stderr": result.stderr,
+            "before": before,
+            "after": after,
+            "counters": {"before": counters, "after": self.counters()},
+        }
 
     def logs(self) -> dict[str, str]:
         """What the daemons of both ends wrote so far; nothing from an end that does not live any more."""
@@ -128,33 +136,40 @@ class Tunnel:
         Raises:
             InvalidSample: an end says another suite, or the wire carries what it must not.
         """
-        way = self.vpn.proof(self.variant)
         marker = secrets.token_hex(16)
         look = ["wire-proof", self.address("client"), marker, self.vpn.file.variants[self.variant].wire]
         wire = self.bed.pool.submit(self.execute, "server-load", look)
-        if way.suite:
-            ends: dict[str, Probe] = {"server": way.suite.server, "client": way.suite.client}
-            asked = {end: self.bed.pool.submit(self.execute, end, probe.run) for end, probe in ends.items()}
-            said = {end: proof.groups(ends[end].match, asked[end].result().stdout) for end in ends}
-            self.evidence["suite"] = said
-            for end, suite in said.items():
-                if suite != self.native:
-                    raise InvalidSample(f"the {end} negotiated {suite or 'nothing that it tells'}, not {self.native}")
+        self.prove_suite()
         result = wire.result()
         if result.status:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
         self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), encrypts=encrypts)
 
+    def prove_suite(self) -> None:
+        """Read the suite back from both ends: before a load, and after it, since some VPNs fall back under way.
+
+        Raises:
+            InvalidSample: an end says another suite than was asked for.
+        """
+        said = {end: proof.groups(match, text) for end, (match, text) in self._ask("suite").items()}
+        self.evidence["suite"] = said
+        for end, suite in said.items():
+            if suite != self.native:
+                raise InvalidSample(f"the {end} negotiated {suite or 'nothing that it tells'}, not {self.native}")
+
     def counters(self) -> dict[str, dict[str, int]]:
         """The VPN's own byte counters by end (`rx`, `tx`); empty where it has none."""
-        way = self.vpn.proof(self.variant).counters
+        return {end: proof.named(match, text) for end, (match, text) in self._ask("counters").items()}
+
+    def _ask(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, str]]:
+        """Put a question of the VPN's proof to both ends at once: by end, the pattern and what was answered."""
+        way: Ends | None = getattr(self.vpn.proof(self.variant), question)
         if way is None:
             return {}
-        return {
-            end: proof.named(probe.match, self.execute(end, probe.run).stdout)
-            for end, probe in (("server", way.server), ("client", way.client))
-        }
+        probes: dict[str, Probe] = {"server": way.server, "client": way.client}
+        jobs = {end: self.bed.pool.submit(self.execute, end, probe.run) for end, probe in probes.items()}
+        return {end: (probe.match, jobs[end].result().stdout) for end, probe in probes.items()}
 
 
 @contextmanager

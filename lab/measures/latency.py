@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from statistics import quantiles
@@ -25,28 +26,29 @@ def conditions(options: Options) -> list[str]:
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
     """Ping for `options.duration` seconds; under load, beside an iperf3 stream that outlasts it."""
-    count = max(20, round(options.duration / INTERVAL))
     address = tunnel.address("server")
-    ping = ["ping", "-n", "-c", str(count), "-i", str(INTERVAL), "-W", "2", address]
+    ping = ["ping", "-n", "-i", str(INTERVAL), "-w", str(options.duration), address]
     timeout = options.duration + 20
     if conditions["load"] == "none":
-        result = tunnel.execute("client-load", ping, timeout=timeout)
-        return {"ping": result.stdout}
-    longer = f"{count * INTERVAL + 2:.0f}"
-    filling = ["iperf3", "--client", address, "--time", longer, "--interval", "0", "--json"]
+        return {"ping": tunnel.execute("client-load", ping, timeout=timeout).stdout}
+    filling = ["iperf3", "--client", address, "--time", str(options.duration + 2), "--interval", "0", "--json"]
     stream = tunnel.bed.pool.submit(tunnel.execute, "client-load", filling, timeout=timeout)
-    busy = ["wait-until", "5", "sh", "-c", f"ss -Htn state established dst {address}:5201 | grep -q ."]
-    tunnel.execute("client-load", busy)
+    flowing = f"ss -Htin state established dst {address}:5201 | grep -oE 'bytes_acked:[0-9]{{6,}}'"
+    started = tunnel.execute("client-load", ["wait-until", "5", "sh", "-c", flowing])
     result = tunnel.execute("client-load", ping, timeout=timeout)
-    return {"ping": result.stdout, "stream": stream.result().stdout}
+    return {"ping": result.stdout, "stream": stream.result().stdout, "flowing": started.status == 0}
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
     """Percentiles of the round-trip time in milliseconds, and the share of echoes that were lost.
 
     Raises:
-        InvalidSample: fewer than ten echoes came back: no percentile means anything.
+        InvalidSample: fewer than ten echoes came back, so that no percentile means anything; or the load was not there.
     """
+    if "stream" in raw:
+        said = json.loads(raw["stream"])
+        if "error" in said or not raw["flowing"]:
+            raise InvalidSample(f"there was no load to wait under: {said.get('error', 'its stream did not flow')}")
     times = [float(value) for value in re.findall(r" time=([\d.]+) ms$", raw["ping"], re.MULTILINE)]
     sent = re.search(r"(\d+) packets transmitted", raw["ping"])
     if sent is None or len(times) < 10:

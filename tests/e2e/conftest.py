@@ -29,7 +29,8 @@ def engine() -> Engine:
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """As the tests have it, wide enough for tables; and no test waits for a run of somebody else."""
-    own = {"COLUMNS": "200", "TMPDIR": str(tmp_path_factory.mktemp("tmp")), "TERM": "dumb", "NO_COLOR": "1"}
+    lock = str(tmp_path_factory.mktemp("lock") / "lock")
+    own = {"COLUMNS": "200", "LAB_LOCK": lock, "TERM": "dumb", "NO_COLOR": "1"}
     return {name: value for name, value in os.environ.items() if not name.startswith("LAB_")} | own
 
 

@@ -160,3 +160,10 @@ def test_the_states_close() -> None:
 def test_the_states_of_a_captured_load_close_to_the_tick(raw: Raw) -> None:
     rows = readings(raw("throughput-up.json")["load"], 101580800)
     assert abs(gap(rows, processors=2)) < 0.02
+
+
+def test_kernel_threads_that_come_and_go(raw: Raw) -> None:
+    load = raw("transfer.json")["load"]
+    load["before"]["kernel_threads"] = {"2": 1.0, "40": 9.0}
+    load["after"]["kernel_threads"] = {"2": 1.5, "77": 0.25}
+    assert table(readings(load, 10_000_000))[("cpu_kernel_threads", "machine")] == pytest.approx(0.75)

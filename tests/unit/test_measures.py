@@ -151,3 +151,14 @@ def test_nine_echoes_are_too_few_and_ten_are_not(captured: Captured) -> None:
 
 def test_handshake() -> None:
     assert handshake.parse({"handshake": 0.25}) == [Reading("handshake", "s", "client", 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("stream", "flowing", "said"),
+    [('{"error": "unable to connect"}', True, "unable to connect"), ("{}", False, "its stream did not flow")],
+)
+def test_latency_under_no_load_is_not_under_load(captured: Captured, stream: str, flowing: bool, said: str) -> None:
+    raw = {"ping": captured("ping/busy.txt"), "stream": stream, "flowing": flowing}
+    with pytest.raises(InvalidSample, match=f"there was no load to wait under: {said}"):
+        latency.parse(raw)
+    assert latency.parse(raw | {"stream": "{}", "flowing": True})

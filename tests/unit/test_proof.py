@@ -95,13 +95,13 @@ def test_the_interface_moved_the_payload(raw: Raw) -> None:
 def test_an_interface_that_stood_still(raw: Raw, end: str) -> None:
     load = raw("transfer.json")["load"]
     load["after"]["ends"][end]["interfaces"]["tun0"] = load["before"]["ends"][end]["interfaces"]["tun0"]
-    with pytest.raises(InvalidSample, match=f"10000000 bytes were transferred, but tun0 of the {end} moved only 0"):
+    with pytest.raises(InvalidSample, match="10000000 bytes were transferred, but tun0 saw only 0 from end to end"):
         proof.moved(load["before"], load["after"], "tun0", 10_000_000)
 
 
 def test_an_interface_that_moved_less(raw: Raw) -> None:
     load = raw("transfer.json")["load"]
-    with pytest.raises(InvalidSample, match="moved only 10374824"):
+    with pytest.raises(InvalidSample, match="saw only 10374824"):
         proof.moved(load["before"], load["after"], "tun0", 11_000_000)
 
 
@@ -113,15 +113,32 @@ def test_an_interface_that_is_not_there(raw: Raw, when: str) -> None:
         proof.moved(load["before"], load["after"], "tun0", 1)
 
 
-def counters(**ends: int) -> dict[str, dict[str, int]]:
-    return {end: {"rx": value, "tx": 7} for end, value in ends.items()}
+Counters = dict[str, dict[str, int]]
 
 
-def test_the_vpns_own_counters() -> None:
-    proof.counted(counters(server=100, client=5), counters(server=1100, client=1005), 1000)
+def counters(server: tuple[int, int], client: tuple[int, int]) -> Counters:
+    """Bytes received and sent by each end."""
+    return {end: dict(zip(("rx", "tx"), pair, strict=True)) for end, pair in (("server", server), ("client", client))}
+
+
+BEFORE = counters((100, 7), (5, 70))
+
+
+@pytest.mark.parametrize("after", [counters((1100, 7), (5, 1070)), counters((100, 1007), (1005, 70))])
+def test_the_vpns_own_counters_saw_it_one_way_or_the_other(after: Counters) -> None:
+    proof.counted(BEFORE, after, 1000)
+    with pytest.raises(InvalidSample, match="but the VPN's own counters saw only 1000 from end to end"):
+        proof.counted(BEFORE, after, 1001)
+
+
+@pytest.mark.parametrize("after", [counters((1100, 7), (1005, 70)), counters((100, 1007), (5, 1070)), BEFORE])
+def test_what_was_sent_and_not_received_did_not_cross(after: Counters) -> None:
+    with pytest.raises(InvalidSample, match="saw only 0"):
+        proof.counted(BEFORE, after, 1000)
+
+
+def test_a_vpn_without_counters_of_its_own() -> None:
     proof.counted({}, {}, 1000)
-    with pytest.raises(InvalidSample, match="the client's own counters moved only 999"):
-        proof.counted(counters(server=100, client=5), counters(server=1100, client=1004), 1000)
 
 
 def test_evidence_can_be_stored(captured: Captured) -> None:

@@ -95,5 +95,27 @@ def test_a_killed_lab_holds_nothing(lock: Path) -> None:
             assert f"run r1, process {os.getpid()}\n" == lock.read_text(encoding="utf-8")
 
 
-def test_users_do_not_share_a_lock() -> None:
-    assert str(os.getuid()) in signals.LOCK.name
+def test_all_users_share_one_lock() -> None:
+    assert signals.LOCK.parent == Path("/run/lock")
+
+
+def test_no_link_is_followed_to_the_lock(lock: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    lock.symlink_to(tmp_path / "precious")
+    with pytest.raises(LabError, match="cannot be opened"), signals.alone():
+        pytest.fail("a link was followed")
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_a_signal_is_put_off_until_the_work_is_done() -> None:
+    done = []
+
+    def sweep() -> None:
+        with signals.undisturbed():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("swept")
+        done.append("not reached")
+
+    with pytest.raises(signals.Stopped, match="SIGTERM"), signals.interruptible():
+        sweep()
+    assert done == ["swept"]

@@ -54,7 +54,7 @@ def damage(store: Store, old: str, new: str) -> None:
 
 def test_what_is_appended_is_read_again(store: Store) -> None:
     store.append(sample(0))
-    Store.open(store.folder).append(sample(1))
+    Store(store.folder).append(sample(1))
     assert list(store.read()) == [sample(0), sample(1)]
     assert store.samples.read_text(encoding="utf-8").count("\n") == 2
 
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_not_there(store: Store) -> None:
-    for use in (lambda: Store.open(store.folder.parent / "r2"), lambda: Store(store.folder.parent / "r2").meta()):
+    for use in (lambda: Store(store.folder.parent / "r2").frame(), lambda: Store(store.folder.parent / "r2").meta()):
         with pytest.raises(UsageError, match=r"no run at .*/r2") as caught:
             use()
         assert caught.value.hint == f"runs in {store.folder.parent}: r1"
@@ -109,7 +109,7 @@ def test_a_run_that_is_not_there(store: Store) -> None:
 
 def test_no_run_at_all(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        Store.open(tmp_path / "r1")
+        Store(tmp_path / "r1").meta()
     assert caught.value.hint == f"{tmp_path} holds no run yet"
 
 
@@ -119,7 +119,7 @@ def test_no_run_at_all(tmp_path: Path) -> None:
 def test_a_meta_that_cannot_be_used(store: Store, text: str, said: str) -> None:
     (store.folder / "meta.json").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=said):
-        Store.open(store.folder)
+        Store(store.folder).meta()
 
 
 def test_a_torn_last_line_is_set_aside(store: Store) -> None:
@@ -128,7 +128,8 @@ def test_a_torn_last_line_is_set_aside(store: Store) -> None:
     whole = store.samples.read_bytes()
     os.truncate(store.samples, len(whole) - 40)
     assert list(Store(store.folder).read()) == [sample(0), sample(1)]
-    again = Store.open(store.folder)
+    again = Store(store.folder)
+    again.mend()
     assert list(again.read()) == [sample(0), sample(1)]
     torn = (store.folder / "samples.torn").read_bytes()
     assert again.samples.read_bytes() + torn == whole[:-40] + b"\n"
@@ -139,7 +140,7 @@ def test_a_torn_last_line_is_set_aside(store: Store) -> None:
 def test_nothing_is_set_aside_of_a_whole_file(store: Store) -> None:
     store.append(sample(0))
     whole = store.samples.read_bytes()
-    Store.open(store.folder)
+    Store(store.folder).mend()
     assert store.samples.read_bytes() == whole
     assert not (store.folder / "samples.torn").exists()
 
@@ -262,7 +263,7 @@ def test_the_csv_is_the_same_each_time_and_reads_back(store: Store) -> None:
     store.append(sample(0))
     store.append(sample(1, readings=[{"metric": "cost", "unit": "s/GB", "end": "server", "value": 1 / 3}]))
     first = store.write_csv().read_bytes()
-    assert Store.open(store.folder).write_csv().read_bytes() == first
+    assert Store(store.folder).write_csv().read_bytes() == first
     frame = pandas.read_csv(store.folder / "results.csv", keep_default_na=False, na_values={"value": [""]})
     assert frame["value"].dropna().tolist() == pytest.approx([405.285264437, 7, 1 / 3], rel=1e-9)
 
