@@ -26,15 +26,17 @@ def labels(name: str, *, held: bool = True) -> dict[str, str]:
 
 
 def this_process() -> str:
-    """This process in a way that survives the reuse of its number: `pid:start time in ticks since boot`."""
-    return f"{os.getpid()}:{_started(os.getpid())}"
+    """This process, so that no later one is taken for it: its number, when it started (ticks since boot), and where."""
+    return f"{os.getpid()}:{_started(os.getpid())}:{_here()}"
 
 
 def state(owner: str | None) -> State:
-    """What the owner's label of a thing says."""
+    """What the owner's label of a thing says. Of processes elsewhere nothing is known: theirs is left to a person."""
     if owner is None:
         return State.UP
-    pid, _, started = owner.partition(":")
+    pid, started, where = owner.split(":")
+    if where != _here():
+        return State.UP
     return State.HELD if _started(int(pid)) == started else State.FORGOTTEN
 
 
@@ -43,3 +45,9 @@ def _started(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
         return ""
+
+
+def _here() -> str:
+    """This boot of this machine, and this process namespace of it: process numbers mean something only in there."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().partition("-")[0]
+    return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"

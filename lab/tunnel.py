@@ -73,7 +73,7 @@ class Tunnel:
         return self.bed.start(end, self.plan, limited)
 
     def _up(self, end: str) -> float:
-        """Bring one end up; returns the seconds from the start of its VPN to the end of `up`, by its own kernel's clock."""
+        """Bring one end up; returns the seconds from the start of its VPN to the end of `up`."""
         result = self.execute(end, ["bash", "-c", TIMED_UP], timeout=UP_LIMIT)
         if result.status == UNSUPPORTED:
             raise Unsupported(result.complaint)

@@ -19,7 +19,7 @@ def conditions(options: Options) -> list[str]:
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Every tunnel is fresh: its own bring-up is the sample. `up` asks for the answer again and again, in 10 ms steps."""
+    """Every tunnel is fresh: its own bring-up is the sample. `up` asks for the answer until there is one."""
     return {"handshake": tunnel.handshake}
 
 
