@@ -89,7 +89,7 @@ def test_a_sample_holds_its_proof_and_what_it_was_made_of(loads: tuple[Path, str
         assert sample["phases"]["measure"] > 0
         if encrypted:
             assert sample["proof"]["suite"] == {"server": "AES-128-GCM", "client": "AES-128-GCM"}
-            assert set(sample["proof"]["counters"]["after"]) == {"server", "client"}
+            assert set(sample["raw"]["load"]["counters"]["after"]) == {"server", "client"}
 
 
 def test_the_csv_is_tidy_and_whole(loads: tuple[Path, str]) -> None:
