@@ -55,10 +55,13 @@ def main() -> None:
                 options = Options(duration=chosen.duration)
                 conditions = {"direction": "up", "streams": "1"}
                 hand, lab = [], []
-                for _ in range(chosen.pairs):
-                    hand.append(by_hand(container, this.address("server"), chosen.duration))
-                    raw = throughput.run(this, conditions, options)
-                    lab.append(throughput.parse(raw)[0].value)
+                for pair in range(chosen.pairs):
+                    for first in (pair % 2, 1 - pair % 2):  # each goes first as often as the other
+                        if first:
+                            hand.append(by_hand(container, this.address("server"), chosen.duration))
+                        else:
+                            raw = throughput.run(this, conditions, options)
+                            lab.append(throughput.parse(raw)[0].value)
             ratios = sorted(mine / theirs for mine, theirs in zip(lab, hand, strict=True))
             note = (
                 f"{median(lab):.0f} / {median(hand):.0f} Mbit/s; {ratios[0]:.3f} to {ratios[-1]:.3f}; n={len(ratios)}"
