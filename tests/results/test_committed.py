@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -13,7 +14,16 @@ from lab.catalog import ROOT, Catalog
 from lab.store import Store
 
 RESULTS = ROOT / "results"
-RUNS = sorted(path.parent for path in RESULTS.glob("*/meta.json"))
+
+
+def committed() -> list[Path]:
+    """The runs that came with the checkout, not those that were made in it since."""
+    argv = ["git", "-C", str(ROOT), "ls-files", "results/*/meta.json"]
+    listed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    return [(ROOT / path).parent for path in sorted(listed)]
+
+
+RUNS = committed()
 
 
 def test_there_is_a_run() -> None:
