@@ -50,14 +50,6 @@ class Proof(Document):
     counters: Ends | None = None
 
 
-class Variant(Document):
-    """A data path of a VPN: where records are processed, and what its packets look like on the wire."""
-
-    records: Literal["user", "kernel"]
-    wire: str
-    proof: Proof | None = None
-
-
 class KernelFeature(Document):
     """Something the kernel must have; `probe` exits 0 in a container of the image where it does."""
 
@@ -72,6 +64,34 @@ class Needs(Document):
     capabilities: list[str] = []
     devices: list[str] = []
     kernel: list[KernelFeature] = []
+
+    def __add__(self, more: Needs) -> Needs:
+        """Both together; what both name is named once."""
+        return Needs(
+            capabilities=list(dict.fromkeys(self.capabilities + more.capabilities)),
+            devices=list(dict.fromkeys(self.devices + more.devices)),
+            kernel=self.kernel + [feature for feature in more.kernel if feature not in self.kernel],
+        )
+
+
+class Only(Document):
+    """The suites that a variant has where it has fewer than its VPN: native names that match, and why no other."""
+
+    match: Annotated[str, AfterValidator(_regex)]
+    otherwise: str
+
+
+class Variant(Document):
+    """A data path of a VPN: where records are processed, and what its packets look like on the wire.
+
+    `records`: in user space, in the kernel, or in the kernel when they are sent only. `needs` come on top of the VPN's.
+    """
+
+    records: Literal["user", "kernel", "kernel-tx"]
+    wire: str
+    needs: Needs = Needs()
+    suites: Only | None = None
+    proof: Proof | None = None
 
 
 class VpnFile(Document):
@@ -103,9 +123,16 @@ class Vpn:
         """How `variant` is proved: its own way where it has one, the VPN's otherwise."""
         return self.file.variants[variant].proof or self.file.proof
 
-    def why_absent(self, suite: Suite) -> str:
-        """Why this VPN has no such suite: the row's own reason, else the VPN's, else that nobody named it."""
+    def needs(self, variant: str) -> Needs:
+        """What both ends need for `variant`: what the VPN always needs, and what this data path needs beyond."""
+        return self.file.needs + self.file.variants[variant].needs
+
+    def why_not(self, variant: str, suite: Suite) -> str:
+        """Why `variant` has no such suite, empty where it has: the row's reason, the VPN's, or the variant's own."""
         dialect = self.file.dialect
+        if dialect in suite.native:
+            only = self.file.variants[variant].suites
+            return only.otherwise if only and not re.fullmatch(only.match, suite.native[dialect]) else ""
         return suite.absent.get(dialect) or self.file.absent or f"the {dialect} dialect has no name for {suite.suite}"
 
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,9 +15,10 @@ from requests.exceptions import RequestException
 from rich.console import Console
 from rich.table import Table
 
-from lab import __version__, measures
+from lab import __version__, cli_vm, measures
 from lab.catalog import ROOT, Catalog
 from lab.errors import LabError, UsageError
+from lab.options import DEFAULT, Clock, EngineName, Json, Kernel, Memory, Processors, Results, engine_choice, faults
 from lab.signals import Stopped, alone, interruptible
 
 app = typer.Typer(
@@ -29,11 +29,10 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
+app.add_typer(cli_vm.app, name="vm")
 console = Console()
 complaints = Console(stderr=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
-Results = Annotated[Path, typer.Option("--results", help="Where runs are kept.", envvar="LAB_RESULTS")]
 RESULTS = ROOT / "results"
 
 
@@ -121,13 +120,15 @@ def up(
     variant: Annotated[str | None, typer.Option(help="Its data path; its first where none is named.")] = None,
     cipher: Annotated[str | None, typer.Option(help="The suite; the first that it has where none is named.")] = None,
     name: Annotated[str, typer.Option(help="The lab's name.")] = "lab",
+    engine_name: EngineName = "host",
 ) -> None:
     """Bring both ends and a tunnel up, to play with; `lab down` takes them down."""
-    from lab import engine, play
+    from lab import engines, play
 
     catalog = Catalog()
     chosen = play.choose(catalog, vpn, variant, cipher)
-    play.up(catalog, chosen, engine.connect(), console, name)
+    with engines.opened(engine_choice(engine_name), console.print, keep=True) as engine:
+        play.up(catalog, chosen, engine, console, name)
 
 
 @app.command()
@@ -136,11 +137,12 @@ def down(
     everything: Annotated[
         bool, typer.Option("--all", help="Every lab, also those that a killed run left behind.")
     ] = False,
+    engine_name: EngineName = "host",
 ) -> None:
     """Take a lab down: its containers, networks, volumes and secrets."""
-    from lab import engine, play
+    from lab import engines, play
 
-    play.down(engine.connect(), console, None if everything else name)
+    play.down(engines.present(engine_choice(engine_name)), console, None if everything else name)
 
 
 @app.command()
@@ -157,11 +159,11 @@ def credentials(
 
 
 @app.command()
-def status(as_json: Json = False) -> None:
+def status(engine_name: EngineName = "host", as_json: Json = False) -> None:
     """Show the labs that are up."""
-    from lab import engine, play
+    from lab import engines, play
 
-    show(play.status(engine.connect()), as_json, "Labs on this engine")
+    show(play.status(engines.present(engine_choice(engine_name))), as_json, "Labs on this engine")
 
 
 @app.command()
@@ -176,7 +178,11 @@ def matrix(
     directions: Annotated[str, typer.Option(help="up (client to server), down, or up,down.")] = "up",
     size: Annotated[str, typer.Option(help="File of a transfer: 10MB, 1GB, …")] = "10MB",
     seed: Annotated[int, typer.Option(help="Orders the cells of each block.")] = 0,
-    engine_name: Annotated[str, typer.Option("--engine", help="Where containers run.")] = "host",
+    engine_name: EngineName = "host",
+    clock: Clock = "wall",
+    kernel: Kernel = DEFAULT.kernel,
+    processors: Processors = None,
+    memory: Memory = DEFAULT.memory,
     resume: Annotated[
         str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
     ] = None,
@@ -184,7 +190,7 @@ def matrix(
     as_json: Json = False,
 ) -> None:
     """Measure every VPN with every suite in randomised blocks, and show the tables."""
-    from lab import engine
+    from lab import engines
     from lab.matrix import Choice, Prepared, Settings, execute, new_run, resumed
     from lab.progress import Follow
     from lab.store import Store
@@ -206,13 +212,20 @@ def matrix(
                 "directions": words(directions),
                 "size": size_in_bytes(size),
                 "seed": seed,
+                "engine": {
+                    "name": engine_name,
+                    "clock": clock,
+                    "kernel": kernel,
+                    "processors": processors,
+                    "memory": memory,
+                },
             }
         )
     except ValidationError as error:
-        faults = [f"--{fault['loc'][0]}: {fault['msg']}, got {fault['input']!r}" for fault in error.errors()]
-        raise UsageError("\n".join(faults)) from error
-    prepared = Prepared(Choice.of(Catalog(), settings), engine.connect(engine_name))
-    with alone() as say:
+        raise faults(error) from error
+    choice = Choice.of(Catalog(), settings)
+    with alone() as say, engines.opened(settings.engine, told.print) as engine:
+        prepared = Prepared(choice, engine)
         if store:
             resumed(store, prepared)
             store.mend()
@@ -231,6 +244,61 @@ def matrix(
     show_it = [sys.executable, "-m", "lab", "report", store.folder.name, "--results", str(results)]
     shown = subprocess.run([*show_it, *(["--json"] if as_json else [])], check=False)
     if shown.returncode or counts.get("failed") or counts.get("invalid"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def crypto(
+    libraries: Annotated[str, typer.Option(help="Libraries, with commas between.")] = "openssl,gnutls,kernel",
+    ciphers: Annotated[str, typer.Option(help="all, quick, or suites with commas between.")] = "quick",
+    sizes: Annotated[str, typer.Option(help="Bytes of payload, multiples of 16.")] = "16,64,256,1024,8192,16384",
+    runs: Annotated[int, typer.Option(help="How often every cell is timed.")] = 3,
+    seconds: Annotated[int, typer.Option(help="Seconds of each timing.")] = 1,
+    places: Annotated[
+        str, typer.Option(help="host (this machine, no container), container; both, with a guest container.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Orders the cells of each run.")] = 0,
+    engine_name: EngineName = "host",
+    clock: Clock = "wall",
+    kernel: Kernel = DEFAULT.kernel,
+    processors: Processors = None,
+    memory: Memory = DEFAULT.memory,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
+    ] = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Time the ciphers alone: OpenSSL, GnuTLS and the kernel, on the machine itself and in a container."""
+    from lab.crypto import bench, show
+    from lab.progress import Follow
+    from lab.store import Store
+
+    store = Store(results / resume) if resume else None
+    asked = {
+        "libraries": words(libraries),
+        "ciphers": words(ciphers),
+        "sizes": words(sizes),
+        "places": words(places) or (["host", "container"] if engine_name == "host" else ["container"]),
+        "runs": runs,
+        "seconds": seconds,
+        "seed": seed,
+        "engine": engine_choice(engine_name, clock, kernel=kernel, processors=processors, memory=memory),
+    }
+    choice = bench.Choice.of(Catalog(), bench.settings_of(store) if store else bench.settings(asked))
+    told = complaints if as_json else console
+    with alone() as say, bench.prepared(choice, told.print) as ready:
+        store = bench.resumed(store, ready) if store else bench.new_run(results, ready)
+        say(f"run {store.folder.name}")
+        told.print(f"run {store.folder.name}: {ready.announced()}", highlight=False)
+        try:
+            counts = ready.execute(store, Follow(told))
+        except Stopped as error:
+            kept = sum(1 for _ in store.read())
+            hint = f"`lab crypto --resume {store.folder.name}` goes on"
+            raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
+    show.write(store, console, as_json=as_json)
+    if counts.get("failed"):
         raise typer.Exit(1)
 
 

@@ -90,8 +90,10 @@ def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
             yield Finding(f"VPN {vpn.name}", "missing", "its image is not built as it is now", "`lab build`")
             continue
         count = sum(1 for suite in suites if vpn.file.dialect in suite.native)
-        if vpn.name in lacks:
-            yield Finding(f"VPN {vpn.name}", "unsupported", lacks[vpn.name], "run the lab where the kernel has it")
-        else:
+        can = [name for name in vpn.file.variants if (vpn.name, name) not in lacks]
+        if can:
             spoken = "the control" if vpn.file.control else f"{count} of {len(suites)} suites"
-            yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(vpn.file.variants)}; {spoken}")
+            yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(can)}; {spoken}")
+        for reason in dict.fromkeys(lacks[vpn.name, name] for name in vpn.file.variants if name not in can):
+            cannot = ", ".join(name for name in vpn.file.variants if lacks.get((vpn.name, name)) == reason)
+            yield Finding(f"VPN {vpn.name}: {cannot}", "unsupported", reason, "try --engine vm")

@@ -6,22 +6,55 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
+from pydantic import Field, model_validator
 
 from lab import owner
-from lab.errors import LabError, unknown
+from lab.documents import Document
+from lab.errors import LabError
 from lab.signals import undisturbed
 
-ENGINES = ("host",)
 SOCKET = Path("/var/run/docker.sock")
+
+Name = Literal["host", "vm"]
+Clock = Literal["wall", "instructions"]
+Kernel = Literal["backports", "stable"]
+
+
+class Choice(Document):
+    """The engine that was asked for. All but `name` is about the guest of `vm`; its `memory` is in MiB.
+
+    `clock`: `wall` is the machine's own; `instructions` advances one nanosecond with every instruction that the guest
+    executes (QEMU's `-icount shift=0`), on one emulated processor, whatever else the machine does.
+    """
+
+    name: Name = "host"
+    clock: Clock = "wall"
+    kernel: Kernel = "backports"
+    processors: Annotated[int, Field(ge=1, le=64)] | None = None
+    memory: Annotated[int, Field(ge=1024, le=262_144)] = 3072
+
+    @model_validator(mode="after")
+    def _fits(self) -> Choice:
+        if self.clock == "instructions" and self.name == "host":
+            raise ValueError("the clock `instructions` needs --engine vm: only an emulator can count them")
+        if self.clock == "instructions" and self.cores > 1:
+            raise ValueError("the clock `instructions` has one processor")
+        return self
+
+    @property
+    def cores(self) -> int:
+        """Processors of the guest: where none are named, one on the instruction clock and two on the wall clock."""
+        return self.processors or (1 if self.clock == "instructions" else 2)
 
 
 @dataclass(frozen=True)
@@ -44,18 +77,37 @@ class Result:
 
 @dataclass
 class Engine:
-    """A Docker engine: `name` and `clock` are recorded with every sample."""
+    """A Docker engine: `name` and `clock` are recorded with every sample.
+
+    `patience`: how many times its seconds may last here. `last_words`: what its machine said last. `kill` ends that
+    machine; where there is none of its own, nothing is killed.
+    """
 
     client: docker.DockerClient
     name: str = "host"
     clock: str = "wall"
     facts: dict[str, Any] = field(default_factory=dict)
+    patience: float = 1.0
+    last_words: Callable[[], str] = str
+    kill: Callable[[], None] | None = None
+
+    @contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        """A machine that hangs answers nothing for ever: when its own limit is long over, it is killed."""
+        watch = threading.Timer(60 + seconds * self.patience, self.kill or str)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
 
     def execute(self, container: Container, argv: Sequence[str], *, timeout: float = 30) -> Result:
         """Run `argv` in a running container. It is killed after `timeout` seconds, by the container itself."""
         limited = ["timeout", "--kill-after=2", str(timeout), *argv]
         try:
-            status, output = container.exec_run(limited, demux=True)
+            with self._within(timeout):
+                status, output = container.exec_run(limited, demux=True)
         except APIError as error:
             raise LabError(f"{container.name}: {error.explanation or error}") from error
         if status is None:
@@ -73,7 +125,7 @@ class Engine:
             with undisturbed():  # a container that is not known here is removed by nobody
                 container = self.client.containers.create(image, limited, **(defaults | options))
             container.start()
-            status = int(container.wait(timeout=timeout + 10)["StatusCode"])
+            status = int(container.wait(timeout=(timeout + 10) * self.patience)["StatusCode"])
             stdout = container.logs(stdout=True, stderr=False).decode(errors="replace")
             stderr = container.logs(stdout=False, stderr=True).decode(errors="replace")
         finally:
@@ -94,17 +146,15 @@ class Engine:
         return int(self.facts["NCPU"])
 
 
-def connect(name: str = "host") -> Engine:
-    """The engine `name`: `host` is the Docker engine of this machine, or the one that DOCKER_HOST names.
+def connect() -> Engine:
+    """The Docker engine of this machine, or the one that DOCKER_HOST names.
 
     Raises:
         LabError: none answers; says whether it is missing, stopped or not permitted, and what to do.
     """
-    if name not in ENGINES:
-        raise unknown("engine", name, ENGINES)
     try:
         client = docker.from_env(timeout=120)
-        return Engine(client, name, facts=client.info())
+        return Engine(client, facts=client.info())
     except DockerException as error:
         raise _unreachable(error) from error
 

@@ -1,11 +1,13 @@
-"""What the engine's kernel lacks, found before anything starts."""
+"""What the engine's machine lacks for a data path, found before anything starts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from docker.errors import APIError
+
 from lab import topology
-from lab.catalog import KernelFeature, Vpn
+from lab.catalog import KernelFeature, Needs, Vpn
 from lab.engine import Engine
 
 NOT_PROBED = ("image", "command", "hostname", "environment")
@@ -14,22 +16,31 @@ NOT_PROBED = ("image", "command", "hostname", "environment")
 CONFIG = "for f in /proc/config.gz; do [ -r $f ] && zcat $f; done; :"
 
 
-def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[str, str]:
-    """Why this engine cannot run a VPN, by the VPN's name; a VPN that it can run is not in it."""
-    if not any(vpn.file.needs.kernel for vpn in vpns):
-        return {}
-    config = kernel_config(engine)
-    found = {vpn.name: _missing(engine, vpn, config) for vpn in vpns}
-    return {name: reason for name, reason in found.items() if reason}
+def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
+    """Why this engine cannot run a data path, by VPN and variant; what it can run is not in it."""
+    found: dict[tuple[str, str], str] = {}
+    for vpn in vpns:
+        always = _missing(engine, vpn, vpn.file.needs)
+        for name, variant in vpn.file.variants.items():
+            more = variant.needs != Needs() and not always
+            if reason := _missing(engine, vpn, vpn.needs(name)) if more else always:
+                found[vpn.name, name] = reason
+    return found
 
 
-def _missing(engine: Engine, vpn: Vpn, config: dict[str, str]) -> str:
-    end = topology.load().resolve({"LAB_VPN": vpn.name}).services["server"].limited_to(vpn.file.needs)
+def _missing(engine: Engine, vpn: Vpn, needs: Needs) -> str:
+    end = topology.load().resolve({"LAB_VPN": vpn.name}).services["server"].limited_to(needs)
     options = {key: value for key, value in end.options().items() if key not in NOT_PROBED}
-    for feature in vpn.file.needs.kernel:
-        result = engine.once(end.image, feature.probe, **options)
-        if result.status:
-            return reason(feature, config, engine.facts.get("KernelVersion", "?"), result.complaint)
+    try:
+        if needs.devices:
+            engine.once(end.image, ["true"], **options)
+        for feature in needs.kernel:
+            result = engine.once(end.image, feature.probe, **options)
+            if result.status:
+                kernel = engine.facts.get("KernelVersion", "?")
+                return reason(feature, kernel_config(engine), kernel, result.complaint)
+    except APIError as error:
+        return f"the engine does not give the devices {', '.join(needs.devices)}: {error.explanation}"
     return ""
 
 

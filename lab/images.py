@@ -61,8 +61,8 @@ def build(engine: Engine, chosen: Sequence[Path], say: Say, *, source: Source = 
     """
     root = rootfs(engine, say, source=source)
     for folder in chosen:
-        parent = {"ROOTFS": root} if folder.name == BASE else {"BASE": f"lab/{BASE}:latest"}
-        _image(engine, folder, parent, say)
+        parents = {"ROOTFS": root} | ({} if folder.name == BASE else {"BASE": f"lab/{BASE}:latest"})
+        _image(engine, folder, parents, say)
 
 
 def rootfs(engine: Engine, say: Say, *, source: Source = "auto") -> str:
@@ -135,7 +135,7 @@ def is_current(engine: Engine, folder: Path) -> bool:
     """Whether there is an image of this folder as it is now, on the base as it is now."""
     digest, parents = _labels(engine, tag_of(folder), DIGEST, PARENTS) or (None, None)
     base = f"BASE={engine.image_id(f'lab/{BASE}:latest')}"
-    return digest == folder_digest(folder) and (folder.name == BASE or parents == base)
+    return digest == folder_digest(folder) and (folder.name == BASE or base in (parents or ""))
 
 
 def _labels(engine: Engine, tag: str, *names: str) -> list[str | None]:

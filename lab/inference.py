@@ -1,5 +1,8 @@
 """The statistics under every table, on plain arrays: intervals by bootstrap, tests on logarithms, correction.
 
+They are for the wall clock, where samples differ by noise. On the instruction clock nothing is resampled or tested:
+`ranges` and `exact_verdict` take every sample as it is.
+
 Everything is seeded by constants, so that a finished run gives the same report byte for byte, whatever else is in it.
 """
 
@@ -72,8 +75,8 @@ def _percentiles(stacks: list[Array], statistic: Callable[..., Any]) -> tuple[An
 def p_paired(logs: Sequence[Vector]) -> Array:
     """Two-sided p that the mean of each row of log ratios is 0 (Student); NaN under `MIN_SAMPLES`.
 
-    A rank test could never reject with five blocks (its least p is 1/16). Rows that repeat exactly, as on the
-    instruction clock, have no spread: p is 1 where they are 0 and 0 elsewhere.
+    A rank test could never reject with five blocks (its least p is 1/16). Rows that repeat exactly have no spread:
+    p is 1 where they are 0 and 0 elsewhere.
     """
     n = np.array([len(row) for row in logs], float)
     enough = n >= MIN_SAMPLES
@@ -126,3 +129,17 @@ def verdict(low: float, high: float, p: float, margin: float, alpha: float = 1 -
     if p < alpha and high < 1:
         return "lower"
     return "undecided"
+
+
+def ranges(over: Sequence[Vector], under: Sequence[Vector]) -> tuple[Array, Array]:
+    """The least and the greatest ratio of any value of `over` to any of `under`; NaN where either has under 3."""
+    low, high = np.full(len(over), np.nan), np.full(len(over), np.nan)
+    for index, (one, two) in enumerate(zip(over, under, strict=True)):
+        if min(len(one), len(two)) >= MIN_SAMPLES and min(two) > 0:
+            low[index], high[index] = min(one) / max(two), max(one) / min(two)
+    return low, high
+
+
+def exact_verdict(low: float, high: float, margin: float) -> str:
+    """As `verdict`, of a range that every sample is in: where there is no noise, there is no p."""
+    return verdict(low, high, 0.0, margin)

@@ -14,7 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.errors import InvalidSample
+
 GIGABYTE = 1e9
+JUMP = 0.05
+"""Seconds by which the clock that can be set may differ from the one that cannot (read to hundredths), and 1 % more."""
 TICKS = 100
 """USER_HZ: what a second is in /proc/stat, on every Linux (include/uapi/asm-generic/param.h)."""
 
@@ -50,22 +54,35 @@ class Bracket:
     wall: float
     machine: dict[str, float]
 
-    LINE = re.compile(r"^bracket (\d+\.\d+) cpu +([\d ]+)$", re.MULTILINE)
+    LINE = re.compile(r"^bracket (\d+\.\d+) (\d+\.\d+) cpu +([\d ]+)$", re.MULTILINE)
 
     @classmethod
     def parse(cls, stderr: str) -> Bracket:
-        """Read what `images/base/bracket` printed after the load's own messages."""
+        """Read what `images/base/bracket` printed after the load's own messages.
+
+        Raises:
+            InvalidSample: the clock was set, or jumped, during the load.
+        """
         found = cls.LINE.findall(stderr)[-2:]
         if len(found) != 2:
             raise ValueError(f"no two bracket lines in {stderr[-200:]!r}")
-        (before, old), (after, new) = found
+        (before, was_up, old), (after, is_up, new) = found
+        wall = float(after) - float(before)
+        jump = wall - (float(is_up) - float(was_up))
+        if abs(jump) > JUMP + 0.01 * abs(wall):
+            raise InvalidSample(f"the clock jumped by {jump:+.2f} s during the load")
         ticks = zip(STATES, map(int, old.split()), map(int, new.split()), strict=False)
-        return cls(float(after) - float(before), {state: (late - early) / TICKS for state, early, late in ticks})
+        return cls(wall, {state: (late - early) / TICKS for state, early, late in ticks})
+
+    @classmethod
+    def only(cls, stderr: str) -> str:
+        """`stderr` without the snapshots, which are kept apart."""
+        return re.sub(r"^snapshot .*\n", "", stderr, flags=re.MULTILINE)
 
     @classmethod
     def strip(cls, stderr: str) -> str:
-        """`stderr` without the lines of the bracket."""
-        return cls.LINE.sub("", stderr)
+        """`stderr` without any line of the bracket."""
+        return cls.LINE.sub("", cls.only(stderr))
 
     @property
     def busy(self) -> float:

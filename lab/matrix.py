@@ -18,6 +18,7 @@ from pydantic import Field
 from lab import environment, features, images, measures, plan, testbed
 from lab.catalog import Catalog, Suite, Vpn
 from lab.documents import Document
+from lab.engine import Choice as EngineChoice
 from lab.engine import Engine
 from lab.errors import LabError, unknown
 from lab.measures import Measure, Options
@@ -41,6 +42,7 @@ class Settings(Document):
     streams: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1)] = [1]
     directions: Annotated[list[Literal["up", "down"]], Field(min_length=1)] = ["up"]
     size: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 10_000_000
+    engine: EngineChoice = EngineChoice()
 
     def options(self) -> Options:
         """The part that measures look at."""
@@ -103,6 +105,7 @@ class Prepared:
             seed=self.settings.seed,
             lacks=features.lacks(engine, self.vpns),
             variants=self.settings.variants,
+            shared=engine.clock == "instructions",
         )
 
     def fingerprint(self) -> str:

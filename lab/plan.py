@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from lab.catalog import Catalog, Suite, Vpn
 
@@ -22,6 +23,11 @@ class Cell:
     suite: str
     measure: str
     conditions: str = ""
+
+    @property
+    def tunnel(self) -> tuple[str, str, str]:
+        """The tunnel that it is measured in."""
+        return self.vpn, self.variant, self.suite
 
     def __str__(self) -> str:
         return " ".join(word for word in (self.vpn, self.variant, self.suite, self.measure, self.conditions) if word)
@@ -38,21 +44,36 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells that can run, in blocks; and those that cannot, each with its reason."""
+    """The cells that can run, in blocks; and those that cannot, each with its reason.
+
+    With `shared`, all cells of a vpn, variant and suite follow each other in a block and are measured in one tunnel;
+    otherwise every sample has a tunnel of its own.
+    """
 
     cells: tuple[Cell, ...]
     unsupported: Mapping[Cell, str]
     blocks: int
     seed: int
+    shared: bool = False
 
     def steps(self) -> list[Step]:
         """Every sample in order. The order of block n depends on the seed and n alone."""
         steps = []
         for block in range(self.blocks):
             order = list(self.cells)
-            random.Random(f"{self.seed}/{block}").shuffle(order)
+            draw = random.Random(f"{self.seed}/{block}")
+            draw.shuffle(order)
+            if self.shared:  # tunnels in the order in which the shuffle brings up their first cell
+                first = {cell.tunnel: place for place, cell in reversed(list(enumerate(order)))}
+                order.sort(key=lambda cell: first[cell.tunnel])
             steps += [Step(block, position, cell) for position, cell in enumerate(order)]
         return steps
+
+    def tunnels(self, steps: Sequence[Step]) -> list[list[Step]]:
+        """`steps` by the tunnel that they are measured in, in their order."""
+        if not self.shared:
+            return [[step] for step in steps]
+        return [list(group) for _, group in groupby(steps, key=lambda step: (step.block, step.cell.tunnel))]
 
 
 def conditions_text(conditions: Mapping[str, object]) -> str:
@@ -73,13 +94,14 @@ def make(
     *,
     blocks: int,
     seed: int,
-    lacks: Mapping[str, str],
+    lacks: Mapping[tuple[str, str], str],
     variants: Sequence[str] = (),
+    shared: bool = False,
 ) -> Plan:
     """Cross the VPNs with the suites and measures.
 
     A control runs its own suites whatever was chosen. `conditions` maps each measure to its sets of conditions;
-    `lacks` maps a VPN to the reason why this engine cannot run it; `variants` limits all but controls.
+    `lacks` maps a VPN and variant to the reason why this engine cannot run it; `variants` limits all but controls.
     """
     cells: list[Cell] = []
     unsupported: dict[Cell, str] = {}
@@ -94,13 +116,11 @@ def make(
                 for measure, sets in conditions.items():
                     for text in sets:
                         cell = Cell(vpn.name, variant, row.suite, measure, text)
-                        if vpn.name in lacks:
-                            unsupported[cell] = lacks[vpn.name]
-                        elif dialect not in row.native:
-                            unsupported[cell] = vpn.why_absent(row)
+                        if reason := lacks.get((vpn.name, variant)) or vpn.why_not(variant, row):
+                            unsupported[cell] = reason
                         else:
                             cells.append(cell)
-    return Plan(tuple(cells), unsupported, blocks, seed)
+    return Plan(tuple(cells), unsupported, blocks, seed, shared)
 
 
 def _spoken(catalog: Catalog, suites: Sequence[Suite]) -> list[Suite]:

@@ -22,8 +22,8 @@ def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console
     """
     vpn, variant, suite = chosen
     check_images(engine, catalog, [vpn])
-    if reason := features.lacks(engine, [vpn]).get(vpn.name):
-        raise Unsupported(f"{vpn.name} cannot run here: {reason}")
+    if reason := features.lacks(engine, [vpn]).get((vpn.name, variant)):
+        raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
     if lab in testbed.labs(engine):
         raise LabError(f"a lab named {lab!r} is up already", f"`lab down --name {lab}`, or choose another --name")
     with testbed.opened(engine, lab, keep=True) as bed:
@@ -57,14 +57,15 @@ def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str 
     variants = vpn.file.variants
     if variant is not None and variant not in variants:
         raise unknown(f"variant of {vpn.name}", variant, variants)
-    spoken = {row.suite: row for row in catalog.suites.values() if vpn.file.dialect in row.native}
+    path = variant or next(iter(variants))
+    spoken = {row.suite: row for row in catalog.suites.values() if not vpn.why_not(path, row)}
     if cipher is not None and cipher not in catalog.suites:
         raise unknown("suite", cipher, spoken)
     if cipher is not None and cipher not in spoken:
-        raise UsageError(f"{vpn.name} has no {cipher}: {vpn.why_absent(catalog.suites[cipher])}")
+        raise UsageError(f"{vpn.name} {path} has no {cipher}: {vpn.why_not(path, catalog.suites[cipher])}")
     if not spoken:
         raise UsageError(f"no suite has a name in the {vpn.file.dialect} dialect of {vpn.name}", "lab/ciphers.yaml")
-    return vpn, variant or next(iter(variants)), spoken[cipher] if cipher else next(iter(spoken.values()))
+    return vpn, path, spoken[cipher] if cipher else next(iter(spoken.values()))
 
 
 def down(engine: Engine, console: Console, name: str | None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -66,13 +68,12 @@ class Run:
         for cell, reason in plan.unsupported.items():
             if (0, cell) not in done:
                 self.store.append(self._record(Step(0, -1, cell), {"outcome": "unsupported", "reason": reason}))
-        for step in plan.steps():
-            if (step.block, step.cell) in done:
-                continue
-            before(step)
-            sample = self._record(step, self.sample(step.cell))
-            self.store.append(sample)
-            after(step, sample)
+        todo = [step for step in plan.steps() if (step.block, step.cell) not in done]
+        for steps in plan.tunnels(todo):
+            for step, result in self.samples(steps, lambda step: offset(plan.seed, step), before):
+                sample = self._record(step, result)
+                self.store.append(sample)
+                after(step, sample)
 
     def _record(self, step: Step, result: Mapping[str, Any]) -> dict[str, Any]:
         engine = self.bed.engine
@@ -88,34 +89,60 @@ class Run:
             **result,
         }
 
-    def sample(self, cell: Cell) -> dict[str, Any]:
-        """One attempt at `cell`; whatever goes wrong with the tunnel or the load is its outcome."""
-        watch = Stopwatch()
-        result: dict[str, Any] = {
-            "outcome": "ok",
-            "reason": "",
-            "started": datetime.now(UTC).isoformat(),
-            "readings": [],
-        }
-        vpn, suite = self.catalog.vpns[cell.vpn], self.catalog.suites[cell.suite]
-        try:
-            with watch.phase("whole"), tunnel(self.bed, self.meter, vpn, cell.variant, suite) as this:
-                result["handshake"] = this.handshake
-                self._measure(this, cell, watch, result)
-        except LabError as error:
-            outcome = OUTCOMES.get(type(error), "failed")
-            result |= {"outcome": outcome, "reason": error.message, "logs": error.logs}
-        except (ValueError, LookupError, TypeError) as error:
-            result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
-        except (DockerException, RequestException) as error:
-            _still_there(self.bed, error)
-            result |= {"outcome": "failed", "reason": f"the engine refused: {error}"}
-        result["phases"] = watch.phases
-        return result
+    def samples(
+        self, steps: Sequence[Step], offset: Callable[[Step], float], before: Callable[[Step], None]
+    ) -> Iterator[tuple[Step, dict[str, Any]]]:
+        """One attempt at each of `steps`, in one tunnel; whatever goes wrong with it or the load is the outcome.
+
+        After one that went wrong the tunnel is brought up anew; one that is unsupported is so for all of them.
+        """
+        todo = deque(steps)
+        while todo:
+            step, result, watch = self._begin(todo, before)
+            vpn, suite = self.catalog.vpns[step.cell.vpn], self.catalog.suites[step.cell.suite]
+            try:
+                with watch.phase("whole"), tunnel(self.bed, self.meter, vpn, step.cell.variant, suite) as this:
+                    this.offset = offset(step)
+                    self._measure(this, step.cell, watch, result)
+                    while todo:
+                        yield step, result
+                        step, result, watch = self._begin(todo, before)
+                        this.offset = offset(step)
+                        with watch.phase("whole"):
+                            self._measure(this, step.cell, watch, result)
+            except LabError as error:
+                outcome = OUTCOMES.get(type(error), "failed")
+                result |= {"outcome": outcome, "reason": error.message, "logs": error.logs}
+            except (ValueError, LookupError, TypeError) as error:
+                result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
+            except (DockerException, RequestException) as error:
+                _still_there(self.bed, error)
+                result |= {"outcome": "failed", "reason": f"the engine refused: {error}"}
+            yield step, result
+            if result["outcome"] == "unsupported":
+                yield from ((other, dict(result)) for other in todo)
+                return
+
+    def _begin(self, todo: deque[Step], before: Callable[[Step], None]) -> tuple[Step, dict[str, Any], Stopwatch]:
+        """The next of `todo`, what will be known of it, and its stopwatch."""
+        step, watch = todo.popleft(), Stopwatch()
+        before(step)
+        return (
+            step,
+            {
+                "outcome": "ok",
+                "reason": "",
+                "started": datetime.now(UTC).isoformat(),
+                "readings": [],
+                "phases": watch.phases,
+            },
+            watch,
+        )
 
     def _measure(self, this: Tunnel, cell: Cell, watch: Stopwatch, result: dict[str, Any]) -> None:
         """Prove, measure, prove again by the counters, and read the figures: fills `result`."""
         measure = self.measures[cell.measure]
+        result["handshake"] = this.handshake
         with watch.phase("prove"):
             result["proof"] = this.evidence
             this.prove()
@@ -137,12 +164,23 @@ class Run:
         result["readings"] = [asdict(reading) for reading in readings]
 
 
+def offset(seed: int, step: Step) -> float:
+    """Seconds, up to 50 ms, by which a load starts later.
+
+    On a deterministic clock a cell would otherwise only ever be seen in the one interleaving of TCP, wake-ups and
+    daemon that its start leads to. Seeded, so that a run can be repeated.
+    """
+    return random.Random(f"{seed}/{step.block}/{step.cell}").random() * 0.05
+
+
 def _still_there(bed: Testbed, error: Exception) -> None:
     """Distinguish an engine that refused something from one that is gone, which ends the run."""
     try:
         bed.engine.client.ping()
     except (DockerException, RequestException):
-        raise LabError(f"the {bed.engine.name} engine no longer answers: {error}", "start it, then --resume") from error
+        last = bed.engine.last_words()
+        said = f"\nlast said by its machine:\n{last}" if last else ""
+        raise LabError(f"the {bed.engine.name} engine no longer answers: {error}{said}", "then --resume") from error
 
 
 def outcomes(samples: Sequence[Mapping[str, Any]]) -> dict[str, int]:

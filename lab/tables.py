@@ -1,12 +1,12 @@
-"""What a report shows, as tables of text: built once, drawn in the terminal and in HTML alike.
+"""What a table is, and how its figures are written: built once, drawn in the terminal and in HTML alike.
 
-The shapes are those of the thesis's tables: throughput by ciphersuite and VPN (B.1 to B.4), user and kernel time of
-each end (3.15, 3.17), context switches and read/write system calls (3.16, 3.18).
+A figure is written as its cell's modes: one on the wall clock, and never as an average of several.
 """
-# ruff: noqa: RUF001 - en dashes and multiplication signs are what a reader of tables expects
+# ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lab import analysis
+from lab import analysis, modes
 from lab.inference import CONFIDENCE, MIN_SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 INTERVAL = f"{CONFIDENCE * 100:.0f} % interval"
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-OUTCOMES = ("ok", "unsupported", "failed", "invalid")
+RANGE = "least–greatest"
+CLOCKS = {modes.EXACT: "instruction"}
+"""What a clock is called before the word `clock`, where that is not its name."""
+OF_TIME = re.compile(r"(^|[/ ])(s|ms|us)($|[/ ])|bit/s|B/s")
+RECORDS = {"user": "user space", "kernel": "kernel", "kernel-tx": "kernel when sending", "": "–"}
+"""Where records are processed, in words."""
 Load = tuple[str, str]
 """A measure that moves data, and its conditions."""
 
@@ -37,7 +42,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table to show. The first `keys` columns name a row; `name` is unique in a report."""
+    """A table to show. The first `keys` columns name a row; `name` is unique in a report.
+
+    `where` says which engine and clock its figures are of.
+    """
 
     name: str
     title: str
@@ -45,6 +53,7 @@ class Table:
     rows: list[list[Cell]]
     keys: int = 1
     notes: list[str] = field(default_factory=list)
+    where: str = ""
 
 
 @dataclass
@@ -87,13 +96,103 @@ def percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{value * 100:.1f} %"
 
 
-def interval(row: Any, show: Any = figure) -> str:
+def of_clock(unit: str, clock: str) -> str:
+    """A unit of time, or of something by time, with the clock that told it: `s of instruction-clock time`."""
+    return f"{unit} of {CLOCKS.get(clock, clock)}-clock time" if OF_TIME.search(unit) else unit
+
+
+def spread_name(clock: str) -> str:
+    """What stands beside a median: on the instruction clock there is no noise to take an interval of."""
+    return RANGE if clock == modes.EXACT else INTERVAL
+
+
+def spread_note(clock: str) -> list[str]:
+    """How to read spread and modes on the instruction clock; nothing on the wall clock."""
+    if clock != modes.EXACT:
+        return []
+    return [
+        f"{RANGE}: the spread that the seeded perturbation caused; the clock has no noise, so there is no interval. "
+        f"a (n=2) | b (n=1): modes, more than {modes.GAP * 100:.0f} % apart, each agreeing within "
+        f"{modes.AGREE * 100:.0f} %; told apart from {modes.MIN_SAMPLES} samples on, and never averaged"
+    ]
+
+
+def interval(row: Any, show: Callable[[float], str] = figure) -> str:
     """The interval of a row of `analysis.summarise`, or why there is none."""
-    if row.n < MIN_SAMPLES:
-        return "no interval"
-    if show is percent:
-        return f"{row.low * 100:.1f}–{row.high * 100:.1f} %"
-    return f"{show(row.low)}–{show(row.high)}"
+    if row.clock == modes.EXACT:
+        return _range(row.min, row.max, show) if row.n > 1 else "one sample"
+    return _range(row.low, row.high, show) if row.n >= MIN_SAMPLES else "no interval"
+
+
+def _range(low: float, high: float, show: Callable[[float], str]) -> str:
+    return f"{low * 100:.1f}–{high * 100:.1f} %" if show is percent else f"{show(low)}–{show(high)}"
+
+
+Found = Sequence[Any] | None
+"""The rows of one cell, metric and end in a summary: one for each mode. None where nothing was read."""
+
+
+def several(texts: Sequence[str], sizes: Sequence[int]) -> str:
+    """Modes side by side: `162 (n=2) | 117 (n=1)`."""
+    return " | ".join(f"{text} (n={n})" for text, n in zip(texts, sizes, strict=True))
+
+
+def value(found: Found, show: Callable[[float], str] = figure) -> str:
+    """The median of a cell, or those of its modes."""
+    if not found:
+        return "–"
+    texts = [show(row.median) for row in found]
+    return texts[0] if len(texts) == 1 else several(texts, [row.n for row in found])
+
+
+def spread(found: Found, show: Callable[[float], str] = figure) -> str:
+    """The interval of a cell; over all its modes, from the least to the greatest."""
+    if not found:
+        return "–"
+    if len(found) == 1:
+        return interval(found[0], show)
+    return _range(min(row.min for row in found), max(row.max for row in found), show)
+
+
+def with_spread(found: Found, show: Callable[[float], str] = figure) -> str:
+    """Median and interval of a cell, or the medians of its modes."""
+    return f"{value(found, show)} ({spread(found, show)})" if found and len(found) == 1 else value(found, show)
+
+
+def count(found: Found) -> int:
+    """Samples of a cell, in all its modes."""
+    return sum(row.n for row in found or ())
+
+
+def by_cell(parts: Iterable[pd.DataFrame]) -> dict[Named, dict[tuple[str, str], list[Any]]]:
+    """Summaries as {(vpn/variant, suite, records): {(metric, end): rows of its modes}}, in natural order.
+
+    Raises:
+        LabError: the rows are of more than one engine or clock.
+    """
+    found: dict[Named, dict[tuple[str, str], list[Any]]] = {}
+    for part in parts:
+        if len(part):
+            analysis.one_clock(part)
+        for row in each(analysis.summarise(part)):
+            key = (f"{row.vpn}/{row.variant}", str(row.suite), RECORDS.get(row.records, str(row.records)))
+            found.setdefault(key, {}).setdefault((str(row.metric), str(row.end)), []).append(row)
+    return {key: found[key] for key in sorted(found, key=lambda key: (natural(key[0]), natural(key[1])))}
+
+
+Named = tuple[str, str, str]
+
+
+def sizes(found: dict[tuple[str, str], list[Any]]) -> str:
+    """How many samples the figures of a cell come from."""
+    numbers = sorted({count(rows) for rows in found.values()})
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
+
+
+def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as a program reads them: what is not there is None."""
+    rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", double_precision=10))
+    return rows
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
@@ -112,257 +211,31 @@ def series(df: pd.DataFrame) -> pd.Series[str]:
 
 
 def loads(df: pd.DataFrame, metrics: Sequence[str] = ("cpu_user", "cost")) -> list[Load]:
-    """The measures and conditions that have `metrics` (a CPU ledger), fixed amounts of data before fixed times."""
-    rows = analysis.measured(df, metrics)
+    """The measures and conditions that have `metrics` (a CPU ledger): fixed amounts of data, then fixed times.
+
+    A measure that counts instructions by packet has tables of its own.
+    """
+    rows = analysis.measured(df)
+    apart = set(rows.loc[rows["metric"] == "instructions_per_packet", "measure"])
+    rows = rows[rows["metric"].isin(list(metrics)) & ~rows["measure"].isin(apart)]
     found = set(rows[["measure", "conditions"]].itertuples(index=False, name=None))
     return sorted(found, key=lambda load: (load[0] != "transfer", load))
 
 
 def of_load(df: pd.DataFrame, load: Load) -> pd.DataFrame:
-    """The rows of one measure under one set of conditions."""
+    """The rows of one measure under one set of conditions.
+
+    Raises:
+        LabError: they are of more than one engine or clock, which no table and no picture shows.
+    """
+    if len(df):
+        analysis.one_clock(df)
     return df[(df["measure"] == load[0]) & (df["conditions"].fillna("") == load[1])]
 
 
 def named(load: Load) -> str:
     """A load in words: `direction=up streams=1` where throughput is measured, else `transfer, size=10000000`."""
     return ", ".join(part for part in load if part and part != "throughput") or load[0]
-
-
-def build(df: pd.DataFrame, meta: Mapping[str, Any], *, every_load: bool = False) -> list[Table]:
-    """Every table there is data for; CPU tables of the first load, or of `every_load`.
-
-    Raises:
-        LabError: the frame mixes engines or clocks.
-    """
-    analysis.one_clock(df)
-    df = analysis.tidy(df)
-    control = analysis.control_of(df, meta)
-    tables = [overview(df, meta)]
-    throughput = order(df.loc[df["measure"] == "throughput", "conditions"])
-    for conditions in throughput:
-        tables += [matrix(df, ("throughput", conditions), control), ranking(df, ("throughput", conditions), control)]
-    carrying = loads(df)
-    if not throughput and carrying:
-        tables.append(matrix(df, carrying[0], control))
-    for load in carrying if every_load else carrying[:1]:
-        tables += [cpu_time(df, load), switches(df, load), cost(df, load)]
-    tables += [latency(df), handshake(df)]
-    return [table for table in tables if table.rows]
-
-
-def overview(df: pd.DataFrame, meta: Mapping[str, Any]) -> Table:
-    """How many samples of each series ended how, why those that should not have, and whether the ledger closes."""
-    ended = analysis.outcomes(df)
-    counts = ended.assign(series=series(ended)).pivot_table(
-        index="series", columns="outcome", values="n", aggfunc="sum", fill_value=0
-    )
-    rows = []
-    for name in order(counts.index):
-        numbers = [counts.to_dict("index")[name].get(outcome, 0) for outcome in OUTCOMES]
-        kinds = ["", *OUTCOMES[1:]]
-        rows.append([Cell(name), *(Cell(str(n), kind if n else "") for n, kind in zip(numbers, kinds, strict=True))])
-    bad = ended[ended["outcome"].isin(["failed", "invalid"])]
-    alike = ["vpn", "variant", "suite", "outcome", "reason"]
-    notes = [
-        f"{row.n} {row.outcome}: {row.vpn}/{row.variant} {row.suite} ({row.measure}): {row.reason}"
-        for row in each(
-            bad.groupby(alike)
-            .agg(n=("n", "sum"), measure=("measure", lambda names: ", ".join(order(names))))
-            .reset_index()
-        )
-    ]
-    return Table("samples", "Samples by outcome", ["", *OUTCOMES], rows, notes=notes + closure(df, meta))
-
-
-def closure(df: pd.DataFrame, meta: Mapping[str, Any]) -> list[str]:
-    """One line on the CPU ledger, if the number of processors is known."""
-    processors = meta.get("processors")
-    checked = analysis.ledger_closure(df, int(processors)) if isinstance(processors, int) else pd.DataFrame()
-    if checked.empty:
-        return []
-    worst = checked["gap"].abs().max()
-    line = (
-        f"CPU ledger: the machine's states sum to wall time × {processors} processors and hold the ends' time in "
-        f"{int(checked['closes'].sum())} of {len(checked)} samples (tolerance 2 %, largest gap {percent(worst)})"
-    )
-    return [line]
-
-
-def matrix(df: pd.DataFrame, load: Load, control: str | None) -> Table:
-    """Suites by series: median throughput, interval and n; what has none says why in a footnote."""
-    rows = of_load(df, load)
-    summary = analysis.summarise(rows, "throughput")
-    values = {(row.vpn, row.variant, row.suite): row for row in each(summary)}
-    ended: dict[tuple[str, str, str], list[Any]] = {}
-    for row in each(analysis.outcomes(rows)):
-        ended.setdefault((str(row.vpn), str(row.variant), str(row.suite)), []).append(row)
-    others = {key for key in ended if key[0] != control}
-    columns = sorted({key[:2] for key in others}, key=lambda pair: (natural(pair[0]), natural(pair[1])))
-    notes, lines = Notes(), []
-    for suite in order(key[2] for key in others):
-        cells = [_entry(values.get((*pair, suite)), ended.get((*pair, suite), []), notes) for pair in columns]
-        lines.append([Cell(suite), *cells])
-    said = [
-        f"control {vpn}/{variant}: {figure(row.median)} ({interval(row)}, n {row.n})"
-        for (vpn, variant, _), row in values.items()
-        if vpn == control
-    ]
-    title = f"Throughput by ciphersuite, Mbit/s ({named(load)}): median, {INTERVAL}, n"
-    header = ["suite", *("/".join(pair) for pair in columns)]
-    return Table(f"matrix {named(load)}", title, header, lines, notes=said + notes.lines())
-
-
-def _entry(row: Any, ended: Sequence[Any], notes: Notes) -> Cell:
-    bad = [end for end in ended if end.outcome in ("failed", "invalid")]
-    marks = " ".join(f"{end.n} {end.outcome}{notes.mark(end.reason)}" for end in bad)
-    if row is not None:
-        text = f"{figure(row.median)}\n{interval(row)} n{row.n}"
-        return Cell(f"{text}\n{marks}", bad[0].outcome) if bad else Cell(text)
-    if bad:
-        return Cell(marks, bad[0].outcome)
-    absent = "".join(notes.mark(end.reason) for end in ended if end.outcome == "unsupported")
-    return Cell(f"–{absent}", "unsupported") if ended else Cell("")
-
-
-def ranking(df: pd.DataFrame, load: Load, control: str | None) -> Table:
-    """Rank tiers of the cells that were CPU-bound; the rest below, with why they have none."""
-    rows = of_load(df, load)
-    ranked = analysis.tiers(rows, control=control)
-    shares: dict[tuple[Any, ...], Any] = {}
-    if control and not analysis.measured(rows, "throughput", vpn=control).empty:
-        ratios = analysis.ratios_to_control(rows, control)
-        shares = {(row.vpn, row.variant, row.suite): row for row in each(ratios)}
-    notes, lines = Notes(), []
-    for row in each(ranked.assign(last=ranked["tier"] == 0).sort_values("last", kind="stable")):
-        share = shares.get((row.vpn, row.variant, row.suite))
-        kept = f"{percent(share.median)} ({interval(share, percent)})" if share is not None else ""
-        tier = str(row.tier) if row.tier else f"–{notes.mark(str(row.why))}"
-        texts = [tier, f"{row.vpn}/{row.variant}", row.suite, row.records, figure(row.median), interval(row)]
-        lines.append([Cell(text, "" if row.tier else "unsupported") for text in [*texts, str(row.n), kept]])
-    columns = ["tier", "vpn/variant", "suite", "records in", "Mbit/s", INTERVAL, "n", "of the control"]
-    said = (
-        "A tier holds its best cell and those not shown to be slower than it; cells within "
-        f"{analysis.MARGIN * 100:.0f} % tie. Ratios are taken within blocks, p corrected (Benjamini-Hochberg). "
-        "Cells that are not CPU-bound are not ranked."
-    )
-    return Table(f"ranks {named(load)}", f"Rank tiers ({named(load)})", columns, lines, 4, [said, *notes.lines()])
-
-
-def _by_cell(parts: Iterable[pd.DataFrame]) -> dict[tuple[str, str], dict[tuple[str, str], Any]]:
-    """Summaries as {(vpn/variant, suite): {(metric, end): row}}, in natural order."""
-    found: dict[tuple[str, str], dict[tuple[str, str], Any]] = {}
-    for part in parts:
-        for row in each(analysis.summarise(part)):
-            key = (f"{row.vpn}/{row.variant}", str(row.suite))
-            found.setdefault(key, {})[(str(row.metric), str(row.end))] = row
-    return {key: found[key] for key in sorted(found, key=lambda key: (natural(key[0]), natural(key[1])))}
-
-
-def _median(row: Any) -> str:
-    return figure(row.median) if row is not None else "–"
-
-
-def _with_interval(row: Any, show: Any = figure) -> str:
-    return f"{show(row.median)} ({interval(row, show)})" if row is not None else "–"
-
-
-def _count(found: Mapping[tuple[str, str], Any]) -> str:
-    sizes = sorted({row.n for row in found.values()})
-    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
-
-
-def cpu_time(df: pd.DataFrame, load: Load) -> Table:
-    """Tables 3.15 and 3.17: kernel and user seconds of the VPN's processes at each end, per GB, and the share."""
-    rows = of_load(df, load)
-    rows = rows[rows["end"].isin([*analysis.VPN_ENDS, "machine"])]
-    per_gb = analysis.per_payload(rows, ["cpu_user", "cpu_system"])
-    ends = analysis.VPN_ENDS
-    parts = [frame[frame["end"].isin(ends)] for frame in (per_gb, analysis.kernel_share(rows))]
-    lines = []
-    for key, found in _by_cell(parts).items():
-        cells = []
-        for end in ends:
-            kernel, user = (_median(found.get((f"cpu_{part}", end))) for part in ("system", "user"))
-            cells += [f"{kernel} / {user}", _with_interval(found.get(("kernel_share", end)), percent)]
-        lines.append([Cell(text) for text in (*key, *cells, _count(found))])
-    columns = ["vpn/variant", "suite"]
-    columns += [name for end in ends for name in (f"{end}: kernel / user s/GB", f"{end}: kernel share")] + ["n"]
-    title = f"Kernel and user time of the VPN's processes, {named(load)}: medians, {INTERVAL} of the share"
-    notes = ["– : those processes spent no time: the kernel's own work for a VPN is in the rest of the cost table"]
-    return Table(f"cpu {named(load)}", title, columns, lines, 2, notes)
-
-
-def switches(df: pd.DataFrame, load: Load) -> Table:
-    """Tables 3.16 and 3.18: context switches, and system calls that read and write, of each end per MB carried."""
-    rows = of_load(df, load)
-    counts = ["context_switches_voluntary", "context_switches_involuntary"]
-    calls = analysis.reads_and_writes(rows)
-    carried = analysis.measured(rows, "payload")[analysis.COLUMNS]
-    everything = pd.concat([analysis.measured(rows, counts)[analysis.COLUMNS], calls, carried], ignore_index=True)
-    per_mb = analysis.per_payload(everything, [*counts, "reads", "writes"], 1e6)
-    lines = []
-    for key, found in _by_cell([per_mb]).items():
-        cells = []
-        for end in analysis.VPN_ENDS:
-            cells.append(" / ".join(_median(found.get((metric, end))) for metric in counts))
-            cells.append(" / ".join(_median(found.get((metric, end))) for metric in ("reads", "writes")))
-        lines.append([Cell(text) for text in (*key, *cells, _count(found))])
-    names = ("voluntary / involuntary", "read / write calls")
-    columns = ["vpn/variant", "suite", *(f"{end}: {name}" for end in analysis.VPN_ENDS for name in names), "n"]
-    title = f"Context switches and read/write system calls of the VPN's processes per MB, {named(load)}: medians"
-    return Table(f"switches {named(load)}", title, columns, lines, 2)
-
-
-def cost(df: pd.DataFrame, load: Load) -> Table:
-    """CPU seconds of the whole machine per GB carried, and where they were spent."""
-    lines = []
-    places = (*analysis.VPN_ENDS, "rest", "machine")
-    for key, found in _by_cell([analysis.cost_by_place(of_load(df, load))]).items():
-        row = found.get(("cost", "machine"))
-        cells = [_median(found.get(("cost", place))) for place in places]
-        lines.append([Cell(text) for text in (*key, *cells, interval(row) if row else "–", _count(found))])
-    columns = ["vpn/variant", "suite", *places, f"{INTERVAL} (machine)", "n"]
-    notes = ["rest: the machine's time less that of the VPN's processes: the kernel's own work and the load generators"]
-    return Table(f"cost {named(load)}", f"Cost, CPU s/GB, {named(load)}: medians", columns, lines, 2, notes)
-
-
-def latency(df: pd.DataFrame) -> Table:
-    """Round-trip times through the tunnel, idle and under load."""
-    rows = analysis.measured(df, measure="latency")
-    lines = []
-    for conditions in order(rows["conditions"]):
-        for key, found in _by_cell([rows[rows["conditions"] == conditions]]).items():
-            quantiles = [_with_interval(found.get((f"rtt_{name}", "client"))) for name in ("p50", "p90", "p99")]
-            loss = found.get(("loss", "client"))
-            lost = percent(loss.median) if loss is not None else "–"
-            lines.append([Cell(text) for text in (*key, conditions, *quantiles, lost, _count(found))])
-    columns = ["vpn/variant", "suite", "conditions", "p50", "p90", "p99", "loss", "n"]
-    return Table("latency", f"Round trip, ms: median of each percentile ({INTERVAL})", columns, lines, 3)
-
-
-def handshake(df: pd.DataFrame) -> Table:
-    """From the start of the client to the first byte through."""
-    rows = analysis.measured(df, "handshake", measure="handshake")
-    lines = []
-    for key, found in _by_cell([rows]).items():
-        row = found[("handshake", "client")]
-        lines.append([Cell(text) for text in (*key, figure(row.median), interval(row), str(row.n))])
-    columns = ["vpn/variant", "suite", "s", INTERVAL, "n"]
-    return Table("handshake", "Handshake, s: from the client's start to the first byte through", columns, lines, 2)
-
-
-def comparison(compared: pd.DataFrame, names: tuple[str, str], margin: float = analysis.MARGIN) -> Table:
-    """The result of `analysis.compare`, one row a cell and metric."""
-    lines = []
-    for row in each(compared):
-        values = [row.vpn, row.variant, row.suite, f"{row.measure} {row.conditions}".strip()]
-        values += [f"{row.metric}, {row.unit} ({row.end})", f"{figure(row.median_a)} n{row.n_a}"]
-        values += [f"{figure(row.median_b)} n{row.n_b}", figure(row.ratio)]
-        values += ["–" if pd.isna(row.low) else f"{figure(row.low)}–{figure(row.high)}", row.verdict]
-        lines.append([Cell(str(value)) for value in values])
-    columns = ["vpn", "variant", "suite", "measure", "metric", f"A: {names[0]}", f"B: {names[1]}", "B / A", INTERVAL]
-    notes = [f"tie: the interval lies within {margin * 100:g} %; p corrected for all rows (Benjamini-Hochberg)"]
-    return Table("comparison", "Two runs, cell by cell", [*columns, "verdict"], lines, 5, notes)
 
 
 def facts(meta: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

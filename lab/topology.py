@@ -40,6 +40,7 @@ class Service(Document):
     cap_drop: list[str] = []
     cap_add: list[str] = []
     devices: list[str] = []
+    optional_devices: list[str] = Field(default=[], alias="x-optional-devices")
     security_opt: list[str] = []
     tmpfs: list[str] = []
     sysctls: dict[str, str] = {}
@@ -51,7 +52,7 @@ class Service(Document):
 
     def limited_to(self, needs: Needs) -> Service:
         """This service with no more capabilities and devices than `needs`, all of which the file must grant."""
-        devices = {entry.split(":")[0]: entry for entry in self.devices}
+        devices = {entry.split(":")[0]: entry for entry in [*self.devices, *self.optional_devices]}
         for kind, wanted, granted in (
             ("capability", needs.capabilities, self.cap_add),
             ("device", needs.devices, list(devices)),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,13 +37,19 @@ echo "took $started $ended"
 """
 """`up` writes when it starts the VPN itself: what it prepares before is not the VPN's doing."""
 
+NAMESPACE = ["readlink", "/proc/self/ns/pid"]
+METER_FAILED = 125
+"""The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
 UNSUPPORTED = 127
 """The exit status by which an image says that it does not support a suite or variant."""
 
 
 @dataclass
 class Tunnel:
-    """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first answer."""
+    """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first answer.
+
+    `offset`: seconds by which a load starts later.
+    """
 
     bed: Testbed
     meter: Container
@@ -52,6 +59,7 @@ class Tunnel:
     containers: dict[str, Container] = field(default_factory=dict)
     handshake: float = 0.0
     evidence: dict[str, Any] = field(default_factory=dict)
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         self.plan = self.bed.compose.resolve(tunnel_variables(self.bed, self.vpn, self.variant, self.suite))
@@ -69,7 +77,7 @@ class Tunnel:
 
     def _start(self, end: str) -> Container:
         service = self.plan.services[end]
-        limited = service if end.endswith("-load") else service.limited_to(self.vpn.file.needs)
+        limited = service if end.endswith("-load") else service.limited_to(self.vpn.needs(self.variant))
         return self.bed.start(end, self.plan, limited)
 
     def _up(self, end: str) -> float:
@@ -97,17 +105,6 @@ class Tunnel:
         """Run a command at one of the ENDS."""
         return self.bed.engine.execute(self.containers[end], argv, timeout=timeout)
 
-    def snapshot(self) -> dict[str, Any]:
-        """The counters of every end, as `images/meter/snapshot` gives them, by the end's name."""
-        roles = {str(container.id): end for end, container in self.containers.items()}
-        result = self.bed.engine.execute(self.meter, ["snapshot", *roles])
-        if result.status:
-            said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, result.complaint)
-            raise LabError(f"the meter could not read the ends: {said}")
-        reading = json.loads(result.stdout)
-        ends = {roles[container]: counters for container, counters in reading["ends"].items()}
-        return {"kernel_threads": reading["kernel_threads"], "ends": ends}
-
     def load(self, argv: Sequence[str], *, timeout: float) -> dict[str, Any]:
         """Run a load beside the client, between two snapshots; returns all of it, raw.
 
@@ -115,19 +112,37 @@ class Tunnel:
             LabError: the load failed; in its own words.
         """
         counters = self.counters()
-        before = self.snapshot()
-        result = self.execute("client-load", ["bracket", *argv], timeout=timeout)
-        after = self.snapshot()
+        roles = {str(container.id): end for end, container in self.containers.items()}
+        bracket = ["bracket", f"{self.offset:.6f}", *roles, "--"]
+        result = self.execute("client-load", [*bracket, *argv], timeout=timeout)
+        if result.status == METER_FAILED:
+            said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, result.complaint)
+            raise LabError(f"the meter could not read the ends: {said}")
         if result.status:
             raise LabError(f"{argv[0]} failed: {_without_bracket(result).complaint}")
+        before, after = snapshots(result.stderr, roles)
         return {
             "argv": list(argv),
             "stdout": result.stdout,
-            "stderr": result.stderr,
+            "stderr": Bracket.only(result.stderr),
             "before": before,
             "after": after,
             "counters": {"before": counters, "after": self.counters()},
         }
+
+    def count_syscalls(self, argv: Sequence[str], *, timeout: float) -> dict[str, dict[str, int]]:
+        """Run a load beside the client while the meter counts the system calls of both ends: by end and name.
+
+        Raises:
+            LabError: the load failed, or the meter could not count; in its own words.
+        """
+        spaces = {re.sub(r"\D", "", self.execute(end, NAMESPACE).stdout): end for end in ENDS[:2]}
+        result = self.execute("client-load", ["counted", *spaces, "--", *argv], timeout=timeout)
+        if result.status:
+            blamed = "the meter" if result.status == METER_FAILED else argv[0]
+            raise LabError(f"{blamed} failed while system calls were counted: {result.complaint}")
+        counts = json.loads(result.stderr.splitlines()[-1])
+        return {end: dict(sorted(counts.get(space, {}).items())) for space, end in spaces.items()}
 
     def logs(self) -> dict[str, str]:
         """What the daemons of both ends wrote so far; nothing from an end that does not live any more."""
@@ -206,6 +221,14 @@ def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict
     if vpn.file.addresses == "wire":
         variables |= {f"LAB_TUNNEL_{end}": bed.variables[f"LAB_{end}"] for end in ("SERVER", "CLIENT")}
     return variables
+
+
+def snapshots(stderr: str, roles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The two snapshots that `bracket` passed on from the meter, the ends by their names instead of their numbers."""
+    found = [json.loads(line) for line in re.findall(r"^snapshot (\{.*\})$", stderr, re.MULTILINE)[-2:]]
+    for reading in found:
+        reading["ends"] = {roles[container]: counters for container, counters in reading["ends"].items()}
+    return found
 
 
 def _without_bracket(result: Result) -> Result:

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.errors import LabError
 from lab.ledger import Bracket, Reading
 from lab.measures import Options
-from lab.syscalls import counting
 from lab.tunnel import Tunnel
 
 TITLE = "file transfer"
@@ -31,11 +29,7 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     argv = ["sh", "-c", 'exec nc -N "$1" 5202 <"$2"', "sh", tunnel.address("server"), tunnel.bed.payload(size)]
     timeout = 15 + size / SLOWEST
     load = tunnel.load(argv, timeout=timeout)
-    with counting(tunnel, limit=timeout) as counts:
-        again = tunnel.execute("client-load", argv, timeout=timeout)
-        if again.status:
-            raise LabError(f"the counted transfer failed: {again.complaint}")
-    return {"load": load, "size": size, "syscalls": counts}
+    return {"load": load, "size": size, "syscalls": tunnel.count_syscalls(argv, timeout=timeout + 60)}
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:

@@ -32,9 +32,9 @@ def lab(*words: str) -> str:
     return done.stdout
 
 
-def suite_of(vpn: Vpn) -> Suite:
-    """The first quick suite that the VPN has, or its first."""
-    spoken = [row for row in CATALOG.suites.values() if vpn.file.dialect in row.native]
+def suite_of(vpn: Vpn, variant: str) -> Suite:
+    """The first quick suite that a data path has, or its first."""
+    spoken = [row for row in CATALOG.suites.values() if not vpn.why_not(variant, row)]
     return next((row for row in spoken if row.quick), spoken[0])
 
 
@@ -74,13 +74,13 @@ def said(host: Host, command: str, *words: str) -> str:
 
 
 @contextmanager
-def up(engine: Engine, lacks: dict[str, str], name: str, vpn: Vpn, variant: str) -> Iterator[Lab]:
+def up(engine: Engine, lacks: dict[tuple[str, str], str], name: str, vpn: Vpn, variant: str) -> Iterator[Lab]:
     """A lab by `lab up`, taken down by `lab down`."""
-    if vpn.name in lacks:
-        pytest.skip(lacks[vpn.name])
+    if (vpn.name, variant) in lacks:
+        pytest.skip(lacks[vpn.name, variant])
     if name in testbed.labs(engine):  # left by tests that were killed
         testbed.sweep(engine, name)
-    suite = suite_of(vpn)
+    suite = suite_of(vpn, variant)
     lab("up", vpn.name, "--variant", variant, "--cipher", suite.suite, "--name", name)
     try:
         yield Lab(engine, name, vpn, variant, suite)
@@ -104,13 +104,13 @@ def images(engine: Engine) -> None:
 
 
 @pytest.fixture(scope="session")
-def lacks(engine: Engine, images: None) -> dict[str, str]:
-    """The VPNs that this kernel cannot run, and why."""
+def lacks(engine: Engine, images: None) -> dict[tuple[str, str], str]:
+    """The data paths that this kernel cannot run, and why."""
     return features.lacks(engine, list(CATALOG.vpns.values()))
 
 
 @pytest.fixture(scope="session", params=TUNNELS, ids=lambda tunnel: f"{tunnel[0].name}-{tunnel[1]}")
-def live(request: pytest.FixtureRequest, engine: Engine, lacks: dict[str, str]) -> Iterator[Lab]:
+def live(request: pytest.FixtureRequest, engine: Engine, lacks: dict[tuple[str, str], str]) -> Iterator[Lab]:
     """Each VPN and variant with its first quick suite."""
     vpn, variant = request.param
     with up(engine, lacks, f"live-{vpn.name}-{variant}", vpn, variant) as bed:
@@ -118,7 +118,7 @@ def live(request: pytest.FixtureRequest, engine: Engine, lacks: dict[str, str]) 
 
 
 @pytest.fixture(scope="session")
-def beside(engine: Engine, lacks: dict[str, str]) -> Iterator[Lab]:
+def beside(engine: Engine, lacks: dict[tuple[str, str], str]) -> Iterator[Lab]:
     """One lab more, up at the same time as every other."""
     vpn = next(iter(CATALOG.vpns.values()))
     with up(engine, lacks, "live-beside", vpn, next(iter(vpn.file.variants))) as bed:

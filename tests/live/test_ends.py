@@ -36,7 +36,7 @@ def capabilities(mask: str) -> set[str]:
 def may(role: str, live: Lab) -> set[str]:
     """The most that a container may do."""
     if role in ENDS:
-        return set(live.vpn.file.needs.capabilities)
+        return set(live.vpn.needs(live.variant).capabilities)
     return {"NET_RAW"} if role in LOADS else {"SYS_ADMIN"}
 
 
@@ -95,7 +95,7 @@ def test_no_container_is_privileged_or_publishes_a_port(live: Lab, role: str) ->
     assert not host["PortBindings"]
     assert not host["PublishAllPorts"]
     assert not any((attributes["NetworkSettings"]["Ports"] or {}).values())
-    assert {device["PathOnHost"] for device in host["Devices"] or []} <= set(live.vpn.file.needs.devices)
+    assert {device["PathOnHost"] for device in host["Devices"] or []} <= set(live.vpn.needs(live.variant).devices)
     assert {"no-new-privileges:true"} <= set(host["SecurityOpt"])
     assert not any("unconfined" in option for option in host["SecurityOpt"])
     binds = [mount["Source"] for mount in attributes["Mounts"] if mount["Type"] == "bind"]

@@ -67,7 +67,9 @@ def test_a_suite_that_nobody_has_is_unsupported(image: Vpn, bare: Host, role: st
 
 @pytest.mark.parametrize("role", ENDS)
 def test_a_variant_that_nobody_has_is_unsupported(image: Vpn, bare: Host, role: str) -> None:
-    answer = asked(bare, role, "carrier-pigeon", suite_of(image).native[image.file.dialect])
+    answer = asked(
+        bare, role, "carrier-pigeon", suite_of(image, next(iter(image.file.variants))).native[image.file.dialect]
+    )
     assert refused(answer, "carrier-pigeon"), answer
 
 

@@ -20,7 +20,7 @@ PEERS = ("ca.crt", "peer.crt", "peer-x25519.pub")
 @pytest.fixture(
     scope="module", params=[vpn for vpn in CATALOG.vpns.values() if vpn.file.encrypts], ids=lambda vpn: vpn.name
 )
-def fresh(request: pytest.FixtureRequest, engine: Engine, lacks: dict[str, str]) -> Iterator[Lab]:
+def fresh(request: pytest.FixtureRequest, engine: Engine, lacks: dict[tuple[str, str], str]) -> Iterator[Lab]:
     """A lab of its own for each VPN: its tunnel is lost here."""
     vpn = request.param
     with up(engine, lacks, f"live-refusal-{vpn.name}", vpn, next(iter(vpn.file.variants))) as bed:

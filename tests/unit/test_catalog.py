@@ -53,16 +53,37 @@ def test_a_suite_named_twice(catalog: Catalog) -> None:
 
 def test_why_a_suite_is_absent(catalog: Catalog) -> None:
     alpha, beta = catalog.vpns["alpha"], catalog.vpns["beta"]
-    assert beta.why_absent(catalog.suites["weak"]) == "latin has nothing weak"
-    assert alpha.why_absent(catalog.suites["odd"]) == "the greek dialect has no name for odd"
+    assert beta.why_not("udp", catalog.suites["weak"]) == "latin has nothing weak"
+    assert alpha.why_not("udp", catalog.suites["odd"]) == "the greek dialect has no name for odd"
 
 
 def test_a_vpn_may_say_why_it_has_few_suites(catalog: Catalog) -> None:
     path = catalog.root / "images" / "beta" / "vpn.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "absent: Beta has two suites\n", encoding="utf-8")
     beta = catalog.vpns["beta"]
-    assert beta.why_absent(catalog.suites["none"]) == "Beta has two suites"
-    assert beta.why_absent(catalog.suites["weak"]) == "latin has nothing weak"  # the suite's own reason says more
+    assert beta.why_not("udp", catalog.suites["none"]) == "Beta has two suites"
+    assert beta.why_not("udp", catalog.suites["weak"]) == "latin has nothing weak"  # the suite's own reason says more
+
+
+def test_a_variant_may_have_fewer_suites_and_more_needs(catalog: Catalog) -> None:
+    path = catalog.root / "images" / "alpha" / "vpn.yaml"
+    text = path.read_text(encoding="utf-8")
+    more = """  fast:
+    records: kernel
+    wire: tcp
+    needs: {devices: [/dev/fast], capabilities: [NET_ADMIN]}
+    suites: {match: "STRO.*", otherwise: fast is for the strong}
+"""
+    path.write_text(text.replace("variants:\n", "variants:\n" + more), encoding="utf-8")
+    alpha = catalog.vpns["alpha"]
+    assert alpha.why_not("fast", catalog.suites["weak"]) == "fast is for the strong"
+    assert not alpha.why_not("udp", catalog.suites["weak"])
+    assert not alpha.why_not("fast", catalog.suites["strong"])
+    assert alpha.why_not("fast", catalog.suites["odd"]) == "the greek dialect has no name for odd"
+    assert "/dev/fast" in alpha.needs("fast").devices
+    assert "/dev/fast" not in alpha.needs("udp").devices
+    both = alpha.needs("fast").capabilities
+    assert len(both) == len(set(both))
 
 
 def test_a_choice_of_vpns_always_has_the_controls(catalog: Catalog) -> None:

@@ -38,7 +38,7 @@ def test_what_a_dialect_has_no_name_for_is_unsupported_with_its_reason(catalog: 
 
 
 def test_what_the_kernel_lacks_is_unsupported_whatever_the_suite(catalog: Catalog) -> None:
-    made = plan(catalog, lacks={"beta": "no Beta here"})
+    made = plan(catalog, lacks={("beta", "udp"): "no Beta here"})
     assert "beta" not in {cell.vpn for cell in made.cells}
     assert {made.unsupported[cell] for cell in made.unsupported if cell.vpn == "beta"} == {"no Beta here"}
 

@@ -87,6 +87,33 @@ def test_no_other_suite_is_read_from_half_of_it(capture: Capture) -> None:
     assert not heads & others
 
 
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (r"^kernel TLS: .*\n", ""),
+        (r"^kernel TLS: 1\.\d", "kernel TLS: 1.1"),
+        (r"^(kernel TLS: \S+) \S+", r"\1 AES-256-CCM"),
+        (r"tx=sw", "tx=base"),
+        (r"rx=sw|rx=base", "rx=hw"),
+        (r"TlsCurrTxSw=1", "TlsCurrTxSw=2"),
+        (r"^kernel TLS: .*", "kernel TLS: none none tx=base rx=base TlsCurrTxSw=0 TlsCurrRxSw=0"),
+    ],
+)
+@pytest.mark.parametrize(
+    "capture",
+    [each for each in CAPTURES if each.vpn.name == "openconnect" and "-kernel" in each.variant and each.native],
+    ids=name,
+)
+def test_kernel_tls_is_believed_only_if_the_kernel_says_just_that(capture: Capture, said: str, instead: str) -> None:
+    """The ends go on in user space, and report the same session, where the kernel has not taken the records."""
+    text = capture.path.read_text(encoding="utf-8")
+    other, changes = re.subn(said, instead, text, flags=re.MULTILINE)
+    assert changes
+    ends = capture.vpn.proof(capture.variant).suite
+    assert ends
+    assert proof.groups(getattr(ends, capture.end).match, other) == ""
+
+
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize(
     ("vpn", "variant"),
@@ -108,11 +135,11 @@ def test_every_variant_has_a_capture_of_each_end(vpn: Vpn, variant: str, end: st
     ("vpn", "variant", "ends"), [pytest.param(*each, id=f"{each[0].name}/{each[1]}") for each in counted()]
 )
 def test_the_counters_are_read_from_what_an_end_printed(vpn: Vpn, variant: str, ends: Ends, end: str) -> None:
-    """From a capture of their own, or from that of the suite where one command prints both."""
+    """From captures of their own, or from that of the suite where one command prints both."""
     probe = getattr(ends, end)
-    own = DATA / vpn.name / f"counters-{end}.txt"
+    own = [DATA / vpn.name / f"{stem}-{end}.txt" for stem in ("counters", f"counters-{variant}")]
     suite = vpn.proof(variant).suite
-    paths = [own] if own.exists() else []
+    paths = [path for path in own if path.exists()]
     if suite and getattr(suite, end).run == probe.run:
         paths += [c.path for c in CAPTURES if (c.vpn, c.variant, c.end) == (vpn, variant, end) and c.native]
     assert paths, "no capture of the counters"

@@ -131,15 +131,16 @@ def test_the_ends_know_each_other() -> None:
 
 @VPNS
 def test_every_need_is_granted(real: Topology, vpn: Vpn) -> None:
-    for end in ENDS:
-        limited = real.services[end].limited_to(vpn.file.needs)
-        assert limited.cap_add == vpn.file.needs.capabilities
+    for end, needs in ((end, vpn.needs(variant)) for end in ENDS for variant in vpn.file.variants):
+        limited = real.services[end].limited_to(needs)
+        assert limited.cap_add == needs.capabilities
 
 
 def test_nothing_is_granted_that_no_vpn_needs(real: Topology) -> None:
-    needs = [vpn.file.needs for vpn in REAL.vpns.values()]
+    needs = [vpn.needs(variant) for vpn in REAL.vpns.values() for variant in vpn.file.variants]
     for end in ENDS:
-        granted = {entry.split(":")[0] for entry in real.services[end].devices}
+        service = real.services[end]
+        granted = {entry.split(":")[0] for entry in [*service.devices, *service.optional_devices]}
         assert granted == {device for need in needs for device in need.devices}
         assert set(real.services[end].cap_add) == {name for need in needs for name in need.capabilities}
 

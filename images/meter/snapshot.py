@@ -1,5 +1,4 @@
-#!/usr/bin/python3
-"""snapshot CONTAINER...: the counters of each container, as JSON on one line.
+"""The counters of the containers of a tunnel.
 
 Read from the host's /proc (this container shares its process namespace) and control groups of version 1 or 2:
 
@@ -12,9 +11,7 @@ Read from the host's /proc (this container shares its process namespace) and con
 and of the machine: the seconds that each kernel thread alive has run, by its number (those under a millisecond left out).
 """
 
-import json
 import os
-import sys
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -43,7 +40,7 @@ def cpu(cgroup_lines):
             stat = dict(row.split() for row in read(CGROUP / path[1:] / "cpu.stat").splitlines())
             keys = {"cpu": "usage_usec", "user": "user_usec", "system": "system_usec"}
             return {key: int(stat[name]) / 1e6 for key, name in keys.items()}
-    raise SystemExit(f"snapshot: no CPU accounting found among the control groups:\n{cgroup_lines}")
+    raise LookupError(f"no CPU accounting found among the control groups:\n{cgroup_lines}")
 
 
 def switches(process):
@@ -68,8 +65,8 @@ def interfaces(process):
     return table
 
 
-def main(containers):
-    """Print the snapshot."""
+def take(containers):
+    """The counters of now; raises LookupError for a container without a process, or without CPU accounting."""
     members = {container: [] for container in containers}
     kernel_threads = {}
     for process in PROC.glob("[0-9]*"):
@@ -84,7 +81,7 @@ def main(containers):
     ends = {}
     for container, processes in members.items():
         if not processes:
-            raise SystemExit(f"snapshot: no process is left in the container {container}: it has stopped")
+            raise LookupError(f"no process is left in the container {container}: it has stopped")
         totals = [switches(process) for process, _ in processes]
         ends[container] = {
             **cpu(processes[0][1]),
@@ -93,8 +90,4 @@ def main(containers):
             "interfaces": interfaces(processes[0][0]),
             "pids": sorted(int(process.name) for process, _ in processes),
         }
-    print(json.dumps({"kernel_threads": kernel_threads, "ends": ends}))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    return {"kernel_threads": kernel_threads, "ends": ends}

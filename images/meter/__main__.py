@@ -1,0 +1,69 @@
+"""The meter: waits at the gate, and answers one question at a time with a line of JSON.
+
+    snapshot CONTAINER...    the counters of each (snapshot.py)
+    count NAMESPACE...       begin to count the system calls made in these process namespaces (syscalls.py)
+    counts                   end it; the calls by name, by namespace
+
+Questions come by the pipe /gate/ask, answers go by /gate/answer: whoever runs a load asks from beside it, so that nothing
+outside the machine is waited for between a reading and the load. A question given as arguments is answered at once.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import snapshot
+import syscalls
+
+ASK, ANSWER = Path("/gate/ask"), Path("/gate/answer")
+
+
+class Meter:
+    """Answers questions; `counting` is the tracer while one runs."""
+
+    counting = None
+
+    def snapshot(self, *containers):
+        """The counters of now."""
+        return snapshot.take(containers)
+
+    def count(self, *spaces):
+        """Begin to count; one that was begun before and never asked for is over."""
+        if self.counting:
+            self.counting.end()
+        self.counting = syscalls.Counting(spaces)
+        return {}
+
+    def counts(self):
+        """End the count."""
+        counting, self.counting = self.counting, None
+        return counting.end()
+
+    def answer(self, question):
+        """The answer to a line, or {"error": why}."""
+        word, *rest = question.split()
+        try:
+            return {"snapshot": self.snapshot, "count": self.count, "counts": self.counts}[word](*rest)
+        except (LookupError, OSError, TypeError, ValueError) as error:
+            return {"error": f"{error}" or repr(error)}
+
+
+def main(*words):
+    """Answer for ever, or once."""
+    meter = Meter()
+    if words:
+        print(json.dumps(meter.answer(" ".join(words))))
+        return
+    for pipe in (ASK, ANSWER):
+        pipe.unlink(missing_ok=True)
+        os.mkfifo(pipe)
+    while True:
+        question = ASK.read_text()
+        if question.strip():
+            answer = json.dumps(meter.answer(question))
+            ANSWER.write_text(f"{answer}\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,92 @@
+"""`lab vm`: a guest of one's own, to keep up between commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lab.errors import LabError
+from lab.options import DEFAULT, Clock, Kernel, Memory, Processors, engine_choice
+
+app = typer.Typer(no_args_is_help=True, help="The guest of the vm engine: a stock kernel in QEMU, with Docker inside.")
+console = Console()
+
+Name = Annotated[str, typer.Option(help="The guest's name; the commands of `--engine vm` use `vm`.")]
+
+
+@app.command()
+def up(
+    name: Name = "vm",
+    kernel: Kernel = DEFAULT.kernel,
+    clock: Clock = "wall",
+    processors: Processors = None,
+    memory: Memory = DEFAULT.memory,
+) -> None:
+    """Start a guest and keep it up; images that have changed are brought to its disk first."""
+    from lab import engine, engines
+
+    choice = engine_choice("vm", clock, kernel=kernel, processors=processors, memory=memory)
+    engines.up(engine.connect(), name, choice, console.print).connect()
+    console.print(
+        f"`lab vm shell --name {name}` is inside; `lab vm down --name {name}` takes it down.", highlight=False
+    )
+
+
+@app.command()
+def down(
+    name: Name = "vm",
+    disks: Annotated[bool, typer.Option(help="Remove the disks with the images too.")] = False,
+) -> None:
+    """Stop a guest; what ran in it is gone."""
+    from lab import disks as stored
+    from lab import engine, guest
+
+    host = engine.connect()
+    guest.kept(host, name).remove()
+    if disks:
+        stored.purge(host)
+    console.print(f"guest {name!r} is down", highlight=False)
+
+
+@app.command()
+def shell(name: Name = "vm") -> None:
+    """A shell on the guest's console, as root; Ctrl-O leaves it."""
+    from lab import engine, guest
+
+    container = guest.kept(engine.connect(), name).container
+    tool = shutil.which("docker")
+    if tool is None:
+        raise LabError("the docker command is missing", "apt-get install docker-cli, or docker.io")
+    console.print("Ctrl-O leaves; Enter shows the prompt", highlight=False)
+    argv = ["socat", "STDIO,raw,echo=0,escape=0x0f", "UNIX-CONNECT:/run/guest/shell.sock"]
+    os.execv(tool, [tool, "exec", "--interactive", "--tty", str(container.name), *argv])  # noqa: S606 -- it takes over
+
+
+@app.command()
+def logs(name: Name = "vm", lines: Annotated[int, typer.Option(help="How many of the last ones.")] = 200) -> None:
+    """What the guest's kernel, its engine and QEMU said."""
+    from lab import engine, guest
+
+    console.print(guest.kept(engine.connect(), name).console(lines), markup=False, highlight=False)
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")] = False) -> None:
+    """Show the guests that are up."""
+    from lab import engine, guest
+
+    rows = [
+        {"guest": name, **each.choice.model_dump(exclude={"name"}), "state": each.container.status}
+        for name, each in guest.found(engine.connect()).items()
+    ]
+    if as_json:
+        console.print_json(json.dumps(rows))
+    for row in [] if as_json else rows:
+        console.print("  ".join(f"{key} {value}" for key, value in row.items()), highlight=False)
+    if not rows and not as_json:
+        console.print("no guest is up; `lab vm up` starts one")

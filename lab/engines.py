@@ -1,0 +1,83 @@
+"""Which engine: the Docker engine of this machine, or one in a guest with a kernel of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lab import disks, guest
+from lab.engine import Choice, Engine, connect
+from lab.errors import LabError
+from lab.signals import undisturbed
+
+Say = Callable[[str], None]
+
+
+@contextmanager
+def opened(choice: Choice, say: Callable[[str], None], *, keep: bool = False) -> Iterator[Engine]:
+    """Connect to the engine that was chosen; a guest is started where none is up that fits, and ends with this.
+
+    With `keep` the guest stays up. On the instruction clock every guest is a new one: what ran before would show.
+
+    Raises:
+        LabError: there is no engine, or the guest does not start; with the last of its console.
+    """
+    host = connect()
+    if choice.name == "host":
+        yield host
+        return
+    with _inside(host, choice, say, keep=keep) as engine:
+        yield engine
+
+
+def present(choice: Choice) -> Engine:
+    """The engine that was chosen, as it is: no guest is started.
+
+    Raises:
+        UsageError: no guest is up.
+    """
+    host = connect()
+    return host if choice.name == "host" else guest.kept(host).connect()
+
+
+@contextmanager
+def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> Iterator[Engine]:
+    """The engine of a guest: of one that is up and fits, or of a new one, that ends with this unless it is kept."""
+    there = guest.found(host).get(guest.NAME)
+    if there and there.choice == choice and (keep or choice.clock == "wall"):
+        say(f"guest {guest.NAME!r} is up")
+        yield there.connect()
+        return
+    if there and keep:
+        raise LabError(
+            f"the guest {guest.NAME!r} is up with {there.choice.model_dump_json()}", "`lab vm down` takes it down"
+        )
+    made = up(host, guest.NAME if keep else f"{os.getpid()}", choice, say, keep=keep)
+    try:
+        yield made.connect()
+    finally:
+        if not keep:
+            with undisturbed():
+                made.remove()
+
+
+def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = True) -> guest.Guest:
+    """Start a guest with every image of the lab on its disk, and wait for its engine.
+
+    Raises:
+        LabError: it did not start; nothing is left behind.
+    """
+    disk = disks.ready(host, say)
+    began = time.monotonic()
+    made = guest.start(host, name, choice, disk, keep=keep)
+    try:
+        made.wait()
+    except BaseException:
+        made.remove()
+        raise
+    accelerator = guest.said(made.console(400), "guest: accelerator ")
+    why = ", since /dev/kvm does not boot this kernel" if "guest: /dev/kvm is there" in made.console(400) else ""
+    say(f"guest: kernel {choice.kernel}, {choice.clock} clock, {accelerator}{why}; {time.monotonic() - began:.0f} s")
+    return made

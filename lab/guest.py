@@ -1,0 +1,185 @@
+"""A guest: QEMU in a container, and in it a stock kernel with a Docker engine. Its disks are `lab.disks`'s."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from lab import owner
+from lab.engine import Choice, Engine
+from lab.errors import LabError, UsageError
+from lab.signals import undisturbed
+
+NAME = "vm"
+"""The guest that a person keeps up, where no other is named."""
+LABEL = "lab.vm"
+"""The label of a guest's container that holds its choice, as JSON."""
+LIMIT = float(os.environ.get("LAB_VM_LIMIT", "240"))
+"""Seconds of this machine that a guest may take until its engine answers."""
+PATIENCE = 20.0
+"""How many times longer than on the host anything may take in a guest: an emulated processor is slow."""
+DEVICE = Path("/dev/kvm")
+IMAGE = "lab/vm:latest"
+VOLUME = "lab-vm-disks"
+DISK = "lab.vm.disk"
+"""The label of a guest's container that names its disk."""
+
+
+@dataclass
+class Guest:
+    """A guest that was started. `lifeline` is the connection that it dies with; a kept one has none."""
+
+    container: Container
+    choice: Choice
+    directory: Path
+    lifeline: Any = None
+
+    def console(self, lines: int = 12) -> str:
+        """The last lines that the guest and its QEMU said."""
+        try:
+            return self.container.logs(tail=lines).decode(errors="replace").strip()
+        except DockerException:
+            return ""
+
+    def wait(self) -> None:
+        """Wait until its Docker engine answers.
+
+        Raises:
+            LabError: it ended, gave up, or is not there in time; with the last of its console.
+        """
+        deadline = time.monotonic() + LIMIT
+        while "guest: engine ready" not in (text := self.console(200)):
+            said = [line.removeprefix("guest: error: ") for line in text.splitlines() if "guest: error:" in line]
+            self.container.reload()
+            if said or self.container.status != "running":
+                raise LabError(f"the guest did not start: {said[-1] if said else 'it ended'}\n{self.console()}", HINT)
+            if time.monotonic() > deadline:
+                raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.console()}", HINT)
+            time.sleep(0.1)
+
+    def connect(self) -> Engine:
+        """Its engine."""
+        client = docker.DockerClient(base_url=f"unix://{self.directory / 'docker.sock'}", timeout=300)
+        try:
+            facts = client.info()
+        except DockerException as error:
+            raise LabError(f"the guest's engine does not answer: {error}\n{self.console()}", HINT) from error
+        facts["guest"] = {
+            "accelerator": said(self.console(400), "guest: accelerator "),
+            "kernel": self.choice.kernel,
+            "processors": self.choice.cores,
+        }
+        return Engine(
+            client, "vm", self.choice.clock, facts, patience=PATIENCE, last_words=self.console, kill=self.container.kill
+        )
+
+    def stop(self) -> int:
+        """Stop it in good order, so that its disk is whole; returns its exit status (0: it was)."""
+        self.container.stop(timeout=60)
+        return int(self.container.wait()["StatusCode"])
+
+    def remove(self) -> None:
+        """Kill and forget it, whatever state it is in."""
+        with suppress(NotFound):
+            self.container.remove(force=True, v=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is how many seconds it may take to start"
+
+
+def said(text: str, prefix: str) -> str:
+    """The rest of the first line of `text` that begins with `prefix`."""
+    return next((line.removeprefix(prefix) for line in text.splitlines() if line.startswith(prefix)), "")
+
+
+def directory(name: str) -> Path:
+    """Where the sockets of a guest are: readable by this user alone."""
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.getuid() == 0 else f"/tmp/lab-{os.getuid()}"))  # noqa: S108
+    return base / "lab-vm" / name
+
+
+def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = False, write: bool = False) -> Guest:
+    """Start a guest with a disk of `lab.disks`; with `write`, what is written to that disk stays.
+
+    Unless it is to be kept, the guest ends with this process, however that ends: it holds its standard input.
+
+    Raises:
+        LabError: the image is missing, the name is taken, or the engine refuses.
+    """
+    sockets = directory(name)
+    shutil.rmtree(sockets, ignore_errors=True)
+    sockets.mkdir(parents=True, mode=0o700)
+    environment = {
+        "KERNEL": choice.kernel, "CLOCK": choice.clock, "PROCESSORS": choice.cores, "MEMORY": choice.memory,
+        "DISK": disk, "KEEP": "disk" if write else "", "DATE": int(time.time()), "LIFELINE": "" if keep else "stdin",
+    }  # fmt: skip
+    options: dict[str, Any] = {
+        "command": ["guest"],
+        "name": f"lab-vm-{name}",
+        "environment": {key: str(value) for key, value in environment.items()},
+        "labels": owner.labels(f"vm-{name}", held=not keep) | {LABEL: choice.model_dump_json(), DISK: disk},
+        "volumes": {str(sockets): {"bind": "/run/guest", "mode": "rw"}, VOLUME: {"bind": "/disks", "mode": "rw"}},
+        "stdin_open": not keep,
+        **confined(),
+    }
+    if DEVICE.exists() and choice.clock == "wall":
+        options |= {"devices": [f"{DEVICE}:{DEVICE}"], "group_add": [DEVICE.stat().st_gid]}
+    with undisturbed():
+        try:
+            container = host.client.containers.create(IMAGE, **options)
+        except ImageNotFound as error:
+            raise LabError(f"image {IMAGE} is missing", "`lab build vm` makes it") from error
+        except APIError as error:
+            hint = f"`lab vm down --name {name}` takes it down" if "already in use" in str(error.explanation) else ""
+            raise LabError(f"the guest {name!r} could not be made: {error.explanation}", hint) from error
+        made = Guest(container, choice, sockets)
+        try:
+            if not keep:
+                made.lifeline = container.attach_socket(params={"stdin": 1, "stream": 1})
+            container.start()
+        except BaseException:
+            made.remove()
+            raise
+    return made
+
+
+def confined() -> dict[str, Any]:
+    """The options of every container of this image: this user, no capability, no network."""
+    return {
+        "user": f"{os.getuid()}:{os.getgid()}", "cap_drop": ["ALL"], "network_mode": "none", "init": True,
+        "security_opt": ["no-new-privileges:true"],
+    }  # fmt: skip
+
+
+def found(host: Engine, name: str | None = None) -> dict[str, Guest]:
+    """The guests that are up, by name; those of running commands too."""
+    label: dict[str, Any] = {"label": LABEL}
+    guests = {}
+    for container in host.client.containers.list(filters=label, ignore_removed=True):
+        called = str(container.name).removeprefix("lab-vm-")
+        if name in (None, called):
+            choice = Choice.model_validate_json(container.labels[LABEL])
+            guests[called] = Guest(container, choice, directory(called))
+    return guests
+
+
+def kept(host: Engine, name: str = NAME) -> Guest:
+    """The guest of that name.
+
+    Raises:
+        UsageError: none is up by that name; with those that are.
+    """
+    guests = found(host)
+    if name not in guests:
+        raise UsageError(f"no guest named {name!r} is up", f"guests that are: {', '.join(sorted(guests)) or 'none'}")
+    return guests[name]

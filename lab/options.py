@@ -1,0 +1,51 @@
+"""The options that several commands share, each described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from lab.engine import Choice
+from lab.errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+Results = Annotated[Path, typer.Option("--results", help="Where runs are kept.", envvar="LAB_RESULTS")]
+EngineName = Annotated[
+    str,
+    typer.Option("--engine", help="Where containers run: host (this machine), or vm (a guest with its own kernel)."),
+]
+Clock = Annotated[
+    str, typer.Option(help="vm: wall, or instructions (a nanosecond each: the same whatever else the machine does).")
+]
+Kernel = Annotated[str, typer.Option(help="vm: the guest's kernel, Debian's backports or stable.")]
+Processors = Annotated[
+    int | None, typer.Option(help="vm: the guest's processors; 2, or 1 on the instruction clock.", show_default=False)
+]
+Memory = Annotated[int, typer.Option(help="vm: the guest's memory in MiB.")]
+DEFAULT = Choice()
+
+
+def engine_choice(name: str, clock: str = "wall", **options: Any) -> Choice:
+    """The engine that the options name; `options` are the other fields of `Choice`.
+
+    Raises:
+        UsageError: an option has no such value; with those that it may have.
+    """
+    try:
+        return Choice.model_validate({"name": name, "clock": clock, **options})
+    except ValidationError as error:
+        raise faults(error) from error
+
+
+def faults(error: ValidationError) -> UsageError:
+    """What is wrong with the options, in the words of the command line."""
+    lines = []
+    for fault in error.errors():
+        *_, option = [part for part in fault["loc"] if isinstance(part, str)] or ["engine"]
+        option = "engine" if option == "name" else option
+        got = "" if fault["type"] == "value_error" else f", got {fault['input']!r}"
+        lines.append(f"--{option}: {fault['msg'].removeprefix('Value error, ')}{got}")
+    return UsageError("\n".join(lines))

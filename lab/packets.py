@@ -1,0 +1,98 @@
+"""Instructions by packet: what a data path costs by the packet and by the byte, from packets of several sizes."""
+# ruff: noqa: RUF001 - en dashes and multiplication signs are what a reader of tables expects
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lab import analysis
+from lab.plan import parse_conditions
+from lab.tables import RECORDS, Cell, Notes, Table, count, each, figure, natural, spread, spread_name, spread_note, value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+METRIC = "instructions_per_packet"
+PARTS = (f"{METRIC}_user", f"{METRIC}_kernel")
+PATH = ["engine", "clock", "vpn", "variant", "records", "suite", "direction"]
+
+
+def sized(df: pd.DataFrame) -> pd.DataFrame:
+    """The summary of all instructions by packet, with `size` (bytes of payload) and `direction` of each."""
+    summary = analysis.summarise(df, [METRIC, *PARTS])
+    said = [parse_conditions(text) for text in summary["conditions"]]
+    sizes = [int(each_cell.get("size", 0)) for each_cell in said]
+    summary = summary.assign(size=sizes, direction=[each_cell.get("direction", "") for each_cell in said])
+    return summary[summary["size"] > 0]
+
+
+def fits(summary: pd.DataFrame) -> pd.DataFrame:
+    """A packet's instructions as `fixed` + `by_byte` x size, by least squares through the medians of all sizes.
+
+    `error` is the largest distance of a median from the line, as a share of it. All are NaN where a data path has
+    fewer than two sizes, or more than one mode at a size: no line goes through both. One row a data path.
+    """
+    found = []
+    for key, group in summary[summary["metric"] == METRIC].groupby(PATH, sort=True):
+        sizes, medians = group["size"].to_numpy(float), group["median"].to_numpy(float)
+        line = (float("nan"),) * 3
+        if (group["modes"] == 1).all() and len(set(sizes)) > 1:
+            slope, fixed = np.polyfit(sizes, medians, 1)
+            line = (fixed, slope, float(np.max(np.abs(fixed + slope * sizes - medians) / medians)))
+        found.append((*key, len(set(sizes)), *line))
+    return pd.DataFrame(found, columns=[*PATH, "sizes", "fixed", "by_byte", "error"])
+
+
+def table(df: pd.DataFrame) -> Table:
+    """Instructions by packet and size, in all and in user space and kernel; and the two parts of a line through them."""
+    summary = sized(df)
+    engine, clock = analysis.one_clock(summary) if len(summary) else ("", "")
+    sizes = sorted(set(summary["size"]))
+    lines_of = {tuple(str(getattr(row, name)) for name in PATH): row for row in each(fits(summary))}
+    cells: dict[tuple[str, ...], dict[tuple[int, str], list[Any]]] = {}
+    for row in each(summary):
+        key = tuple(str(getattr(row, name)) for name in PATH)
+        cells.setdefault(key, {}).setdefault((row.size, row.metric), []).append(row)
+    notes, lines = Notes(), []
+    for key in sorted(cells, key=lambda key: [natural(word) for word in key]):
+        _, _, vpn, variant, records, suite, direction = key
+        texts = [f"{vpn}/{variant}", suite, RECORDS.get(records, records), direction]
+        texts += [_at(cells[key], size) for size in sizes]
+        texts += _line(lines_of.get(key), notes)
+        lines.append([Cell(text) for text in (*texts, _counted(cells[key]))])
+    columns = ["vpn/variant", "suite", "records in", "direction", *(f"{size} B" for size in sizes)]
+    columns += ["by packet", "by byte", "off the line", "n"]
+    title = "Instructions by packet: median of all, user / kernel, and least squares through the sizes"
+    said = [f"second line: user / kernel; third line: {spread_name(clock)} of all", *spread_note(clock)]
+    said.append("by packet + by byte × size: the line; off the line: its largest distance from a median")
+    where = analysis.clocked(engine, clock) if engine else ""
+    return Table("packets", title, columns, lines, 4, [*said, *notes.lines()], where)
+
+
+def _at(found: dict[tuple[int, str], list[Any]], size: int) -> str:
+    whole = found.get((size, METRIC))
+    if not whole:
+        return "–"
+    parts = " / ".join(value(found.get((size, part))) for part in PARTS)
+    return f"{value(whole)}\n{parts}\n{spread(whole)}"
+
+
+def _line(row: Any, notes: Notes) -> list[str]:
+    if row is None or np.isnan(row.fixed):
+        why = "no line: one size alone, or a size at which the data path has more than one mode"
+        return [f"–{notes.mark(why)}", "–", "–"]
+    return [figure(row.fixed), figure(row.by_byte), f"{row.error * 100:.1f} %"]
+
+
+def _counted(found: dict[tuple[int, str], list[Any]]) -> str:
+    numbers = sorted({count(rows) for (_, metric), rows in found.items() if metric == METRIC})
+    return "–".join(str(number) for number in dict.fromkeys([*numbers[:1], *numbers[-1:]]))
+
+
+def shared_suites(summary: pd.DataFrame, most: int) -> Sequence[str]:
+    """At most `most` suites: those that most data paths have come first."""
+    paths = summary.drop_duplicates([*PATH]).groupby("suite").size()
+    return sorted(paths.index, key=lambda suite: (-paths[suite], natural(suite)))[:most]

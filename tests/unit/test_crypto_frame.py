@@ -1,0 +1,195 @@
+"""From samples to raw speeds: the share that a VPN reaches, the tables, and the thesis beside them."""
+# ruff: noqa: RUF001 - en dashes are what the tables show
+
+from __future__ import annotations
+
+import json
+import math
+from statistics import mean
+from typing import Any
+
+import pandas as pd
+import pytest
+from frames import cell, frame, missing
+
+from lab import tables, thesis
+from lab.catalog import Catalog
+from lab.crypto import beside, show
+from lab.crypto import frame as crypto
+
+THERE = thesis.load().ciphers
+
+
+def speeds(library: str, suite: str, place: str, size: int, values: list[float], **other: Any) -> list[dict[str, Any]]:
+    """GB/s in blocks 0, 1, 2 and so on."""
+    standard = {
+        "variant": place, "measure": "crypto", "conditions": f"size={size}", "metric": "speed", "unit": "B/s",
+        "end": "machine", "bottleneck": "",
+    }  # fmt: skip
+    return cell(library, suite, [value * 1e9 for value in values], **(standard | other))
+
+
+def a_run(**other: Any) -> pd.DataFrame:
+    """OpenSSL and GnuTLS in both places at three sizes; no kernel."""
+    rows: list[dict[str, Any]] = []
+    for size, scale in ((64, 0.1), (1024, 0.5), (16384, 1.0)):
+        for place, slow in (("host", 1.0), ("container", 0.9)):
+            rows += speeds("openssl", "aes-128-gcm", place, size, [value * slow * scale for value in (8, 10, 12)])
+            rows += speeds("openssl", "aes-128-cbc-sha1", place, size, [slow * scale] * 3)
+            rows += speeds("openssl", "aes-128-cbc-sha1", place, size, [2 * slow * scale] * 3, metric="stitched")
+            rows += speeds("gnutls", "aes-128-gcm", place, size, [4.0 * slow * scale] * 3)
+            rows.append(missing("gnutls", "bf-cbc-sha1", "unsupported", "GnuTLS has no Blowfish", variant=place,
+                                measure="crypto", conditions=f"size={size}"))  # fmt: skip
+    return frame(rows)
+
+
+class TestRaw:
+    def test_words_of_its_own(self) -> None:
+        df = crypto.tidy(a_run())
+        assert {"library", "place", "size"} <= set(df)
+        assert not {"vpn", "variant", "conditions"} & set(df)
+        assert set(df["size"]) == {64, 1024, 16384}
+
+    def test_the_nearest_payload_that_is_no_larger(self) -> None:
+        df = a_run()
+        speed, size = crypto.raw_speed(df, "openssl", "aes-128-gcm")
+        assert (speed, size) == (10 * 0.9 * 0.5 * 8000, 1024)
+        assert crypto.raw_speed(df, "openssl", "aes-128-gcm", payload=1023)[1] == 64
+        assert crypto.raw_speed(df, "openssl", "aes-128-gcm", payload=1024, place="host") == (40000, 1024)
+
+    @pytest.mark.parametrize(
+        ("library", "suite", "payload"),
+        [("kernel", "aes-128-gcm", 1400), ("gnutls", "bf-cbc-sha1", 1400), ("openssl", "aes-128-gcm", 63)],
+    )
+    def test_none(self, library: str, suite: str, payload: int) -> None:
+        speed, size = crypto.raw_speed(a_run(), library, suite, payload=payload)
+        assert math.isnan(speed)
+        assert size == 0
+
+    def test_share(self) -> None:
+        assert crypto.share(500, 40000) == pytest.approx(0.0125)
+        assert math.isnan(crypto.share(500, float("nan")))
+        assert math.isnan(crypto.share(500, 0))
+
+    @pytest.mark.parametrize(
+        ("records", "dialect", "library"),
+        [
+            ("user", "openssl", "openssl"),
+            ("kernel", "openssl", "kernel"),
+            ("user", "gnutls", "gnutls"),
+            ("kernel", "gnutls", "kernel"),
+            ("kernel-tx", "gnutls", None),
+            ("kernel", "ike", "kernel"),
+            ("kernel", "noise", "kernel"),
+            ("user", "noise", None),
+            ("kernel", "none", None),
+            ("user", "toy", None),
+        ],
+    )
+    def test_the_library_under_a_data_path(self, records: str, dialect: str, library: str | None) -> None:
+        assert crypto.library_of(records, dialect) == library
+
+    def test_every_vpn_that_encrypts_has_one(self) -> None:
+        for vpn in Catalog().vpns.values():
+            for variant in vpn.file.variants.values():
+                known = crypto.library_of(variant.records, vpn.file.dialect)
+                assert (known is not None) == (not vpn.file.control and variant.records != "kernel-tx")
+
+    def test_ratios_are_taken_within_a_run(self) -> None:
+        rows = speeds("openssl", "x", "host", 64, [1, 2, 4]) + speeds("openssl", "x", "container", 64, [1, 4, 4])
+        (row,) = tables.each(crypto.ratios(frame(rows)))
+        assert (row.n, row.median) == (3, 1.0)
+
+    def test_no_ratio_across_clocks(self) -> None:
+        rows = speeds("openssl", "x", "host", 64, [1]) + speeds(
+            "openssl", "x", "container", 64, [1], clock="instructions"
+        )
+        assert crypto.ratios(frame(rows)).empty
+
+
+class TestShown:
+    def table(self, name: str, df: pd.DataFrame | None = None) -> tables.Table:
+        df = a_run() if df is None else df
+        meta = {"implementations": {"openssl": {"host": ["3.5"], "container": ["3.5"]}},
+                "machine": {"cpu": "Some CPU", "flags": "aes vaes mmx"}}  # fmt: skip
+        found = {table.name: table for table in [*show.build(df, meta), *beside.build(df, THERE)]}
+        return found[f"crypto {name}"]
+
+    def rows(self, name: str) -> dict[str, list[str]]:
+        return {row[0].text: [each.text for each in row[1:]] for row in self.table(name).rows}
+
+    def test_host_beside_container_and_their_ratio(self) -> None:
+        table = self.table("openssl")
+        assert table.columns == ["suite", "64 B", "1024 B", "16384 B"]
+        assert self.rows("openssl")["aes-128-gcm"] == [
+            "1000 / 900\n× 0.900", "5000 / 4500\n× 0.900", "10000 / 9000\n× 0.900"]  # fmt: skip
+        assert self.rows("openssl")["aes-128-cbc-sha1, stitched"][-1] == "2000 / 1800\n× 0.900"
+        assert "medians of 3 runs" in "".join(table.notes)
+
+    def test_what_there_is_not_has_its_reason(self) -> None:
+        table = self.table("gnutls")
+        assert self.rows("gnutls")["bf-cbc-sha1"] == ["–¹", "–¹", "–¹"]
+        assert table.notes[-1] == "¹ unsupported: GnuTLS has no Blowfish"
+
+    def test_one_place_alone(self) -> None:
+        df = a_run()
+        table = self.table("openssl", df[df["variant"] == "host"])
+        assert [row[1].text for row in table.rows] == ["100", "200", "1000"]
+
+    def test_which_implementation_ran(self) -> None:
+        notes = self.table("implementations").notes
+        assert notes == ["openssl: 3.5 (host, container)", "processor: Some CPU; of its flags: aes, vaes"]
+
+    def test_beside_the_thesis(self) -> None:
+        rows = [[each.text for each in row] for row in self.table("thesis").rows]
+        assert rows[2] == ["3.9 openssl, container, 16384 B", "AES-128 CBC SHA1", "0.59 0.61 0.61: 0.60",
+                           "1.80 1.80 1.80: 1.80", "0.995", "0.900"]  # fmt: skip
+        assert rows[-1] == ["3.12 kernel, host, 8192 B", "AES-128 GCM (RFC 4106)", "1.91 1.96 2.00: 1.96", "–", "", ""]
+
+    def test_the_trend(self) -> None:
+        df = frame(
+            [*speeds("kernel", "aes-128-gcm", "host", 64, [0.5]), *speeds("kernel", "aes-128-gcm", "host", 8192, [2.0])]
+        )
+        rows = {row[0].text: [each.text for each in row[1:]] for row in self.table("trend", df).rows}
+        assert rows["64"] == ["0.268", "0.134", "0.500", "0.250", "–", "–"]
+        assert rows["16"] == ["0.074", "0.037", "–", "–", "–", "–"]
+
+    def test_json(self) -> None:
+        said = json.loads(show.as_text(a_run(), {}))
+        assert {row["metric"] for row in said["speeds"]} == {"speed", "stitched"}
+        assert {round(row["median"], 6) for row in said["ratios"]} == {0.9}
+        assert [row["reason"] for row in said["outcomes"] if row["outcome"] == "unsupported"] == [
+            "GnuTLS has no Blowfish"
+        ] * 6
+
+    def test_the_picture_has_a_panel_for_each_library_and_a_line_for_each_place(self) -> None:
+        figure = show.picture(a_run())
+        assert [axes.get_title() for axes in figure.axes] == ["OpenSSL", "GnuTLS"]
+        assert [len(axes.lines) for axes in figure.axes] == [4, 2]
+        assert {str(line.get_linestyle()) for line in figure.axes[0].lines} == {"-", "--"}
+
+
+class TestFigures:
+    WRONG_MEANS = {("3.8", "AES-128 GCM"), ("3.10", "AES-128 GCM")}
+
+    def test_printed_averages_but_for_the_errata(self) -> None:
+        wrong = set()
+        for table in THERE.tables:
+            for row in table.rows:
+                assert len(row.runs) == 3
+                if mean(row.runs) != pytest.approx(row.average, abs=0.00501):
+                    wrong.add((table.source, row.label))
+        assert wrong == self.WRONG_MEANS
+        said = [one.what for one in thesis.load().errata if one.where == "3.8, 3.10"]
+        assert said == ["AES-128 GCM averages 2.52 GB/s, not 2.51"]
+
+    def test_the_trend_ends_above_the_table_before_it(self) -> None:
+        """The erratum of 3.12 and 3.13."""
+        (table,) = [table for table in THERE.tables if table.source == "3.12"]
+        assert THERE.trend.sizes[table.size] == 1.994
+        assert table.rows[0].value == pytest.approx(1.957, abs=0.0005)
+        assert list(THERE.trend.sizes.values()) == sorted(THERE.trend.sizes.values())
+
+    def test_every_suite_of_it_exists(self) -> None:
+        suites = {row.suite for table in THERE.tables for row in table.rows} | {THERE.trend.suite}
+        assert suites <= set(Catalog().suites)
