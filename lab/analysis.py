@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from lab import inference, modes
@@ -101,7 +100,7 @@ def one_clock(df: pd.DataFrame) -> tuple[str, str]:
     """
     found = sorted(set(df[["engine", "clock"]].astype(object).fillna("").itertuples(index=False, name=None)))
     if len(found) != 1:
-        listed = ", ".join(clocked(*pair) for pair in found) or "none"
+        listed = "; ".join(clocked(*pair) for pair in found) or "none"
         raise LabError(f"results of one engine and clock wanted, found: {listed}", "report them separately")
     return found[0]
 
@@ -121,8 +120,8 @@ def summarise(df: pd.DataFrame, metric: str | Sequence[str] = ()) -> pd.DataFram
     rows = measured(df, metric)
     keys = [*CELL, *METRIC, "mode"]
     summary = rows.groupby(keys, sort=True)["value"].agg(n="size", median="median", min="min", max="max").reset_index()
-    counted = rows.groupby(CELL)["mode"].nunique().rename("modes")
-    summary = summary.join(counted, on=CELL)
+    counted = rows[[*CELL, "mode"]].drop_duplicates().value_counts(CELL).rename("modes").reset_index()
+    summary = summary.merge(counted, on=CELL, how="left")
     # In the order of time, so that resampling does not depend on the order of the frame's rows.
     ordered = rows.sort_values(["run", "block", "position"])
     values = {key: group.to_numpy() for key, group in ordered.groupby(keys)["value"]}

@@ -18,7 +18,19 @@ from rich.table import Table
 from lab import __version__, cli_vm, measures
 from lab.catalog import ROOT, Catalog
 from lab.errors import LabError, UsageError
-from lab.options import DEFAULT, Clock, EngineName, Json, Kernel, Memory, Processors, Results, engine_choice, faults
+from lab.options import (
+    DEFAULT,
+    Clock,
+    EngineName,
+    Guests,
+    Json,
+    Kernel,
+    Memory,
+    Processors,
+    Results,
+    engine_choice,
+    faults,
+)
 from lab.signals import Stopped, alone, interruptible
 
 app = typer.Typer(
@@ -183,6 +195,7 @@ def matrix(
     kernel: Kernel = DEFAULT.kernel,
     processors: Processors = None,
     memory: Memory = DEFAULT.memory,
+    guests: Guests = 1,
     resume: Annotated[
         str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
     ] = None,
@@ -218,14 +231,15 @@ def matrix(
                     "kernel": kernel,
                     "processors": processors,
                     "memory": memory,
+                    "guests": guests,
                 },
             }
         )
     except ValidationError as error:
         raise faults(error) from error
     choice = Choice.of(Catalog(), settings)
-    with alone() as say, engines.opened(settings.engine, told.print) as engine:
-        prepared = Prepared(choice, engine)
+    with alone() as say, engines.several(settings.engine, told.print) as found:
+        prepared = Prepared(choice, found)
         if store:
             resumed(store, prepared)
             store.mend()

@@ -15,6 +15,7 @@ import pandas as pd
 from lab import inference, modes, tables
 from lab.analysis import CELL, MARGIN, METRIC, clocked, measured, one_clock, summarise
 from lab.errors import LabError
+from lab.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -32,8 +33,9 @@ def compare(
 ) -> pd.DataFrame:
     """Each cell's `metrics` in run `b` against run `a`: figures, the ratio b / a of medians, its interval, verdict.
 
-    `cost` is that of the whole machine: an end's own processes hold nothing of what the kernel does for a VPN. `modes_a`
-    and `modes_b` are pairs of median and n, one for each mode; a cell of several modes has no median and no ratio.
+    `cost` is that of the whole machine: an end's own processes hold nothing of what the kernel does for a VPN.
+    `modes_a` and `modes_b` are pairs of median and n, one for each mode; a cell of several modes has no median and no
+    ratio.
 
     Raises:
         LabError: the runs' engines or clocks differ.
@@ -86,8 +88,6 @@ def check(a: Path, b: Path, meta_a: Mapping[str, Any], meta_b: Mapping[str, Any]
     Raises:
         LabError: names both, and the runs beside them that can be compared with either.
     """
-    from lab.store import Store
-
     left, right = clock_of(a.name, meta_a), clock_of(b.name, meta_b)
     if left[1:] == right[1:]:
         return

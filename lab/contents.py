@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lab import analysis, packets, packets_plot, plots, spent_plots, spent_tables, speed_plots, speed_tables, tables
-from lab.tables import OUTCOMES, Cell, Table, by_cell, each, loads, of_clock, order, percent, series, spread, spread_name
+from lab import analysis, packets, packets_plot, plots, speed_plots, speed_tables, spent_plots, spent_tables, tables
+from lab.tables import (
+    Cell,
+    Table,
+    by_cell,
+    each,
+    loads,
+    of_clock,
+    order,
+    percent,
+    series,
+    spread,
+    spread_name,
+    spread_note,
+    value,
+    with_spread,
+)
 from lab.tables import sizes as counted
-from lab.tables import spread_note, value, with_spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,8 +31,12 @@ if TYPE_CHECKING:
 
     from lab.rawspeed import Raw
 
+OUTCOMES = ("ok", "unsupported", "failed", "invalid")
 
-def build(df: pd.DataFrame, meta: Mapping[str, Any], *, every_load: bool = False, raw: Raw | None = None) -> list[Table]:
+
+def build(
+    df: pd.DataFrame, meta: Mapping[str, Any], *, every_load: bool = False, raw: Raw | None = None
+) -> list[Table]:
     """Every table there is data for; CPU tables of the first load, or of `every_load`.
 
     Raises:

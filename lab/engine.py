@@ -34,7 +34,8 @@ class Choice(Document):
     """The engine that was asked for. All but `name` is about the guest of `vm`; its `memory` is in MiB.
 
     `clock`: `wall` is the machine's own; `instructions` advances one nanosecond with every instruction that the guest
-    executes (QEMU's `-icount shift=0`), on one emulated processor, whatever else the machine does.
+    executes (QEMU's `-icount shift=0`), on one emulated processor, whatever else the machine does: so there may be
+    several `guests` side by side, each with its share of a run.
     """
 
     name: Name = "host"
@@ -42,6 +43,7 @@ class Choice(Document):
     kernel: Kernel = "backports"
     processors: Annotated[int, Field(ge=1, le=64)] | None = None
     memory: Annotated[int, Field(ge=1024, le=262_144)] = 3072
+    guests: Annotated[int, Field(ge=1, le=64)] = 1
 
     @model_validator(mode="after")
     def _fits(self) -> Choice:
@@ -49,6 +51,8 @@ class Choice(Document):
             raise ValueError("the clock `instructions` needs --engine vm: only an emulator can count them")
         if self.clock == "instructions" and self.cores > 1:
             raise ValueError("the clock `instructions` has one processor")
+        if self.clock == "wall" and self.guests > 1:
+            raise ValueError("guests side by side would disturb each other on the wall clock")
         return self
 
     @property
@@ -103,8 +107,8 @@ class Engine:
             watch.cancel()
 
     def execute(self, container: Container, argv: Sequence[str], *, timeout: float = 30) -> Result:
-        """Run `argv` in a running container. It is killed after `timeout` seconds, by the container itself."""
-        limited = ["timeout", "--kill-after=2", str(timeout), *argv]
+        """Run `argv` in a running container, which itself kills it after `timeout` seconds, times the patience."""
+        limited = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
         try:
             with self._within(timeout):
                 status, output = container.exec_run(limited, demux=True)
@@ -119,7 +123,7 @@ class Engine:
         """Run `argv` in a container of its own that is removed afterwards; without network unless asked for."""
         labels = owner.labels(f"once-{os.getpid()}")
         defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True, "labels": labels}
-        limited = ["timeout", "--kill-after=2", str(timeout), *argv]
+        limited = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
         container = None
         try:
             with undisturbed():  # a container that is not known here is removed by nobody

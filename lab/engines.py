@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import count
 
 from lab import disks, guest
 from lab.engine import Choice, Engine, connect
@@ -13,6 +14,14 @@ from lab.errors import LabError
 from lab.signals import undisturbed
 
 Say = Callable[[str], None]
+_numbers = count()
+
+
+@contextmanager
+def several(choice: Choice, say: Say) -> Iterator[list[Engine]]:
+    """As many engines as the choice has guests; see `opened`."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(opened(choice, say)) for _ in range(choice.guests)]
 
 
 @contextmanager
@@ -54,7 +63,7 @@ def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> It
         raise LabError(
             f"the guest {guest.NAME!r} is up with {there.choice.model_dump_json()}", "`lab vm down` takes it down"
         )
-    made = up(host, guest.NAME if keep else f"{os.getpid()}", choice, say, keep=keep)
+    made = up(host, guest.NAME if keep else f"{os.getpid()}-{next(_numbers)}", choice, say, keep=keep)
     try:
         yield made.connect()
     finally:

@@ -40,7 +40,7 @@ def describe(engine: Engine, vpns: Sequence[Vpn]) -> dict[str, Any]:
             "clock": engine.clock,
             "version": engine.facts.get("ServerVersion"),
             "cgroup": engine.facts.get("CgroupVersion"),
-            "memory": engine.facts.get("MemTotal"),
+            "guest": engine.facts.get("guest"),
         },
         "machine": facts,
         "images": {tag: engine.image_id(tag) for tag in images},

@@ -25,7 +25,7 @@ LABEL = "lab.vm"
 """The label of a guest's container that holds its choice, as JSON."""
 LIMIT = float(os.environ.get("LAB_VM_LIMIT", "240"))
 """Seconds of this machine that a guest may take until its engine answers."""
-PATIENCE = 20.0
+PATIENCE = 10.0
 """How many times longer than on the host anything may take in a guest: an emulated processor is slow."""
 DEVICE = Path("/dev/kvm")
 IMAGE = "lab/vm:latest"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import random
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
+from docker.errors import DockerException
 from docker.models.containers import Container
 from pydantic import Field
 
@@ -22,7 +26,7 @@ from lab.engine import Choice as EngineChoice
 from lab.engine import Engine
 from lab.errors import LabError, unknown
 from lab.measures import Measure, Options
-from lab.run import Run, outcomes
+from lab.run import Follow, Run, outcomes
 from lab.store import Store
 from lab.tunnel import tunnel
 
@@ -49,17 +53,11 @@ class Settings(Document):
         return Options(self.duration, tuple(self.streams), tuple(self.directions), self.size)
 
 
-class Progress(Protocol):
+class Progress(Follow, Protocol):
     """How a run is followed."""
 
     def start(self, todo: int, total: int) -> AbstractContextManager[None]:
         """`todo` of `total` samples are still to be taken."""
-
-    def before(self, step: plan.Step) -> None:
-        """A sample begins."""
-
-    def after(self, step: plan.Step, sample: Mapping[str, Any]) -> None:
-        """A sample is on the disk."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,10 @@ class Choice:
 class Prepared:
     """A plan that is known to fit this engine; nothing has been started yet."""
 
-    def __init__(self, choice: Choice, engine: Engine) -> None:
+    def __init__(self, choice: Choice, engines: Sequence[Engine]) -> None:
         self.catalog, self.settings, self.vpns = choice.catalog, choice.settings, choice.vpns
-        self.engine, self.measures = engine, choice.measures
+        self.engines, self.measures = engines, choice.measures
+        engine = self.engine = engines[0]
         check_images(engine, self.catalog, self.vpns)
         options = self.settings.options()
         self.plan = plan.make(
@@ -122,6 +121,7 @@ class Prepared:
             "plan": self.fingerprint(),
             "controls": [vpn.name for vpn in self.vpns if vpn.file.control],
             "processors": self.engine.processors,
+            "folders": {folder.name: images.folder_digest(folder) for folder in folders_of(self.catalog, self.vpns)},
             **environment.describe(self.engine, self.vpns),
         }
 
@@ -140,7 +140,7 @@ def resumed(store: Store, prepared: Prepared) -> None:
         LabError: something has changed since; says what.
     """
     then, now = store.meta(), prepared.meta()
-    changed = [key for key in ("plan", "images", "engine") if then[key] != now[key]]
+    changed = [key for key in ("plan", "folders", "packages", "engine") if then.get(key) != now[key]]
     changed += ["kernel"] if then["machine"].get("kernel") != now["machine"].get("kernel") else []
     if changed:
         raise LabError(
@@ -155,18 +155,48 @@ def execute(prepared: Prepared, store: Store, progress: Progress) -> dict[str, i
     Raises:
         LabError: something other than a sample failed; Stopped: a signal came. What was measured is kept.
     """
-    testbed.sweep_forgotten(prepared.engine)
-    with testbed.opened(prepared.engine, f"{store.folder.name}-{secrets.token_hex(2)}") as bed:
-        meter = bed.start("meter", bed.compose.resolve(bed.variables))
-        meta = store.meta()
-        if "ends" not in meta:
-            store.write_meta(meta | {"ends": _ends(prepared, bed, meter)})
-        taken = sum(1 for sample in store.read() if sample["position"] >= 0)
-        total = len(prepared.plan.steps())
-        run = Run(prepared.catalog, bed, meter, store, prepared.measures, prepared.settings.options())
-        with progress.start(total - taken, total):
-            run.execute(prepared.plan, progress.before, progress.after)
+    taken = sum(1 for sample in store.read() if sample["position"] >= 0)
+    total = len(prepared.plan.steps())
+    lock = threading.Lock()
+    with progress.start(total - taken, total):
+        lanes = [partial(_lane, prepared, store, progress, lock, number) for number in range(len(prepared.engines))]
+        if len(lanes) == 1:
+            lanes[0]()
+        else:
+            _side_by_side(prepared.engines, lanes)
     return outcomes(list(store.read()))
+
+
+def _lane(prepared: Prepared, store: Store, progress: Progress, lock: threading.Lock, number: int) -> None:
+    """The share of one engine: every n-th tunnel of n engines, the same ones whenever the plan is carried out."""
+    engine = prepared.engines[number]
+    testbed.sweep_forgotten(engine)
+    with testbed.opened(engine, f"{store.folder.name}-{secrets.token_hex(2)}") as bed:
+        meter = bed.start("meter", bed.compose.resolve(bed.variables))
+        run = Run(prepared.catalog, bed, meter, store, prepared.measures, prepared.settings.options(), lock)
+        if number == 0:
+            meta = store.meta()
+            if "ends" not in meta:
+                store.write_meta(meta | {"ends": _ends(prepared, bed, meter)})
+            with lock:
+                run.note_unsupported(prepared.plan)
+        tunnels = prepared.plan.tunnels(prepared.plan.steps())
+        run.execute(tunnels[number :: len(prepared.engines)], prepared.settings.seed, progress)
+
+
+def _side_by_side(engines: Sequence[Engine], lanes: Sequence[Callable[[], None]]) -> None:
+    """Run all lanes at once; where one fails, or a signal comes, the others' machines are killed under them."""
+    with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
+        jobs = [pool.submit(lane) for lane in lanes]
+        try:
+            for job in as_completed(jobs):
+                job.result()
+        except BaseException:
+            for engine in engines:
+                if engine.kill:
+                    with suppress(DockerException):
+                        engine.kill()
+            raise
 
 
 def _ends(prepared: Prepared, bed: testbed.Testbed, meter: Container) -> dict[str, Any]:
@@ -181,13 +211,17 @@ def _ends(prepared: Prepared, bed: testbed.Testbed, meter: Container) -> dict[st
     return {}
 
 
+def folders_of(catalog: Catalog, vpns: Sequence[Vpn]) -> list[Path]:
+    """The folders of every image that a run of `vpns` is made of."""
+    return [catalog.root / "images" / name for name in ("base", "meter")] + [vpn.folder for vpn in vpns]
+
+
 def check_images(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> None:
     """Check that every image that is needed is there and was built from this checkout.
 
     Raises:
         LabError: one is missing or out of date; names them all.
     """
-    folders = [catalog.root / "images" / name for name in ("base", "meter")] + [vpn.folder for vpn in vpns]
-    stale = [folder.name for folder in folders if not images.is_current(engine, folder)]
+    stale = [folder.name for folder in folders_of(catalog, vpns) if not images.is_current(engine, folder)]
     if stale:
         raise LabError(f"images missing or out of date: {', '.join(stale)}", "`lab build` makes them")

@@ -25,6 +25,7 @@ Processors = Annotated[
     int | None, typer.Option(help="vm: the guest's processors; 2, or 1 on the instruction clock.", show_default=False)
 ]
 Memory = Annotated[int, typer.Option(help="vm: the guest's memory in MiB.")]
+Guests = Annotated[int, typer.Option(help="vm, instructions: guests side by side, each with its share of the run.")]
 DEFAULT = Choice()
 
 

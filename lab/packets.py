@@ -10,7 +10,20 @@ import pandas as pd
 
 from lab import analysis
 from lab.plan import parse_conditions
-from lab.tables import RECORDS, Cell, Notes, Table, count, each, figure, natural, spread, spread_name, spread_note, value
+from lab.tables import (
+    RECORDS,
+    Cell,
+    Notes,
+    Table,
+    count,
+    each,
+    figure,
+    natural,
+    spread,
+    spread_name,
+    spread_note,
+    value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +60,7 @@ def fits(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(df: pd.DataFrame) -> Table:
-    """Instructions by packet and size, in all and in user space and kernel; and the two parts of a line through them."""
+    """Instructions by packet and size, in all and in user space and kernel; and the parts of a line through them."""
     summary = sized(df)
     engine, clock = analysis.one_clock(summary) if len(summary) else ("", "")
     sizes = sorted(set(summary["size"]))

@@ -1,7 +1,8 @@
-"""Show a run: tables in the terminal, results.csv, pictures, and one HTML page that needs nothing else.
+"""Show a run: tables in the terminal, results.csv, summary.csv, pictures, and one HTML page that needs nothing else.
 
-All of it is derived from the run's folder and from nothing else: made again, it is the same byte for byte. Importing
-this module is cheap; pandas, scipy and matplotlib are loaded when there is something to show.
+All of it is derived from the run's folder, and from the run of `lab crypto` beside it that was made on the same
+machine, where there is one (`lab.rawspeed`): made again, it is the same byte for byte. Importing this module is cheap;
+pandas, scipy and matplotlib are loaded when there is something to show.
 """
 
 from __future__ import annotations
@@ -23,44 +24,79 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from lab.rawspeed import Raw
     from lab.store import Store
     from lab.tables import Cell, Table
 
 TEMPLATES = Path(__file__).parent / "templates"
+SUMMARY = "summary.csv"
+"""One row a figure of a cell (and mode): n, median, and how far it can be trusted."""
 STYLES = {"unsupported": "dim", "failed": "bold red", "invalid": "bold magenta"}
 
 
 def write(store: Store, console: Console, *, as_json: bool = False) -> None:
     """Derive everything in the run's folder anew, and show it (as JSON where a program reads)."""
     frame, meta = store.frame(), store.meta()
+    raw = None
     try:
         store.write_csv()
-        page = write_html(frame, meta, store.folder) if len(frame) else None
+        if len(frame):
+            from lab import rawspeed
+
+            raw = rawspeed.beside(store.folder, meta)
+            write_summary(frame, store.folder, raw)
+        page = write_html(frame, meta, store.folder, raw) if len(frame) else None
     except OSError as error:
         raise LabError(f"{store.folder} cannot be written: {error.strerror}", "make room, or copy the run") from error
     if page is None:
         console.print("nothing was measured yet", highlight=False)
         return
     if as_json:
-        console.print(as_text(frame, meta), markup=False, highlight=False, soft_wrap=True)
+        console.print(as_text(frame, meta, raw), markup=False, highlight=False, soft_wrap=True)
         return
-    render_terminal(frame, meta, console)
+    render_terminal(frame, meta, console, raw)
     console.print(f"{page} has every table and picture", highlight=False, soft_wrap=True)
 
 
 def show_comparison(a: Store, b: Store, margin: float, console: Console) -> None:
-    """Show run `b` against run `a`, cell by cell."""
-    from lab import analysis, tables
+    """Show run `b` against run `a`, cell by cell.
 
-    compared = analysis.compare(a.frame(), b.frame(), margin)
-    show(tables.comparison(compared, (a.folder.name, b.folder.name), margin), console)
+    Raises:
+        LabError: their engines or clocks differ; says what can be compared.
+    """
+    from lab import comparison
+
+    comparison.check(a.folder, b.folder, a.meta(), b.meta())
+    for name, store in (("A", a), ("B", b)):
+        console.print(f"{name}: {origin(store.folder.name, store.meta())}", highlight=False, soft_wrap=True)
+    compared = comparison.compare(a.frame(), b.frame(), margin)
+    show(comparison.table(compared, (a.folder.name, b.folder.name), margin), console)
 
 
-def render_terminal(df: pd.DataFrame, meta: Mapping[str, Any], console: Console) -> None:
+def comparison_data(a: Store, b: Store, margin: float) -> dict[str, Any]:
+    """Run `b` against run `a` as plain data, for a program.
+
+    Raises:
+        LabError: their engines or clocks differ; says what can be compared.
+    """
+    from lab import comparison
+
+    comparison.check(a.folder, b.folder, a.meta(), b.meta())
+    return comparison.data((a.folder.name, a.frame()), (b.folder.name, b.frame()), margin)
+
+
+def origin(name: str, meta: Mapping[str, Any]) -> str:
+    """A run's name, engine, clock, kernel and processor in one line: two kernels may be what a comparison is about."""
+    engine, machine = meta.get("engine", {}), meta.get("machine", {})
+    clock = f"{engine.get('name')} engine, {engine.get('clock')} clock" if engine else ""
+    return ", ".join(text for text in (name, clock, machine.get("kernel", ""), machine.get("cpu", "")) if text)
+
+
+def render_terminal(df: pd.DataFrame, meta: Mapping[str, Any], console: Console, raw: Raw | None = None) -> None:
     """Print every table, each in as many pieces as the terminal's width asks for."""
-    from lab import tables
+    from lab import contents
 
-    built = tables.build(df, meta)
+    built = contents.build(df, meta, raw=raw)
     console.print(heading(df), style="bold", highlight=False)
     for table in built:
         show(table, console)
@@ -73,13 +109,14 @@ def heading(df: pd.DataFrame) -> str:
     engine, clock = analysis.one_clock(df)
     runs = ", ".join(sorted(set(df["run"].astype(str))))
     blocks = df.loc[df["outcome"] != "unsupported", "block"].nunique()
-    return f"run {runs}: {engine} engine, {clock} clock, {blocks} blocks"
+    return f"run {runs}: {analysis.clocked(engine, clock)}, {blocks} blocks"
 
 
 def show(table: Table, console: Console) -> None:
     """Print one table and its notes; notes alone where it has no columns."""
     console.print()
-    console.print(Text(table.title, style="bold"), soft_wrap=True)
+    where = f" [{table.where}]" if table.where else ""
+    console.print(Text(table.title, style="bold") + Text(where, style="dim"), soft_wrap=True)
     for number, columns in enumerate(pieces(table, console.width) if table.columns else ()):
         if number:
             console.print(Text(f"{table.title} (continued)", style="bold"), soft_wrap=True)
@@ -115,14 +152,33 @@ def pieces(table: Table, width: int) -> Iterator[list[int]]:
     yield group
 
 
-def write_html(df: pd.DataFrame, meta: Mapping[str, Any], out_dir: Path) -> Path:
+def write_summary(df: pd.DataFrame, out_dir: Path, raw: Raw | None = None) -> Path:
+    """Write `summary.csv`; a cell of several modes has a row for each, and no average of them."""
+    path = out_dir / SUMMARY
+    summary(df, raw).to_csv(path, index=False, float_format="%.10g")
+    return path
+
+
+def summary(df: pd.DataFrame, raw: Raw | None = None) -> pd.DataFrame:
+    """The summary of every metric; `raw_share` (share of raw cipher speed) of throughput where that is known."""
+    from lab import analysis, tables
+
+    found = analysis.summarise(df)
+    shares = [
+        raw.share(row.vpn, row.records, row.suite, row.median) if raw and row.metric == "throughput" else float("nan")
+        for row in tables.each(found)
+    ]
+    return found.assign(raw_share=shares)
+
+
+def write_html(df: pd.DataFrame, meta: Mapping[str, Any], out_dir: Path, raw: Raw | None = None) -> Path:
     """Write `report.html`, with the pictures inside, and each picture as a PNG beside it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from lab import plots, tables
+    from lab import contents, plots, tables
 
     pictures = []
-    for name, figure in plots.every(df, meta):
+    for name, figure in contents.pictures(df, meta):
         plots.save(figure, out_dir / f"{name}.png", "png")
         drawing = io.BytesIO()
         plots.save(figure, drawing, "svg")
@@ -130,7 +186,7 @@ def write_html(df: pd.DataFrame, meta: Mapping[str, Any], out_dir: Path) -> Path
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("report.html.j2").render(
         heading=heading(df),
-        tables=tables.build(df, meta, every_load=True),
+        tables=contents.build(df, meta, every_load=True, raw=raw),
         pictures=pictures,
         facts=tables.facts(meta),
     )
@@ -139,9 +195,9 @@ def write_html(df: pd.DataFrame, meta: Mapping[str, Any], out_dir: Path) -> Path
     return path
 
 
-def as_text(df: pd.DataFrame, meta: Mapping[str, Any]) -> str:
+def as_text(df: pd.DataFrame, meta: Mapping[str, Any], raw: Raw | None = None) -> str:
     """The summary of every metric and the outcome of every cell, as JSON; an interval that there is not is null."""
-    from lab import analysis
+    from lab import analysis, tables
 
     engine, clock = analysis.one_clock(df)
     return json.dumps(
@@ -150,8 +206,9 @@ def as_text(df: pd.DataFrame, meta: Mapping[str, Any]) -> str:
             "engine": engine,
             "clock": clock,
             "control": analysis.control_of(df, meta),
-            "summary": json.loads(analysis.summarise(df).to_json(orient="records", double_precision=10)),
-            "outcomes": json.loads(analysis.outcomes(df).to_json(orient="records")),
+            "raw_speeds": raw.run if raw else None,
+            "summary": tables.plain(summary(df, raw)),
+            "outcomes": tables.plain(analysis.outcomes(df)),
         },
         indent=1,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from docker.errors import DockerException
 from docker.models.containers import Container
@@ -27,6 +28,16 @@ from lab.tunnel import Tunnel, tunnel
 
 OUTCOMES: dict[type[LabError], str] = {Unsupported: "unsupported", InvalidSample: "invalid"}
 """The outcome of a sample by the error that ended it; any other error of the lab is a failure."""
+
+
+class Follow(Protocol):
+    """Whoever is told of each sample."""
+
+    def before(self, step: Step) -> None:
+        """A sample begins."""
+
+    def after(self, step: Step, sample: Mapping[str, Any]) -> None:
+        """A sample is on the disk."""
 
 
 @dataclass
@@ -55,25 +66,30 @@ class Run:
     store: Store
     measures: Mapping[str, Measure]
     options: Options
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held for the store and whoever follows: several runs may share both."""
 
-    def execute(
-        self, plan: Plan, before: Callable[[Step], None], after: Callable[[Step, dict[str, Any]], None]
-    ) -> None:
-        """Take every sample of `plan` that the store does not hold yet; `before` and `after` are told of each.
+    def note_unsupported(self, plan: Plan) -> None:
+        """Put down what the plan cannot run, once."""
+        done = {cell_of(sample) for sample in self.store.read() if sample["position"] < 0}
+        for cell, reason in plan.unsupported.items():
+            if cell not in done:
+                self.store.append(self._record(Step(0, -1, cell), {"outcome": "unsupported", "reason": reason}))
+
+    def execute(self, tunnels: Iterable[Sequence[Step]], seed: int, follow: Follow) -> None:
+        """Take every sample of `tunnels` that the store does not hold yet.
 
         Raises:
             LabError: the engine is gone, or the store cannot be written. What was measured is kept.
         """
         done = {(sample["block"], cell_of(sample)) for sample in self.store.read()}
-        for cell, reason in plan.unsupported.items():
-            if (0, cell) not in done:
-                self.store.append(self._record(Step(0, -1, cell), {"outcome": "unsupported", "reason": reason}))
-        todo = [step for step in plan.steps() if (step.block, step.cell) not in done]
-        for steps in plan.tunnels(todo):
-            for step, result in self.samples(steps, lambda step: offset(plan.seed, step), before):
+        for steps in tunnels:
+            todo = [step for step in steps if (step.block, step.cell) not in done]
+            for step, result in self.samples(todo, seed, follow.before):
                 sample = self._record(step, result)
-                self.store.append(sample)
-                after(step, sample)
+                with self.lock:
+                    self.store.append(sample)
+                    follow.after(step, sample)
 
     def _record(self, step: Step, result: Mapping[str, Any]) -> dict[str, Any]:
         engine = self.bed.engine
@@ -90,7 +106,7 @@ class Run:
         }
 
     def samples(
-        self, steps: Sequence[Step], offset: Callable[[Step], float], before: Callable[[Step], None]
+        self, steps: Sequence[Step], seed: int, before: Callable[[Step], None]
     ) -> Iterator[tuple[Step, dict[str, Any]]]:
         """One attempt at each of `steps`, in one tunnel; whatever goes wrong with it or the load is the outcome.
 
@@ -102,12 +118,12 @@ class Run:
             vpn, suite = self.catalog.vpns[step.cell.vpn], self.catalog.suites[step.cell.suite]
             try:
                 with watch.phase("whole"), tunnel(self.bed, self.meter, vpn, step.cell.variant, suite) as this:
-                    this.offset = offset(step)
+                    this.offset = offset(seed, step)
                     self._measure(this, step.cell, watch, result)
                     while todo:
                         yield step, result
                         step, result, watch = self._begin(todo, before)
-                        this.offset = offset(step)
+                        this.offset = offset(seed, step)
                         with watch.phase("whole"):
                             self._measure(this, step.cell, watch, result)
             except LabError as error:
@@ -126,7 +142,8 @@ class Run:
     def _begin(self, todo: deque[Step], before: Callable[[Step], None]) -> tuple[Step, dict[str, Any], Stopwatch]:
         """The next of `todo`, what will be known of it, and its stopwatch."""
         step, watch = todo.popleft(), Stopwatch()
-        before(step)
+        with self.lock:
+            before(step)
         return (
             step,
             {

@@ -43,10 +43,10 @@ def _rows(frame: pd.DataFrame, metric: str, unit: str, value: pd.Series[float]) 
     return defined
 
 
-def busy(df: pd.DataFrame) -> pd.Series[float]:
-    """Seconds that the machine was busy in each sample, by the columns of SAMPLE; no row where its ledger lacks."""
+def busy(df: pd.DataFrame) -> pd.DataFrame:
+    """Seconds (`busy`) that the machine was busy in each sample; none where its ledger is not there."""
     rows = measured(df, [f"cpu_{state}" for state in BUSY], end="machine")
-    return rows.groupby(SAMPLE)["value"].sum().rename("busy")
+    return rows.groupby(SAMPLE)["value"].sum().rename("busy").reset_index()
 
 
 def kernel_share(df: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def kernel_share(df: pd.DataFrame) -> pd.DataFrame:
     Absent where an end spent next to nothing (under 1 % of what the machine was busy): its records went through the
     kernel, which charges others, and a share of the daemon's own few ticks would say the contrary.
     """
-    wide = _wide(df, ["cpu_user", "cpu_system"]).join(busy(df), on=SAMPLE)
+    wide = _wide(df, ["cpu_user", "cpu_system"]).merge(busy(df), on=SAMPLE, how="left")
     spent = wide["cpu_user"] + wide["cpu_system"]
     share = (wide["cpu_system"] / spent).where(~(spent < NEGLIGIBLE * wide["busy"]))
     return _rows(wide, "kernel_share", "fraction", share)
@@ -71,8 +71,8 @@ def of_load(df: pd.DataFrame, metrics: Sequence[str] = ("cpu_user", "cpu_system"
 
 def per_payload(df: pd.DataFrame, metrics: Sequence[str], size: float = GIGABYTE) -> pd.DataFrame:
     """`metrics` per `size` bytes of payload carried (a GB is 10^9 bytes), under the same names."""
-    payload = measured(df, "payload").groupby(SAMPLE)["value"].first().rename("payload")
-    rows = measured(df, metrics).join(payload, on=SAMPLE, how="inner")
+    payload = measured(df, "payload").groupby(SAMPLE)["value"].first().rename("payload").reset_index()
+    rows = measured(df, metrics).merge(payload, on=SAMPLE, how="inner")
     per = {1e9: "GB", 1e6: "MB"}.get(size, f"{size:g} B")
     value = rows["value"] / (rows["payload"] / size)
     scaled = rows.assign(value=value, unit=rows["unit"] + f"/{per}")

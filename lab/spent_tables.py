@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 MACHINE = ("user", "system", "softirq", "kernel_threads")
 ELSEWHERE = (
-    "its processes took less than 1 % of the time that the machine was busy: the kernel did the work, and charged it to "
-    "softirq, to kernel threads, and as system time to whoever sent, received or was interrupted, which is mostly the "
-    "load's own processes; a share of the daemon's own time would say nothing of it"
+    "its processes took less than 1 % of the time that the machine was busy: the kernel did the work, and charged it "
+    "to softirq, to kernel threads, and as system time to whoever sent, received or was interrupted, which is mostly "
+    "the load's own processes; a share of the daemon's own time would say nothing of it"
 )
 KEYS = ["vpn/variant", "suite", "records in"]
 
@@ -56,8 +56,8 @@ def cpu_time(df: pd.DataFrame, load: Load) -> Table:
     columns = [*KEYS, *(name for end in VPN_ENDS for name in (f"{end}: kernel / user", f"{end}: kernel share"))]
     columns += ["load: kernel / user", "machine: user / system / softirq / kernel threads", "n"]
     title = (
-        f"Kernel and user time of the VPN's processes and of the machine, CPU {of_clock('s/GB', clock)}, {named(load)}: "
-        f"medians, {spread_name(clock)} of the share"
+        f"Kernel and user time of the VPN's processes and of the machine, CPU {of_clock('s/GB', clock)}, "
+        f"{named(load)}: medians, {spread_name(clock)} of the share"
     )
     said = ["machine: all of it, the ends and the load included; kernel threads are part of system and softirq"]
     said += [*spread_note(clock), *notes.lines()]
@@ -122,8 +122,7 @@ def cost(df: pd.DataFrame, load: Load) -> Table:
     columns = [*KEYS, *places, f"{spread_name(clock)} (machine)", "n"]
     notes = [
         "rest: the machine's time less that of the VPN's processes: the kernel's own work and the load generators",
-        "data paths in user space and in the kernel are compared by `machine`: no process is charged for a VPN that is "
-        "in the kernel",
+        "data paths in user space and in the kernel compare by `machine`: no process is charged for a kernel's VPN",
         *spread_note(clock),
     ]
     title = f"Cost, CPU {of_clock('s/GB', clock)}, {named(load)}: medians"
@@ -137,7 +136,8 @@ def closure(df: pd.DataFrame, meta: Mapping[str, Any]) -> list[str]:
     if checked.empty:
         return []
     worst = checked["gap"].abs().max()
-    return [
+    line = (
         f"CPU ledger: the machine's states sum to wall time × {processors} processors and hold the ends' time in "
         f"{int(checked['closes'].sum())} of {len(checked)} samples (tolerance 2 %, largest gap {percent(worst)})"
-    ]
+    )
+    return [line]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from lab import analysis, modes
 from lab.inference import CONFIDENCE, MIN_SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 INTERVAL = f"{CONFIDENCE * 100:.0f} % interval"
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -110,11 +111,12 @@ def spread_note(clock: str) -> list[str]:
     """How to read spread and modes on the instruction clock; nothing on the wall clock."""
     if clock != modes.EXACT:
         return []
-    return [
+    said = (
         f"{RANGE}: the spread that the seeded perturbation caused; the clock has no noise, so there is no interval. "
         f"a (n=2) | b (n=1): modes, more than {modes.GAP * 100:.0f} % apart, each agreeing within "
         f"{modes.AGREE * 100:.0f} %; told apart from {modes.MIN_SAMPLES} samples on, and never averaged"
-    ]
+    )
+    return [said]
 
 
 def interval(row: Any, show: Callable[[float], str] = figure) -> str:

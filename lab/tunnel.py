@@ -86,7 +86,8 @@ class Tunnel:
         if result.status == UNSUPPORTED:
             raise Unsupported(result.complaint)
         if result.status in (124, 137):
-            raise LabError(f"the {end} was not up after {UP_LIMIT:g} s: {result.complaint}")
+            limit = UP_LIMIT * self.bed.engine.patience
+            raise LabError(f"the {end} was not up after {limit:g} s: {result.complaint}")
         if result.status:
             raise LabError(f"the {end} did not come up: {result.complaint}")
         _, before, after = result.stdout.splitlines()[-1].split()

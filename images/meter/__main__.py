@@ -4,8 +4,9 @@
     count NAMESPACE...       begin to count the system calls made in these process namespaces (syscalls.py)
     counts                   end it; the calls by name, by namespace
 
-Questions come by the pipe /gate/ask, answers go by /gate/answer: whoever runs a load asks from beside it, so that nothing
-outside the machine is waited for between a reading and the load. A question given as arguments is answered at once.
+Questions come by the pipe /gate/ask, answers go by /gate/answer: whoever runs a load asks from beside it, so that
+nothing outside the machine is waited for between a reading and the load. A question given as arguments is answered at
+once.
 """
 
 import json

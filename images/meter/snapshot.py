@@ -8,7 +8,8 @@ Read from the host's /proc (this container shares its process namespace) and con
     interfaces          bytes and packets received and sent by each interface of its network namespace
     pids                its processes
 
-and of the machine: the seconds that each kernel thread alive has run, by its number (those under a millisecond left out).
+and of the machine: the seconds that each kernel thread alive has run, by its number (those under a millisecond left
+out).
 """
 
 import os
@@ -61,7 +62,8 @@ def interfaces(process):
     for line in read(process / "net/dev").splitlines()[2:]:
         name, _, counters = line.partition(":")
         fields = [int(field) for field in counters.split()]
-        table[name.strip()] = dict(rx_bytes=fields[0], rx_packets=fields[1], tx_bytes=fields[8], tx_packets=fields[9])
+        keys = ("rx_bytes", "rx_packets", "tx_bytes", "tx_packets")
+        table[name.strip()] = dict(zip(keys, (fields[place] for place in (0, 1, 8, 9)), strict=True))
     return table
 
 

@@ -63,3 +63,65 @@ def ledger(vpn: str, suite: str, block: int, **other: Any) -> list[dict[str, Any
         row(vpn, suite, block, value, metric=metric, unit=unit, end=end, **common)
         for metric, unit, end, value in figures
     ]
+
+
+def one(df: pd.DataFrame) -> dict[Any, Any]:
+    assert len(df) == 1
+    return df.to_dict("records")[0]
+
+
+def by(df: pd.DataFrame, column: str) -> dict[Any, dict[Any, Any]]:
+    """The rows of a frame by the value of one column."""
+    return {record[column]: record for record in df.to_dict("records")}
+
+
+VM: dict[str, Any] = {"engine": "vm", "clock": "instructions"}
+"""What samples of the instruction clock have."""
+
+
+def kernel_vpn(vpn: str, suite: str, block: int, **other: Any) -> list[dict[str, Any]]:
+    """As `ledger`, of a VPN whose records the kernel processes: its daemon hardly runs; load and softirq do."""
+    spent = {
+        ("cpu_user", "server"): 0.001, ("cpu_system", "server"): 0.002, ("cost", "server"): 3.0,
+        ("cpu_user", "client"): 0.0, ("cpu_system", "client"): 0.0, ("cost", "client"): 0.0,
+        ("cpu_system", "client-load"): 0.9, ("cpu_softirq", "machine"): 0.8, ("cost", "machine"): 2600.0,
+    }  # fmt: skip
+    rows = ledger(vpn, suite, block, **{"records": "kernel", **other})
+    return [entry | {"value": spent.get((entry["metric"], entry["end"]), entry["value"])} for entry in rows]
+
+
+def by_packet(vpn: str, fixed: float, by_byte: float, suite: str = "x", **other: Any) -> list[dict[str, Any]]:
+    """Instructions by packet of three sizes in three blocks, a third of them in user space."""
+    rows = []
+    for size in (64, 512, 1400):
+        whole = fixed + by_byte * size
+        for part, value in {"": whole, "_user": whole / 3, "_kernel": whole * 2 / 3}.items():
+            figure = {"metric": f"instructions_per_packet{part}", "unit": "instructions", "end": "machine"}
+            common = {"measure": "cost", "conditions": f"direction=up size={size}", **figure, **other}
+            rows += cell(vpn, suite, [value] * 3, **common)
+    return rows
+
+
+def whole_matrix(clock: dict[str, Any] = VM) -> pd.DataFrame:
+    """Every data path and 38 suites, as many as the real matrix has, three blocks each; one cell in two modes."""
+    paths = [
+        ("alpha", "dtls", "user", 14), ("alpha", "tls", "user", 14), ("alpha", "tls13", "user", 4),
+        ("alpha", "tls-kernel", "kernel", 5), ("alpha", "tls13-kernel", "kernel", 4),
+        ("alpha", "tls-kernel-tx", "kernel-tx", 5), ("alpha", "dtls-vhost", "user", 14),
+        ("alpha", "tls-vhost", "user", 14), ("beta", "esp", "kernel", 24), ("beta", "esp-in-udp", "kernel", 24),
+        ("gamma", "udp", "user", 35), ("gamma", "tcp", "user", 35), ("gamma", "udp-kernel", "kernel", 4),
+        ("gamma", "tcp-kernel", "kernel", 4), ("delta", "udp", "kernel", 1),
+    ]  # fmt: skip
+    rows = []
+    for number, (vpn, variant, records, suites) in enumerate(paths):
+        for suite in range(suites):
+            speed = 60 + 18 * number + 400 / (suite + 1)
+            values = [speed, speed * 1.01, speed * 0.99]
+            if (variant, suite) == ("udp", 0) and vpn == "gamma":
+                values = [speed, speed * 1.01, speed * 0.7]
+            common: dict[str, Any] = {"variant": variant, "records": records, **clock}
+            rows += cell(vpn, f"suite-{suite:02d}", values, bottleneck="cpu:machine", **common)
+            taken = kernel_vpn if records == "kernel" else ledger
+            for block in range(3):
+                rows += taken(vpn, f"suite-{suite:02d}", block, **common)
+    return frame(rows + control([13000, 13100, 13050], **clock))

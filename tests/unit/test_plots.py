@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from frames import UP, cell, control, frame, ledger, missing
+import pytest
+from frames import UP, VM, cell, control, frame, ledger, missing, whole_matrix
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from lab import plots
+from lab import contents, plots, speed_plots, spent_plots
 
 META: dict[str, Any] = {"controls": ["plain"]}
 LOAD = ("throughput", UP)
@@ -21,7 +22,12 @@ def words(figure: Figure) -> str:
     """Every text of a figure."""
     found = [text.get_text() for text in figure.texts]
     for axes in figure.axes:
-        found += [axes.get_xlabel(), axes.get_title(), *(tick.get_text() for tick in axes.get_yticklabels())]
+        found += [
+            axes.get_xlabel(),
+            axes.get_ylabel(),
+            axes.get_title(),
+            *(tick.get_text() for tick in axes.get_yticklabels()),
+        ]
     for legend in figure.legends:
         found += [text.get_text() for text in legend.get_texts()]
     return "\n".join([figure.get_suptitle(), *found])
@@ -42,31 +48,38 @@ def a_run() -> pd.DataFrame:
 
 class TestThroughput:
     def test_says_unit_n_engine_clock_and_run(self) -> None:
-        said = words(plots.throughput(a_run(), META, LOAD))
-        for text in (UP, "run r1", "host engine, wall clock", "n 3–4", "Mbit/s", "control plain: 10000 Mbit/s"):
+        said = words(speed_plots.throughput(a_run(), META, LOAD))
+        for text in (
+            UP,
+            "run r1",
+            "host engine, wall clock",
+            "n 3–4",
+            "Mbit/s",
+            "control plain: 10000 Mbit/s of wall-clock time",
+        ):
             assert text in said
 
     def test_best_suite_on_top_and_each_median_drawn(self) -> None:
-        (axes,) = plots.throughput(a_run(), META, LOAD).axes
+        (axes,) = speed_plots.throughput(a_run(), META, LOAD).axes
         assert [tick.get_text() for tick in axes.get_yticklabels()] == ["slow", "fast"]
         medians = {line.get_label(): list(line.get_xdata()) for line in axes.lines}  # type: ignore[arg-type]
         assert medians == {"alpha/udp": [505, 51], "beta/udp": [305.5]}
 
     def test_every_sample_is_a_dot(self) -> None:
-        (axes,) = plots.throughput(a_run(), META, LOAD).axes
+        (axes,) = speed_plots.throughput(a_run(), META, LOAD).axes
         dots = [len(group.get_offsets()) for group in axes.collections if isinstance(group, PathCollection)]  # type: ignore[arg-type]
         assert dots == [6, 4]
 
     def test_axis_is_linear_from_zero_unless_the_spread_is_wide(self) -> None:
-        (axes,) = plots.throughput(a_run(), META, LOAD).axes
+        (axes,) = speed_plots.throughput(a_run(), META, LOAD).axes
         assert (axes.get_xscale(), axes.get_xlim()[0]) == ("linear", 0)
         wide = frame(cell("alpha", "slow", [5, 6, 7]) + cell("alpha", "fast", [500, 510, 505]))
-        (axes,) = plots.throughput(wide, META, LOAD).axes
+        (axes,) = speed_plots.throughput(wide, META, LOAD).axes
         assert axes.get_xscale() == "log"
         assert "(log scale)" in axes.get_xlabel()
 
     def test_series_differ_in_colour_and_in_marker(self) -> None:
-        looks = [plots._look(index) for index in range(9)]
+        looks = [plots.look(index) for index in range(9)]
         assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == 9
 
 
@@ -75,33 +88,118 @@ class TestStacks:
         return [[round(bar.get_width(), 3) for bar in axes.patches] for axes in figure.axes]  # type: ignore[attr-defined]
 
     def test_kernel_and_user_seconds_at_each_end(self) -> None:
-        figure = plots.cpu_split(a_run(), META, ("transfer", "size=1000000"))
-        assert self.widths(figure) == [[750, 250], [300, 300]]
-        assert [axes.get_title() for axes in figure.axes] == ["server", "client"]
-        assert "CPU s/GB" in words(figure)
+        figure = spent_plots.cpu_split(a_run(), META, ("transfer", "size=1000000"))
+        assert self.widths(figure) == [[750, 250], [300, 300], [1100, 700, 200]]
+        assert [axes.get_title() for axes in figure.axes] == [
+            "server: its processes", "client: its processes", "whole machine"
+        ]  # fmt: skip
+        assert "CPU s/GB\nof wall-clock time" in words(figure)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kernel", "user", "softirq"]
 
     def test_switches(self) -> None:
-        assert self.widths(plots.switches(a_run(), META, ("transfer", "size=1000000"))) == [[300, 7], []]
+        assert self.widths(spent_plots.switches(a_run(), META, ("transfer", "size=1000000"))) == [[300, 7], []]
 
     def test_cost_is_stacked_to_the_whole_machine(self) -> None:
-        figure = plots.cost(a_run(), META, ("transfer", "size=1000000"))
+        figure = spent_plots.cost(a_run(), META, ("transfer", "size=1000000"))
         assert self.widths(figure) == [[1000, 600, 400]]
         (axes,) = figure.axes
         assert [bar.get_x() for bar in axes.patches] == [0, 1000, 1600]  # type: ignore[attr-defined]
         assert "rest of the machine" in words(figure)
 
     def test_bars_stand_under_their_series(self) -> None:
-        figure = plots.cost(a_run(), META, ("transfer", "size=1000000"))
-        assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["alpha/udp", "fast"]
+        figure = spent_plots.cost(a_run(), META, ("transfer", "size=1000000"))
+        assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["alpha/udp · user space", "fast"]
 
 
-def test_save_all(tmp_path: Path) -> None:
-    paths = plots.save_all(a_run(), META, tmp_path)
-    assert [path.name for path in paths] == [
-        "throughput-direction-up-streams-1.png", "cpu-split.png", "switches.png", "cost.png"
-    ]  # fmt: skip
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+class TestRecords:
+    def test_a_symbol_says_where_records_are_processed(self) -> None:
+        rows = cell("a", "x", [5, 6, 7]) + cell("a", "x", [8, 9, 9], variant="udp-kernel", records="kernel")
+        rows += cell("a", "x", [3, 3, 3], variant="tls-kernel-tx", records="kernel-tx")
+        figure = speed_plots.throughput(frame(rows), {}, LOAD)
+        lines = {str(line.get_label()): line for line in figure.axes[0].lines}
+        faces = {name: (line.get_fillstyle(), line.get_markerfacecolor() == "white") for name, line in lines.items()}
+        assert faces == {
+            "a/udp": ("full", False), "a/udp-kernel": ("full", True), "a/tls-kernel-tx": ("left", False)
+        }  # fmt: skip
+        assert plots.FILLED in words(figure)
+
+    def test_nothing_is_said_where_all_are_alike(self) -> None:
+        assert plots.FILLED not in words(speed_plots.throughput(a_run(), META, LOAD))
+
+    def test_many_series_have_looks_of_their_own(self) -> None:
+        looks = [plots.look(index) for index in range(81)]
+        assert len({(look["color"], look["marker"]) for look in looks}) == 81
 
 
-def test_nothing_measured_draws_nothing(tmp_path: Path) -> None:
-    assert plots.save_all(frame([missing("a", "x", "unsupported", "no")]), META, tmp_path) == []
+class TestModes:
+    def test_each_mode_is_a_mark_with_its_n(self) -> None:
+        figure = speed_plots.throughput(frame(cell("a", "x", [162, 117, 163], **VM)), {}, LOAD)
+        (line,) = figure.axes[0].lines
+        assert list(line.get_xdata()) == [162.5, 117]  # type: ignore[arg-type]
+        assert [text.get_text() for text in figure.axes[0].texts] == ["n=2", "n=1"]
+        assert "a symbol with its n for each mode" in words(figure)
+        assert "n 3" in words(figure)
+
+    def test_each_mode_is_a_bar(self) -> None:
+        rows = []
+        for block, factor in enumerate((1.0, 2.0, 1.0)):
+            for entry in ledger("a", "x", block, **VM):
+                changed = entry["metric"] == "throughput" or entry["metric"] == "cost"
+                rows.append(entry | {"value": entry["value"] * (factor if changed else 1)})
+        figure = spent_plots.cost(frame(rows), {}, ("transfer", "size=1000000"))
+        assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
+            "a/udp · user space", "x (mode of n=2)", "x (mode of n=1)"
+        ]  # fmt: skip
+        assert [round(bar.get_width()) for bar in figure.axes[0].patches][:2] == [1000, 2000]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def matrix() -> dict[str, Figure]:
+    """The pictures of a whole matrix."""
+    return dict(contents.pictures(whole_matrix(), META))
+
+
+class TestWholeMatrix:
+    name = "throughput-direction-up-streams-1"
+
+    def test_an_overview_and_a_picture_for_each_vpn(self, matrix: dict[str, Figure]) -> None:
+        names = [name for name in matrix if name.startswith("throughput")]
+        assert names == [self.name, *(f"{self.name}-{vpn}" for vpn in ("alpha", "beta", "delta", "gamma"))]
+        of_vpn = matrix[f"{self.name}-gamma"].axes[0]
+        assert len(of_vpn.get_yticklabels()) == 35
+        assert len(of_vpn.lines) == 4
+
+    def test_the_overview_has_the_best_of_each_vpn(self, matrix: dict[str, Figure]) -> None:
+        (axes,) = matrix[self.name].axes
+        assert len(axes.get_yticklabels()) == speed_plots.OVERVIEW
+        lines = {str(line.get_label()): line for line in axes.lines}
+        assert list(lines) == [
+            "alpha (tls13-kernel, tls-kernel)", "alpha (tls-kernel-tx)", "alpha (tls-vhost)", "beta (esp-in-udp)",
+            "delta (udp)", "gamma (tcp)", "gamma (tcp-kernel)",
+        ]  # fmt: skip
+        assert "the 12 of 35 ciphersuites" in words(matrix[self.name])
+
+    @pytest.mark.parametrize("name", ["cpu-split", "switches", "cost"])
+    def test_bars_are_those_of_the_suites_that_most_have(self, matrix: dict[str, Figure], name: str) -> None:
+        ticks = [tick.get_text() for tick in matrix[name].axes[0].get_yticklabels()]
+        assert len(ticks) <= spent_plots.MANY
+        series = [text for text in ticks if "·" in text]
+        assert len(series) == 15
+        assert "beta/esp · kernel" in series
+        assert set(ticks) - set(series) <= {f"suite-{number:02d}" for number in range(8)}
+        assert "that most series have" in words(matrix[name])
+
+    def test_each_fits_a_screen_or_two(self, matrix: dict[str, Figure]) -> None:
+        for figure in matrix.values():
+            assert figure.get_figheight() < 25
+
+
+def test_pictures_are_named_and_saved(tmp_path: Path) -> None:
+    found = dict(contents.pictures(a_run(), META))
+    assert list(found) == ["throughput-direction-up-streams-1", "cpu-split", "switches", "cost"]
+    plots.save(found["cost"], tmp_path / "cost.png", "png")
+    assert (tmp_path / "cost.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_measured_draws_nothing() -> None:
+    assert list(contents.pictures(frame([missing("a", "x", "unsupported", "no")]), META)) == []

@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from frames import UP, cell, control, frame, ledger, missing
+from frames import UP, VM, cell, control, frame, ledger, missing
 from rich.console import Console
 
-from lab import report, tables
+from lab import contents, report, speed_tables, tables
 from lab.errors import LabError
 from lab.store import Store
 
@@ -39,7 +39,7 @@ def a_run() -> pd.DataFrame:
 
 
 def table(name: str, **other: Any) -> tables.Table:
-    (found,) = [each for each in tables.build(a_run(), META, **other) if each.name.startswith(name)]
+    (found,) = [each for each in contents.build(a_run(), META, **other) if each.name.startswith(name)]
     return found
 
 
@@ -71,7 +71,7 @@ class TestMatrix:
 
     def test_a_cell_that_failed_once_says_so_beside_its_median(self) -> None:
         df = frame([*cell("alpha", "x", [5, 6, 7]), missing("alpha", "x", "failed", "killed", position=1)])
-        found = tables.matrix(df, ("throughput", UP), None)
+        found = speed_tables.matrix(df, ("throughput", UP), None)
         assert texts(found) == [["x", "6.00\n5.00–7.00 n3\n1 failed¹"]]
         assert found.notes == ["¹ killed"]
 
@@ -83,18 +83,24 @@ class TestTables:
         assert [row[:3] for row in rows] == [
             ["1", "alpha/udp", "null"], ["1", "alpha/udp", "aes-128"], ["1", "beta/udp", "aes-128"]
         ]  # fmt: skip
+        assert [row[3] for row in rows] == ["user space"] * 3
         assert rows[1][4:] == ["500", "495–510", "5", "5.0 % (5.0–5.1 %)"]
 
     def test_kernel_and_user_seconds_per_gigabyte(self) -> None:
         assert texts(table("cpu")) == [
-            ["alpha/udp", "aes-128", "750 / 250", "75.0 % (75.0–75.0 %)", "300 / 300", "50.0 % (50.0–50.0 %)", "3"]
-        ]
+            ["alpha/udp", "aes-128", "user space", "750 / 250", "75.0 % (75.0–75.0 %)", "300 / 300",
+             "50.0 % (50.0–50.0 %)", "100 / 100", "700 / 1100 / 200 / 100", "3"]
+        ]  # fmt: skip
 
     def test_switches_and_calls_per_megabyte(self) -> None:
-        assert texts(table("switches")) == [["alpha/udp", "aes-128", "300 / 7.00", "750 / 740", "– / –", "– / –", "3"]]
+        assert texts(table("switches")) == [
+            ["alpha/udp", "aes-128", "user space", "300 / 7.00", "750 / 740", "– / –", "– / –", "3"]
+        ]
 
     def test_cost_by_place(self) -> None:
-        assert texts(table("cost")) == [["alpha/udp", "aes-128", "1000", "600", "400", "2000", "2000–2000", "3"]]
+        assert texts(table("cost")) == [
+            ["alpha/udp", "aes-128", "user space", "1000", "600", "400", "2000", "2000–2000", "3"]
+        ]
 
     def test_overview_counts_all_and_checks_the_ledger(self) -> None:
         found = table("samples")
@@ -105,20 +111,22 @@ class TestTables:
         assert "in 3 of 3 samples" in found.notes[-1]
 
     def test_latency_and_handshake_when_measured(self) -> None:
-        assert not [each for each in tables.build(a_run(), META) if each.name in ("latency", "handshake")]
+        assert not [each for each in contents.build(a_run(), META) if each.name in ("latency", "handshake")]
         rtt = {"measure": "latency", "conditions": "load=none", "unit": "ms", "end": "client"}
         rows = [
             *cell("a", "x", [1, 2, 3], **rtt, metric="rtt_p50"), *cell("a", "x", [9, 9, 9], **rtt, metric="rtt_p99"),
             *cell("a", "x", [0.2, 0.3, 0.25], measure="handshake", metric="handshake", end="client", conditions=""),
         ]  # fmt: skip
-        found = {each.name: texts(each) for each in tables.build(frame(rows), {})}
-        assert found["latency"] == [["a/udp", "x", "load=none", "2.00 (1.00–3.00)", "–", "9.00 (9.00–9.00)", "–", "3"]]
-        assert found["handshake"] == [["a/udp", "x", "0.250", "0.200–0.300", "3"]]
+        found = {each.name: texts(each) for each in contents.build(frame(rows), {})}
+        assert found["latency"] == [
+            ["a/udp", "x", "user space", "load=none", "2.00 (1.00–3.00)", "–", "9.00 (9.00–9.00)", "–", "3"]
+        ]
+        assert found["handshake"] == [["a/udp", "x", "user space", "0.250", "0.200–0.300", "3"]]
 
     def test_clocks_are_never_in_one_report(self) -> None:
         df = frame(cell("a", "x", [1, 2, 3]) + cell("a", "x", [1, 2, 3], clock="instructions"))
         with pytest.raises(LabError, match="one engine and clock"):
-            tables.build(df, META)
+            contents.build(df, META)
 
     @pytest.mark.parametrize(
         ("value", "text"),
@@ -145,7 +153,7 @@ class TestTerminal:
     def test_says_what_it_shows(self) -> None:
         shown = terminal()
         assert shown.startswith("run r1: host engine, wall clock, 5 blocks\n")
-        assert "Throughput by ciphersuite, Mbit/s (direction=up streams=1)" in shown
+        assert "Throughput by ciphersuite, Mbit/s of wall-clock time (direction=up streams=1)" in shown
         assert "cleartext on the wire" in shown
 
     def test_wide_tables_are_cut_into_pieces_that_fit(self) -> None:
@@ -158,8 +166,8 @@ class TestTerminal:
 
     def test_every_piece_names_its_rows(self) -> None:
         found = table("cpu")
-        assert list(report.pieces(found, 50)) == [[0, 1, 2], [0, 1, 3], [0, 1, 4], [0, 1, 5, 6]]
-        assert list(report.pieces(found, 500)) == [list(range(7))]
+        assert list(report.pieces(found, 70))[:2] == [[0, 1, 2, 3], [0, 1, 2, 4]]
+        assert list(report.pieces(found, 500)) == [list(range(10))]
 
 
 class TestFiles:
@@ -188,6 +196,15 @@ class TestFiles:
         assert (null["median"], null["low"]) == (605, None)
         assert {each["outcome"] for each in found["outcomes"]} == {"ok", "unsupported", "failed", "invalid"}
 
+    def test_the_summary_has_a_row_for_each_mode(self, tmp_path: Path) -> None:
+        path = report.write_summary(frame(cell("a", "x", [117, 162, 163], **VM)), tmp_path)
+        lines = path.read_text().splitlines()
+        assert len(lines) == 3
+        assert (
+            "vm,instructions,a,udp,user,x,throughput,direction=up streams=1,throughput,Mbit/s,server,1,2,2,162.5"
+            in lines[1]
+        )
+
     def test_importing_it_is_cheap(self) -> None:
         script = (
             "import sys, lab.report, lab.thesis; "
@@ -215,7 +232,7 @@ class TestStore:
         store, out = self.store(tmp_path / "r", [1, 2, 3]), io.StringIO()
         report.write(store, Console(file=out, width=100))
         made = sorted(path.name for path in store.folder.iterdir())
-        assert made == ["meta.json", "report.html", "results.csv", "samples.jsonl",
+        assert made == ["meta.json", "report.html", "results.csv", "samples.jsonl", "summary.csv",
                         "throughput-direction-up-streams-1.png"]  # fmt: skip
         assert "report.html" in out.getvalue()
 
@@ -233,7 +250,16 @@ class TestStore:
         a = self.store(tmp_path / "one", [100, 101, 99])
         b = self.store(tmp_path / "two", [50, 51, 49])
         out = io.StringIO()
+        for store in (a, b):
+            platform = {
+                "engine": {"name": "vm", "clock": "wall"},
+                "machine": {"kernel": "Linux 7.3", "cpu": "Some CPU"},
+            }
+            store.write_meta(store.meta() | platform)
         report.show_comparison(a, b, 0.05, Console(file=out, width=200))
         assert "lower" in out.getvalue()
+        assert "B: two, vm engine, wall clock, Linux 7.3, Some CPU\n" in out.getvalue()
         assert "A: one" in out.getvalue()
         assert "0.500" in out.getvalue()
+        told = report.comparison_data(a, b, 0.05)
+        assert [(each["verdict"], each["ratio"]) for each in told["cells"]] == [("lower", 0.5)]

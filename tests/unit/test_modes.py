@@ -1,0 +1,161 @@
+"""Modes of cells on the instruction clock: told apart, never averaged, and only where there are any."""
+# ruff: noqa: RUF001 - en dashes are what the tables show
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from frames import UP, VM, by, cell, control, frame, ledger, missing, one, row
+
+from lab import analysis, modes, ranking, speed_tables, spent, tables
+
+SEEN = [117.8, 115.4, 161.8, 162.9]
+"""Four runs of one cell, with nothing changed but addresses."""
+
+
+class TestSplit:
+    @pytest.mark.parametrize(
+        ("values", "found"),
+        [
+            (SEEN, [2, 2, 1, 1]),  # as many of each: the greater first
+            ([117, 162, 115], [1, 2, 1]),
+            ([162, 117, 162.5], [1, 2, 1]),
+            ([100, 200, 300, 100, 200, 100], [1, 2, 3, 1, 2, 1]),
+            ([303.0, 294.7, 300.0], [1, 1, 1]),  # 2.8 % apart: one mode
+            ([100, 104, 100], [1, 1, 1]),  # a difference under 5 % is none
+            ([100, 106, 100], [1, 2, 1]),
+            ([100, 150, 200], [1, 1, 1]),  # all different: a spread, in which nothing was seen twice
+            ([100, 104, 108, 200], [1, 1, 1, 1]),  # what drifts by 8 % is no mode
+            ([117, 162], [1, 1]),  # of two nobody knows
+            ([], []),
+            ([0, 0, 5], [1, 1, 1]),
+            ([1, 1, float("nan")], [1, 1, 1]),
+        ],
+    )
+    def test_values(self, values: list[float], found: list[int]) -> None:
+        assert modes.split(values) == found
+
+    def test_order_of_samples_does_not_matter(self) -> None:
+        assert modes.split(SEEN[::-1]) == [1, 1, 2, 2]
+
+
+class TestSummary:
+    def test_a_row_for_each_mode_and_no_average(self) -> None:
+        found = analysis.summarise(frame(cell("a", "x", [117, 162, 163], **VM)))
+        assert found[["mode", "modes", "n", "median"]].to_numpy().tolist() == [[1, 2, 2, 162.5], [2, 2, 1, 117]]
+
+    def test_the_wall_clock_has_noise_and_no_modes(self) -> None:
+        found = one(analysis.summarise(frame(cell("a", "x", [117, 162, 163]))))
+        assert (found["modes"], found["n"], found["median"]) == (1, 3, 162)
+
+    def test_spread_is_from_least_to_greatest(self) -> None:
+        # The bootstrap's interval of these is narrower.
+        values = [100, 100.5, 101, 101.5, 102, 102.5, 103]
+        exact = one(analysis.summarise(frame(cell("a", "x", values, **VM))))
+        noisy = one(analysis.summarise(frame(cell("a", "x", values))))
+        assert (exact["low"], exact["high"]) == (100, 103)
+        assert noisy["low"] > 100
+        assert noisy["high"] < 103
+
+    @pytest.mark.parametrize(("values", "spread"), [([100.0, 101.0], (100, 101)), ([100.0], (np.nan, np.nan))])
+    def test_two_samples_have_a_spread_and_one_has_none(self, values: list[float], spread: tuple[float, float]) -> None:
+        found = one(analysis.summarise(frame(cell("a", "x", values, **VM))))
+        assert (found["low"], found["high"]) == pytest.approx(spread, nan_ok=True)
+
+    def test_a_sample_s_figures_share_its_mode(self) -> None:
+        """Context switches of 300, 310, 290 would be one mode; they are those of two different things."""
+        rows = []
+        for block, (speed, switches) in enumerate([(117, 300), (162, 310), (162, 290)]):
+            for entry in ledger("a", "x", block, **VM):
+                value = {"throughput": speed, "context_switches_voluntary": switches}.get(
+                    entry["metric"], entry["value"]
+                )
+                rows.append(entry | {"value": value})
+        found = spent.per_payload(frame(rows), ["context_switches_voluntary"], 1e6)
+        assert analysis.summarise(found)[["mode", "n", "median"]].to_numpy().tolist() == [[1, 2, 300], [2, 1, 300]]
+        shares = analysis.summarise(spent.kernel_share(frame(rows)))
+        assert set(shares["modes"]) == {2}
+
+    def test_ticks_are_no_modes(self) -> None:
+        rows = [
+            entry | {"value": 0.01 * (1 + block // 2) if entry["metric"] == "cpu_softirq" else entry["value"]}
+            for block in range(3)
+            for entry in ledger("a", "x", block, **VM)
+        ]
+        assert set(analysis.summarise(frame(rows))["modes"]) == {1}
+
+
+def mixed() -> list[dict[str, Any]]:
+    return [
+        *cell("a", "x", [162, 117, 163], **VM), *cell("b", "x", [150, 151, 150.5], **VM),
+        *cell("c", "x", [110, 110.2, 110.1], **VM), *cell("d", "x", [111, 111.2, 111.1], **VM),
+    ]  # fmt: skip
+
+
+class TestRanks:
+    def test_all_of_a_cell_must_lie_below(self) -> None:
+        found = ranking.pairwise(frame(mixed())).assign(
+            pair=lambda df: [f"{a[0]}{b[0]}" for a, b in zip(df["a"], df["b"], strict=True)]
+        )
+        pairs = by(found, "pair")
+        verdicts = {pair: row["verdict"] for pair, row in pairs.items()}
+        assert verdicts == {
+            "ab": "undecided", "ac": "higher", "ad": "higher", "bc": "higher", "bd": "higher", "cd": "tie"
+        }  # fmt: skip
+        assert np.isnan(pairs["ab"]["ratio"])
+        assert (pairs["bc"]["low"], pairs["bc"]["high"]) == pytest.approx((150 / 110.2, 151 / 110))
+
+    def test_a_cell_of_two_modes_has_one_place_and_two_rows(self) -> None:
+        found = ranking.tiers(frame(mixed()))
+        assert found[["vpn", "mode", "tier"]].to_numpy().tolist() == [
+            ["a", 1, 1], ["a", 2, 1], ["b", 1, 1], ["d", 1, 2], ["c", 1, 2]
+        ]  # fmt: skip
+
+    def test_two_samples_decide_nothing(self) -> None:
+        rows = cell("a", "x", [100, 100], **VM) + cell("b", "x", [10, 10], **VM)
+        assert ranking.pairwise(frame(rows))["verdict"].tolist() == ["undecided"]
+
+
+class TestText:
+    def table(self, name: str) -> tables.Table:
+        df = frame([*mixed(), *control([1000, 1000, 1000], **VM), missing("a", "y", "unsupported", "no", **VM)])
+        draw = {"matrix": speed_tables.matrix, "ranks": speed_tables.ranks}[name]
+        return draw(df, ("throughput", UP), "plain")
+
+    def test_a_cell_of_the_matrix(self) -> None:
+        found = self.table("matrix")
+        assert [each.text for each in found.rows[0]] == [
+            "x", "162 (n=2) | 117 (n=1)\n117–163 n3", "150\n150–151 n3", "110\n110–110 n3", "111\n111–111 n3"
+        ]  # fmt: skip
+        assert found.title == (
+            "Throughput by ciphersuite, Mbit/s of instruction-clock time (direction=up streams=1): "
+            "median, least–greatest, n"
+        )
+        assert found.where == "vm engine, instructions clock"
+
+    def test_ranks(self) -> None:
+        found = self.table("ranks")
+        assert [each.text for each in found.rows[0]] == [
+            "1", "a/udp", "x", "user space", "162 (n=2) | 117 (n=1)", "117–163", "3", "16.2 % (n=2) | 11.7 % (n=1)"
+        ]  # fmt: skip
+        assert found.columns[4:6] == ["Mbit/s of instruction-clock time", "least–greatest"]
+        assert "nothing is tested" in found.notes[0]
+
+    @pytest.mark.parametrize("name", ["matrix", "ranks"])
+    def test_the_note_says_what_spread_and_modes_are(self, name: str) -> None:
+        said = " ".join(self.table(name).notes)
+        for text in ("the clock has no noise", "seeded perturbation", "more than 5 % apart", "within 3 %", "3 samples"):
+            assert text in said
+        assert "interval" not in self.table(name).title
+
+    def test_nothing_of_it_on_the_wall_clock(self) -> None:
+        found = speed_tables.matrix(frame(cell("a", "x", [162, 117, 163])), ("throughput", UP), None)
+        assert found.rows[0][1].text == "162\n117–163 n3"
+        assert found.notes == []
+        assert "95 % interval" in found.title
+
+    def test_one_sample(self) -> None:
+        found = speed_tables.matrix(frame([row("a", "x", 0, 162, **VM)]), ("throughput", UP), None)
+        assert found.rows[0][1].text == "162\none sample n1"

@@ -1,0 +1,94 @@
+"""Instructions by packet: a line through the sizes, its table and its picture."""
+# ruff: noqa: RUF001 - en dashes are what the tables show
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from frames import VM, by_packet, frame, one, row
+from matplotlib.colors import to_hex
+
+from lab import contents, packets, packets_plot, plots, tables
+
+META = {"controls": ["plain"]}
+
+
+class TestFit:
+    def test_fixed_and_by_byte(self) -> None:
+        found = one(packets.fits(packets.sized(frame(by_packet("a", 5000, 2.5, **VM)))))
+        assert (found["fixed"], found["by_byte"], found["error"]) == pytest.approx((5000, 2.5, 0), abs=1e-6)
+        assert found["sizes"] == 3
+
+    def test_what_is_off_the_line_is_said(self) -> None:
+        rows = by_packet("a", 1000, 0, **VM)
+        rows = [entry | {"value": 2000.0} if "size=512" in entry["conditions"] else entry for entry in rows]
+        assert one(packets.fits(packets.sized(frame(rows))))["error"] > 0.3
+
+    def test_one_size_has_no_line(self) -> None:
+        rows = [entry for entry in by_packet("a", 1000, 2, **VM) if "size=64" in entry["conditions"]]
+        assert np.isnan(one(packets.fits(packets.sized(frame(rows))))["fixed"])
+
+    def test_no_line_goes_through_two_modes(self) -> None:
+        rows = by_packet("a", 1000, 2, **VM)
+        rows = [
+            entry | {"value": entry["value"] * 2} if "size=64" in entry["conditions"] and not entry["block"] else entry
+            for entry in rows
+        ]
+        df = frame(rows)
+        assert np.isnan(one(packets.fits(packets.sized(df)))["fixed"])
+        cells = [each.text for each in packets.table(df).rows[0]]
+        assert cells[4] == "1128 (n=2) | 2256 (n=1)\n376 (n=2) | 752 (n=1) / 752 (n=2) | 1504 (n=1)\n1128–2256"
+        assert cells[7:10] == ["–¹", "–", "–"]
+
+    def test_directions_have_lines_of_their_own(self) -> None:
+        down = [
+            entry | {"conditions": entry["conditions"].replace("up", "down")} for entry in by_packet("a", 9000, 1, **VM)
+        ]
+        found = packets.fits(packets.sized(frame(by_packet("a", 5000, 2, **VM) + down)))
+        assert found.set_index("direction")["fixed"].to_dict() == pytest.approx({"up": 5000, "down": 9000})
+
+
+def test_table() -> None:
+    found = packets.table(frame(by_packet("a", 5000, 2.5, records="kernel", **VM)))
+    assert [each.text for each in found.rows[0]] == [
+        "a/udp", "x", "kernel", "up", "5160\n1720 / 3440\n5160–5160", "6280\n2093 / 4187\n6280–6280",
+        "8500\n2833 / 5667\n8500–8500", "5000", "2.50", "0.0 %", "3",
+    ]  # fmt: skip
+    assert found.columns[4:7] == ["64 B", "512 B", "1400 B"]
+    assert found.where == "vm engine, instructions clock"
+
+
+def test_the_measure_has_no_tables_of_its_load() -> None:
+    extra = {"measure": "cost", "conditions": "direction=up size=64", **VM}
+    rows = [row("a", "x", 0, 1.0, metric=metric, unit="s", end="server", **extra) for metric in ("cpu_user", "cost")]
+    assert tables.loads(frame(rows)) == [("cost", "direction=up size=64")]
+    assert tables.loads(frame(rows + by_packet("a", 1, 1, **VM))) == []
+
+
+def test_picture() -> None:
+    paths = (
+        by_packet("a", 5000, 2.5, **VM)
+        + by_packet("b", 2000, 3, records="kernel", **VM)
+        + by_packet("b", 1, 1, suite="y", **VM)
+    )
+    df = frame(paths + by_packet("plain", 900, 0.1, suite="none", **VM))
+    figure = packets_plot.draw(df, META)
+    assert [axes.get_title() for axes in figure.axes] == ["x, up", "y, up"]
+    drawn = {str(line.get_label()): line for line in figure.axes[0].lines if not str(line.get_label()).startswith("_")}
+    assert list(drawn) == ["a/udp", "b/udp", "plain/udp"]
+    assert list(drawn["a/udp"].get_ydata()) == [5160, 6280, 8500]  # type: ignore[arg-type]
+    assert list(drawn["a/udp"].get_xdata()) == [64, 512, 1400]  # type: ignore[arg-type]
+    assert drawn["b/udp"].get_markerfacecolor() == "white"
+    assert to_hex(str(drawn["plain/udp"].get_color())) == "#999999"
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "payload of a packet, bytes"]
+    assert {axes.get_ylabel() for axes in figure.axes} == {"instructions by packet"}
+
+
+def test_both_are_in_the_report_only_where_it_was_measured() -> None:
+    df = frame(by_packet("a", 5000, 2.5, **VM))
+    assert "packets" in {table.name for table in contents.build(df, {})}
+    assert [name for name, _ in contents.pictures(df, {})] == ["instructions-per-packet"]
+    without = frame([row("a", "x", 0, 5)])
+    assert "packets" not in {table.name for table in contents.build(without, {})}
+    assert "instructions-per-packet" not in [name for name, _ in contents.pictures(without, {})]
+    assert plots.slug("Instructions by packet") == "instructions-by-packet"
