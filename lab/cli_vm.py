@@ -31,7 +31,7 @@ def up(
     from lab import engine, engines
 
     choice = engine_choice("vm", clock, kernel=kernel, processors=processors, memory=memory)
-    engines.up(engine.connect(), name, choice, console.print).connect()
+    engines.kept(engine.connect(), name, choice, console.print).connect()
     console.print(
         f"`lab vm shell --name {name}` is inside; `lab vm down --name {name}` takes it down.", highlight=False
     )
@@ -77,7 +77,7 @@ def logs(name: Name = "vm", lines: Annotated[int, typer.Option(help="How many of
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")] = False) -> None:
-    """Show the guests that are up."""
+    """Show the guests that there are, also those that have ended and were not taken down."""
     from lab import engine, guest
 
     rows = [

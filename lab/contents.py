@@ -42,7 +42,6 @@ def build(
     Raises:
         LabError: the frame mixes engines or clocks.
     """
-    analysis.one_clock(df)
     df = analysis.tidy(df)
     control = analysis.control_of(df, meta)
     found = [overview(df, meta)]

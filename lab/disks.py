@@ -6,8 +6,10 @@ from the last one, so that only what has changed is sent.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from docker.errors import DockerException
@@ -17,6 +19,7 @@ from lab.catalog import ROOT
 from lab.engine import Choice, Engine
 from lab.errors import LabError
 from lab.guest import DISK, IMAGE, VOLUME
+from lab.signals import undisturbed
 
 SIZE = 8 * 10**9
 """Bytes that a disk pretends to have; it takes what is written."""
@@ -33,6 +36,7 @@ last=$(ls -t /disks/*.disk 2>/dev/null | head -n 1)
 rm -f "$1"
 if [ -n "$last" ]; then cp --sparse=always "$last" "$1"; else truncate -s "$2" "$1" && mke2fs -q -t ext4 -m 0 "$1"; fi
 """
+SPARE = 'for old in /disks/*.disk; do case " $* " in *" $old "*) ;; *) rm -f "$old" ;; esac; done'
 CHOICE = Choice(name="vm", kernel="stable")
 """The guest that fills a disk: the fastest there is."""
 
@@ -58,15 +62,39 @@ def ready(host: Engine, say: Say) -> str:
         raise LabError("there is no image to bring to the guest", "`lab build` makes them")
     digest = hashlib.sha256("".join(f"{tag}={number}\n" for tag, number in sorted(present.items())).encode())
     disk = f"/disks/{digest.hexdigest()[:12]}.disk"
-    if _run(host, ["test", "-e", disk]):
-        _fill(host, disk, present, say)
+    with _alone():
+        if _run(host, ["test", "-e", disk]):
+            _fill(host, disk, present, say)
     return disk
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait for another lab of this user that is making a disk: it is made once."""
+    path = guest.directory("disks.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
     name = f"import-{disk.removeprefix('/disks/').removesuffix('.disk')}"
     part = disk.replace(".disk", ".part")
     _run(host, ["sh", "-ec", PREPARE, "sh", part, str(SIZE), str(ROOM)], check=True)
+    try:
+        _filled(host, name, part, present, say)
+        used = [str(each.container.labels[DISK]) for each in guest.found(host).values()]
+        _run(host, ["mv", part, disk], check=True)
+        _run(host, ["sh", "-ec", SPARE, "sh", disk, *used], check=True)
+    except BaseException:
+        with undisturbed():
+            _run(host, ["rm", "-f", part])
+        raise
+
+
+def _filled(host: Engine, name: str, part: str, present: dict[str, str], say: Say) -> None:
+    """Write every image to a new disk, in a guest of its own."""
     filling = guest.start(host, name, CHOICE, part, write=True)
     try:
         filling.wait()
@@ -77,11 +105,8 @@ def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
     except DockerException as error:
         raise LabError(f"the images could not be brought to the guest: {error}\n{filling.console()}") from error
     finally:
-        filling.remove()
-    used = [str(each.container.labels[DISK]) for each in guest.found(host).values()]
-    _run(host, ["mv", part, disk], check=True)
-    spare = 'for old in /disks/*.disk; do case " $* " in *" $old "*) ;; *) rm -f "$old" ;; esac; done'
-    _run(host, ["sh", "-ec", spare, "sh", disk, *used], check=True)
+        with undisturbed():
+            filling.remove()
 
 
 def _bring(host: Engine, inside: Engine, present: dict[str, str], say: Say) -> None:

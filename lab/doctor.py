@@ -14,8 +14,8 @@ from lab.catalog import ROOT, Catalog
 from lab.engine import Engine, connect
 from lab.errors import LabError
 
-DISK = 4 * 10**9
-"""Bytes that images, runs and payloads may take together."""
+DISK = 8 * 10**9
+"""Bytes that images, a guest's disk, runs and payloads may take together."""
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,4 @@ def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
             yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(can)}; {spoken}")
         for reason in dict.fromkeys(lacks[vpn.name, name] for name in vpn.file.variants if name not in can):
             cannot = ", ".join(name for name in vpn.file.variants if lacks.get((vpn.name, name)) == reason)
-            yield Finding(f"VPN {vpn.name}: {cannot}", "unsupported", reason, "try --engine vm")
+            yield Finding(f"VPN {vpn.name}: {cannot}", "unsupported", reason, "`--engine vm` brings a kernel along")

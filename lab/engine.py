@@ -24,6 +24,8 @@ from lab.errors import LabError
 from lab.signals import undisturbed
 
 SOCKET = Path("/var/run/docker.sock")
+GRACE = 60.0
+"""Seconds beyond the limit of a command after which its machine counts as hung."""
 
 Name = Literal["host", "vm"]
 Clock = Literal["wall", "instructions"]
@@ -98,7 +100,7 @@ class Engine:
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
         """A machine that hangs answers nothing for ever: when its own limit is long over, it is killed."""
-        watch = threading.Timer(60 + seconds * self.patience, self.kill or str)
+        watch = threading.Timer(GRACE + seconds * self.patience, self.kill or str)
         watch.daemon = True
         watch.start()
         try:

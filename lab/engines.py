@@ -54,30 +54,45 @@ def present(choice: Choice) -> Engine:
 @contextmanager
 def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> Iterator[Engine]:
     """The engine of a guest: of one that is up and fits, or of a new one, that ends with this unless it is kept."""
-    there = guest.found(host).get(guest.NAME)
-    if there and there.choice == choice and (keep or choice.clock == "wall"):
+    if keep:
+        yield kept(host, guest.NAME, choice, say).connect()
+        return
+    there = guest.found(host, guest.NAME).get(guest.NAME)
+    if there and there.alive and there.choice == choice and choice.clock == "wall":
         say(f"guest {guest.NAME!r} is up")
         yield there.connect()
         return
-    if there and keep:
-        raise LabError(
-            f"the guest {guest.NAME!r} is up with {there.choice.model_dump_json()}", "`lab vm down` takes it down"
-        )
-    made = up(host, guest.NAME if keep else f"{os.getpid()}-{next(_numbers)}", choice, say, keep=keep)
+    made = up(host, f"{os.getpid()}-{next(_numbers)}", choice, say)
     try:
         yield made.connect()
     finally:
-        if not keep:
-            with undisturbed():
-                made.remove()
+        with undisturbed():
+            made.remove()
 
 
-def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = True) -> guest.Guest:
+def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
+    """The guest of that name: the one that is up, or a new one that stays up.
+
+    Raises:
+        LabError: one of another choice is up, or none can be started.
+    """
+    there = guest.found(host, name).get(name)
+    if there is None or not there.alive:
+        return up(host, name, choice, say, keep=True)
+    if there.choice != choice:
+        differs = ", ".join(f"{key} {value}" for key, value in there.choice if value != getattr(choice, key))
+        raise LabError(f"the guest {name!r} is up with {differs}", f"`lab vm down --name {name}` takes it down")
+    say(f"guest {name!r} is up")
+    return there
+
+
+def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False) -> guest.Guest:
     """Start a guest with every image of the lab on its disk, and wait for its engine.
 
     Raises:
         LabError: it did not start; nothing is left behind.
     """
+    guest.sweep_forgotten(host)
     disk = disks.ready(host, say)
     began = time.monotonic()
     made = guest.start(host, name, choice, disk, keep=keep)

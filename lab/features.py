@@ -24,7 +24,7 @@ def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
         for name, variant in vpn.file.variants.items():
             more = variant.needs != Needs() and not always
             if reason := _missing(engine, vpn, vpn.needs(name)) if more else always:
-                found[vpn.name, name] = reason
+                found[vpn.name, name] = f"{reason}; try --engine vm" if engine.name == "host" else reason
     return found
 
 

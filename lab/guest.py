@@ -27,6 +27,8 @@ LIMIT = float(os.environ.get("LAB_VM_LIMIT", "240"))
 """Seconds of this machine that a guest may take until its engine answers."""
 PATIENCE = 10.0
 """How many times longer than on the host anything may take in a guest: an emulated processor is slow."""
+ANSWER = 300
+"""Seconds that its engine may take to answer a request."""
 DEVICE = Path("/dev/kvm")
 IMAGE = "lab/vm:latest"
 VOLUME = "lab-vm-disks"
@@ -42,6 +44,11 @@ class Guest:
     choice: Choice
     directory: Path
     lifeline: Any = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.container.status not in ("exited", "dead")
 
     def console(self, lines: int = 12) -> str:
         """The last lines that the guest and its QEMU said."""
@@ -68,7 +75,7 @@ class Guest:
 
     def connect(self) -> Engine:
         """Its engine."""
-        client = docker.DockerClient(base_url=f"unix://{self.directory / 'docker.sock'}", timeout=300)
+        client = docker.DockerClient(base_url=f"unix://{self.directory / 'docker.sock'}", timeout=ANSWER)
         try:
             facts = client.info()
         except DockerException as error:
@@ -116,6 +123,10 @@ def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = Fa
     Raises:
         LabError: the image is missing, the name is taken, or the engine refuses.
     """
+    if former := found(host, name).get(name):
+        if former.alive:
+            raise LabError(f"the guest {name!r} is up already", f"`lab vm down --name {name}` takes it down")
+        former.remove()
     sockets = directory(name)
     shutil.rmtree(sockets, ignore_errors=True)
     sockets.mkdir(parents=True, mode=0o700)
@@ -134,23 +145,28 @@ def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = Fa
     }
     if DEVICE.exists() and choice.clock == "wall":
         options |= {"devices": [f"{DEVICE}:{DEVICE}"], "group_add": [DEVICE.stat().st_gid]}
-    with undisturbed():
-        try:
-            container = host.client.containers.create(IMAGE, **options)
-        except ImageNotFound as error:
-            raise LabError(f"image {IMAGE} is missing", "`lab build vm` makes it") from error
-        except APIError as error:
-            hint = f"`lab vm down --name {name}` takes it down" if "already in use" in str(error.explanation) else ""
-            raise LabError(f"the guest {name!r} could not be made: {error.explanation}", hint) from error
-        made = Guest(container, choice, sockets)
-        try:
+    made = None
+    try:
+        with undisturbed():  # a guest that is not known here would be removed by nobody
+            made = Guest(_created(host, name, options), choice, sockets)
             if not keep:
-                made.lifeline = container.attach_socket(params={"stdin": 1, "stream": 1})
-            container.start()
-        except BaseException:
+                made.lifeline = made.container.attach_socket(params={"stdin": 1, "stream": 1})
+            made.container.start()
+    except BaseException:
+        if made:
             made.remove()
-            raise
+        shutil.rmtree(sockets, ignore_errors=True)
+        raise
     return made
+
+
+def _created(host: Engine, name: str, options: dict[str, Any]) -> Container:
+    try:
+        return host.client.containers.create(IMAGE, **options)
+    except ImageNotFound as error:
+        raise LabError(f"image {IMAGE} is missing", "`lab build vm` makes it") from error
+    except APIError as error:
+        raise LabError(f"the guest {name!r} could not be made: {error.explanation}") from error
 
 
 def confined() -> dict[str, Any]:
@@ -162,10 +178,10 @@ def confined() -> dict[str, Any]:
 
 
 def found(host: Engine, name: str | None = None) -> dict[str, Guest]:
-    """The guests that are up, by name; those of running commands too."""
+    """The guests that were not removed, by name: those of running commands too, and those that have ended."""
     label: dict[str, Any] = {"label": LABEL}
     guests = {}
-    for container in host.client.containers.list(filters=label, ignore_removed=True):
+    for container in host.client.containers.list(all=True, filters=label, ignore_removed=True):
         called = str(container.name).removeprefix("lab-vm-")
         if name in (None, called):
             choice = Choice.model_validate_json(container.labels[LABEL])
@@ -173,11 +189,18 @@ def found(host: Engine, name: str | None = None) -> dict[str, Guest]:
     return guests
 
 
+def sweep_forgotten(host: Engine) -> None:
+    """Remove what is left of the guests whose `lab` was killed outright; they themselves ended with it."""
+    for each in found(host).values():
+        if owner.state(each.container.labels.get(owner.OWNER)) is owner.State.FORGOTTEN:
+            each.remove()
+
+
 def kept(host: Engine, name: str = NAME) -> Guest:
-    """The guest of that name.
+    """The guest of that name, though it may have ended.
 
     Raises:
-        UsageError: none is up by that name; with those that are.
+        UsageError: there is none by that name; with those that there are.
     """
     guests = found(host)
     if name not in guests:

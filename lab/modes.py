@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXACT = "instructions"
 """The clock without noise: what differs between samples was caused by what was perturbed on purpose, by its seed."""
 DECIDES = ("throughput", "rtt_p50", "handshake", "instructions_per_packet")
-"""The figure that a measure is about: the first of these that a sample has."""
+"""The figure that a measure is about: the first of these that a sample has, of the whole machine where it has that."""
 MIN_SAMPLES = 3
 """Of two figures that differ nothing says whether they are two modes."""
 AGREE = 0.03
@@ -55,8 +55,8 @@ def label(rows: pd.DataFrame, cell: Sequence[str], sample: Sequence[str]) -> pd.
     exact = rows[(rows["clock"] == EXACT) & rows["metric"].isin(DECIDES)]
     if exact.empty:
         return labels
-    first = exact.assign(rank=exact["metric"].map(DECIDES.index)).sort_values("rank", kind="stable")
-    first = first.drop_duplicates(list(sample))
+    first = exact.assign(rank=exact["metric"].map(DECIDES.index), part=exact["end"] != "machine")
+    first = first.sort_values(["rank", "part", "end"]).drop_duplicates(list(sample))
     found: dict[tuple[object, ...], int] = {}
     for _, group in first.groupby(list(cell), sort=False):
         names = group[list(sample)].itertuples(index=False, name=None)

@@ -30,16 +30,27 @@ if TYPE_CHECKING:
 
 METRIC = "instructions_per_packet"
 PARTS = (f"{METRIC}_user", f"{METRIC}_kernel")
+Figure = tuple[int, str, str]
+"""A size, a metric and an end."""
 PATH = ["engine", "clock", "vpn", "variant", "records", "suite", "direction"]
 
 
 def sized(df: pd.DataFrame) -> pd.DataFrame:
-    """The summary of all instructions by packet, with `size` (bytes of payload) and `direction` of each."""
+    """The summary of instructions by packet, of the whole machine and of each end's processes.
+
+    With `size` (bytes of payload) and `direction`: empty where packets went both ways.
+    """
     summary = analysis.summarise(df, [METRIC, *PARTS])
+    summary = summary[summary["end"].isin(["machine", *analysis.VPN_ENDS])]
     said = [parse_conditions(text) for text in summary["conditions"]]
     sizes = [int(each_cell.get("size", 0)) for each_cell in said]
     summary = summary.assign(size=sizes, direction=[each_cell.get("direction", "") for each_cell in said])
     return summary[summary["size"] > 0]
+
+
+def of_machine(summary: pd.DataFrame) -> pd.DataFrame:
+    """All instructions of the whole machine, whoever executed them."""
+    return summary[(summary["metric"] == METRIC) & (summary["end"] == "machine")]
 
 
 def fits(summary: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +60,7 @@ def fits(summary: pd.DataFrame) -> pd.DataFrame:
     fewer than two sizes, or more than one mode at a size: no line goes through both. One row a data path.
     """
     found = []
-    for key, group in summary[summary["metric"] == METRIC].groupby(PATH, sort=True):
+    for key, group in of_machine(summary).groupby(PATH, sort=True):
         sizes, medians = group["size"].to_numpy(float), group["median"].to_numpy(float)
         line = (float("nan"),) * 3
         if (group["modes"] == 1).all() and len(set(sizes)) > 1:
@@ -65,32 +76,33 @@ def table(df: pd.DataFrame) -> Table:
     engine, clock = analysis.one_clock(summary) if len(summary) else ("", "")
     sizes = sorted(set(summary["size"]))
     lines_of = {tuple(str(getattr(row, name)) for name in PATH): row for row in each(fits(summary))}
-    cells: dict[tuple[str, ...], dict[tuple[int, str], list[Any]]] = {}
+    cells: dict[tuple[str, ...], dict[Figure, list[Any]]] = {}
     for row in each(summary):
         key = tuple(str(getattr(row, name)) for name in PATH)
-        cells.setdefault(key, {}).setdefault((row.size, row.metric), []).append(row)
+        cells.setdefault(key, {}).setdefault((row.size, row.metric, row.end), []).append(row)
     notes, lines = Notes(), []
     for key in sorted(cells, key=lambda key: [natural(word) for word in key]):
         _, _, vpn, variant, records, suite, direction = key
-        texts = [f"{vpn}/{variant}", suite, RECORDS.get(records, records), direction]
+        texts = [f"{vpn}/{variant}", suite, RECORDS.get(records, records), direction or "both"]
         texts += [_at(cells[key], size) for size in sizes]
         texts += _line(lines_of.get(key), notes)
         lines.append([Cell(text) for text in (*texts, _counted(cells[key]))])
     columns = ["vpn/variant", "suite", "records in", "direction", *(f"{size} B" for size in sizes)]
     columns += ["by packet", "by byte", "off the line", "n"]
     title = "Instructions by packet: median of all, user / kernel, and least squares through the sizes"
-    said = [f"second line: user / kernel; third line: {spread_name(clock)} of all", *spread_note(clock)]
+    said = [f"then: user / kernel; processes of server / client; {spread_name(clock)} of all", *spread_note(clock)]
     said.append("by packet + by byte × size: the line; off the line: its largest distance from a median")
     where = analysis.clocked(engine, clock) if engine else ""
     return Table("packets", title, columns, lines, 4, [*said, *notes.lines()], where)
 
 
-def _at(found: dict[tuple[int, str], list[Any]], size: int) -> str:
-    whole = found.get((size, METRIC))
+def _at(found: dict[Figure, list[Any]], size: int) -> str:
+    whole = found.get((size, METRIC, "machine"))
     if not whole:
         return "–"
-    parts = " / ".join(value(found.get((size, part))) for part in PARTS)
-    return f"{value(whole)}\n{parts}\n{spread(whole)}"
+    parts = " / ".join(value(found.get((size, part, "machine"))) for part in PARTS)
+    ends = " / ".join(value(found.get((size, METRIC, end))) for end in analysis.VPN_ENDS)
+    return f"{value(whole)}\n{parts}\n{ends}\n{spread(whole)}"
 
 
 def _line(row: Any, notes: Notes) -> list[str]:
@@ -100,8 +112,8 @@ def _line(row: Any, notes: Notes) -> list[str]:
     return [figure(row.fixed), figure(row.by_byte), f"{row.error * 100:.1f} %"]
 
 
-def _counted(found: dict[tuple[int, str], list[Any]]) -> str:
-    numbers = sorted({count(rows) for (_, metric), rows in found.items() if metric == METRIC})
+def _counted(found: dict[Figure, list[Any]]) -> str:
+    numbers = sorted({count(rows) for (_, metric, end), rows in found.items() if (metric, end) == (METRIC, "machine")})
     return "–".join(str(number) for number in dict.fromkeys([*numbers[:1], *numbers[-1:]]))
 
 

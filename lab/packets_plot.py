@@ -23,8 +23,7 @@ DASHES = {"kernel": "--", "kernel-tx": "-."}
 
 def draw(df: pd.DataFrame, meta: Mapping[str, Any]) -> Figure:
     """A row of panels for each suite, a column for each direction; the control is grey in all of them."""
-    summary = packets.sized(analysis.measured(df))
-    summary = summary[summary["metric"] == packets.METRIC].assign(series=tables.series)
+    summary = packets.of_machine(packets.sized(df)).assign(series=tables.series)
     mine = summary[summary["vpn"] == analysis.control_of(df, meta)]
     others = summary.drop(mine.index)
     suites = packets.shared_suites(others if len(others) else summary, SUITES)

@@ -26,7 +26,8 @@ SAME_MACHINE = ("kernel", "cpu", "flags")
 
 def _platform(meta: Mapping[str, Any]) -> list[Any]:
     engine, machine = meta.get("engine", {}), meta.get("machine", {})
-    return [engine.get("name"), engine.get("clock"), *(machine.get(key) for key in SAME_MACHINE)]
+    emulated = engine.get("guest", {}).get("accelerator")
+    return [engine.get("name"), engine.get("clock"), emulated, *(machine.get(key) for key in SAME_MACHINE)]
 
 
 class Raw:

@@ -89,7 +89,9 @@ def origin(name: str, meta: Mapping[str, Any]) -> str:
     """A run's name, engine, clock, kernel and processor in one line: two kernels may be what a comparison is about."""
     engine, machine = meta.get("engine", {}), meta.get("machine", {})
     clock = f"{engine.get('name')} engine, {engine.get('clock')} clock" if engine else ""
-    return ", ".join(text for text in (name, clock, machine.get("kernel", ""), machine.get("cpu", "")) if text)
+    under = engine.get("guest", {}).get("accelerator", "")
+    told = (name, clock, under, machine.get("kernel", ""), machine.get("cpu", ""))
+    return ", ".join(text for text in told if text)
 
 
 def render_terminal(df: pd.DataFrame, meta: Mapping[str, Any], console: Console, raw: Raw | None = None) -> None:

@@ -9,12 +9,14 @@ import pandas as pd
 
 from lab import analysis, spent
 from lab.analysis import VPN_ENDS, clocked, one_clock
+from lab.ledger import GIGABYTE, TICKS
 from lab.tables import (
     Cell,
     Load,
     Notes,
     Table,
     by_cell,
+    figure,
     named,
     of_clock,
     of_load,
@@ -37,6 +39,7 @@ ELSEWHERE = (
     "to softirq, to kernel threads, and as system time to whoever sent, received or was interrupted, which is mostly "
     "the load's own processes; a share of the daemon's own time would say nothing of it"
 )
+COARSE = 0.02
 KEYS = ["vpn/variant", "suite", "records in"]
 
 
@@ -60,7 +63,7 @@ def cpu_time(df: pd.DataFrame, load: Load) -> Table:
         f"{named(load)}: medians, {spread_name(clock)} of the share"
     )
     said = ["machine: all of it, the ends and the load included; kernel threads are part of system and softirq"]
-    said += [*spread_note(clock), *notes.lines()]
+    said += [*grain(rows), *spread_note(clock), *notes.lines()]
     return Table(f"cpu {named(load)}", title, columns, lines, 3, said, clocked(engine, clock))
 
 
@@ -123,10 +126,22 @@ def cost(df: pd.DataFrame, load: Load) -> Table:
     notes = [
         "rest: the machine's time less that of the VPN's processes: the kernel's own work and the load generators",
         "data paths in user space and in the kernel compare by `machine`: no process is charged for a kernel's VPN",
+        *grain(rows),
         *spread_note(clock),
     ]
     title = f"Cost, CPU {of_clock('s/GB', clock)}, {named(load)}: medians"
     return Table(f"cost {named(load)}", title, columns, lines, 3, notes, clocked(engine, clock))
+
+
+def grain(rows: pd.DataFrame) -> list[str]:
+    """How coarse the machine's time is, where a tick is more than `COARSE` of what a GB costs."""
+    carried, spent_there = (analysis.measured(rows, metric, end="machine")["value"] for metric in ("payload", "cost"))
+    if carried.empty or spent_there.empty:
+        return []
+    tick = GIGABYTE / TICKS / carried.median()
+    if tick <= COARSE * spent_there.median():
+        return []
+    return [f"the machine's time is counted in ticks of 10 ms: {figure(tick)} s/GB of a load as small as this"]
 
 
 def closure(df: pd.DataFrame, meta: Mapping[str, Any]) -> list[str]:

@@ -255,7 +255,7 @@ THEN, NOW = "as the thesis may have had", "any"
 
 
 def orders(thesis: Thesis, speeds: Speeds) -> list[Order]:
-    """The order in each suite that the thesis has for two VPNs or more, the reference first.
+    """The order in each suite that the thesis has for two VPNs or more and this run for one, the reference first.
 
     Once among the data paths that the thesis may have had, and once among all of this run, where that is another.
     """
@@ -265,7 +265,8 @@ def orders(thesis: Thesis, speeds: Speeds) -> list[Order]:
     every = dict.fromkeys(suite for rows in there.values() for suite in rows)
     shared = [suite for suite in every if sum(suite in rows for rows in there.values()) > 1]
     found: list[Order] = []
-    for suite in sorted(shared, key=lambda suite: suite != thesis.reference):
+    measured = {suite for _, suite in speeds.found} | {thesis.reference}
+    for suite in sorted(measured & set(shared), key=lambda suite: (suite != thesis.reference, shared.index(suite))):
         averages = [(vpn, there[vpn][suite].value if suite in there[vpn] else None) for vpn in ranked]
         of_suite: list[Order] = []
         for paths in (THEN, NOW):
@@ -290,7 +291,9 @@ def _ordered(here: Sequence[Here], missing: Mapping[str, str]) -> str:
     open_ = [f"{names[i]} and {names[j]}" for (i, j), way in ways.items() if way == 0]
     text = f"not reproduced: {', '.join(turned)}" if turned else "in part" if open_ else "reproduced"
     text += f"; not told apart here: {', '.join(open_)}" if open_ else ""
-    return f"{text} (without {', '.join(missing)})" if missing else text
+    text += f" (without {', '.join(missing)})" if missing else ""
+    fewest = min(tables.count(row.rows) for row in here)
+    return f"{text} (n {fewest}: too few to be sure)" if fewest < MIN_SAMPLES else text
 
 
 def order_table(thesis: Thesis, speeds: Speeds, found: Sequence[Order]) -> tables.Table:

@@ -81,7 +81,7 @@ def test_a_lab_goes_up_is_seen_and_goes_down(lab: Lab) -> None:
         each.id for each in lab.engine.client.containers.list(filters={"label": "lab=e2e-one"}, ignore_removed=True)
     } == before
 
-    assert "9 containers, networks and volumes removed" in lab.ok("down", "--name", "e2e-one").text
+    assert "10 containers, networks and volumes removed" in lab.ok("down", "--name", "e2e-one").text
     assert state(lab, "e2e-one") is None
     assert not list(left_behind(lab.engine, lambda labels: labels["lab"] == "e2e-one"))
     gone = lab("down", "--name", "e2e-one")

@@ -35,6 +35,7 @@ def test_list_measures(lab: Lab) -> None:
         "transfer": "Mbit/s",
         "latency": "ms",
         "handshake": "s",
+        "cost": "instructions",
     }
 
 

@@ -85,7 +85,9 @@ def test_a_sample_holds_its_proof_and_what_it_was_made_of(loads: tuple[Path, str
     for sample in samples(loads[0]):
         encrypted = sample["vpn"] != "plain"
         assert sample["proof"]["wire"]["cleartext"] is not encrypted
-        assert sample["raw"]["load"]["stderr"].count("bracket ") == 2
+        assert [line.split()[0] for line in sample["raw"]["load"]["stderr"].splitlines()] == ["bracket", "bracket"]
+        for when in ("before", "after"):
+            assert set(sample["raw"]["load"][when]["ends"]) == {"server", "client", "server-load", "client-load"}
         assert sample["phases"]["measure"] > 0
         if encrypted:
             assert sample["proof"]["suite"] == {"server": "AES-128-GCM", "client": "AES-128-GCM"}
@@ -159,6 +161,7 @@ def test_meta_says_what_it_ran_on(loads: tuple[Path, str], shared: Lab) -> None:
     assert {"kernel", "cpu", "flags", "processors"} <= set(meta["machine"])
     assert meta["packages"]["openvpn"]["openvpn"].startswith("2.")
     assert meta["images"]["lab/openvpn:latest"] == shared.engine.image_id("lab/openvpn:latest")
+    assert set(meta["folders"]) == {"base", "meter", "plain", "openvpn"}
     assert set(meta["ends"]) == {"server", "client"}
     assert any("segmentation-offload" in key for key in meta["ends"]["server"])
 

@@ -1,4 +1,7 @@
-"""The meter agrees with what the ends see themselves, and its CPU counters grow by what is spent, where it is spent."""
+"""The meter agrees with what the ends see themselves, and its CPU counters grow by what is spent, where it is spent.
+
+It is asked as a run asks it, by a load at the gate, and once by itself.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,27 @@ from typing import Any
 
 import pytest
 
+from lab.ledger import Bracket
+from lab.tunnel import METER_FAILED, snapshots
+
 from .conftest import ENDS, LOADS, Lab, said
 
 pytestmark = pytest.mark.docker
 
 ROLES = (*ENDS, *LOADS)
+ONCE = ("meter", "python3 /usr/local/lib/meter")
 SPIN = "for ((i = 0; i < 200000; i++)); do :; done; times"
 
 
-def snapshot(live: Lab) -> dict[str, dict[str, Any]]:
+def numbers(live: Lab) -> dict[str, str]:
+    """The roles by the numbers of their containers, by which the meter knows them."""
+    return {str(live.container(role).id): role for role in ROLES}
+
+
+def snapshot(live: Lab, host: str = "client-load", command: str = "ask") -> dict[str, dict[str, Any]]:
     """What the meter says of each container."""
-    roles = {str(live.container(role).id): role for role in ROLES}
-    reading = json.loads(said(live.host("meter"), "snapshot " + " ".join(roles)))
+    roles = numbers(live)
+    reading = json.loads(said(live.host(host), f"{command} snapshot " + " ".join(roles)))
     assert min(reading["kernel_threads"].values()) >= 0.001
     return {roles[container]: counters for container, counters in reading["ends"].items()}
 
@@ -68,7 +80,71 @@ def test_counters_never_fall(live: Lab) -> None:
 
 
 def test_it_knows_the_processes_of_each_end(live: Lab) -> None:
-    seen = snapshot(live)
+    seen = snapshot(live, *ONCE)  # at the gate, whoever asks is a process too
     for role in ROLES:
         top = live.container(role).top()
         assert set(seen[role]["pids"]) == {int(row[top["Titles"].index("PID")]) for row in top["Processes"]}
+
+
+def test_it_answers_once_as_it_answers_at_the_gate(live: Lab) -> None:
+    asked = snapshot(live)
+    once = snapshot(live, *ONCE)
+    assert list(once) == list(asked) == list(ROLES)
+    for role in ("server", "client", "server-load"):  # a load that asks has a process more
+        assert once[role]["pids"] == asked[role]["pids"]
+        assert once[role]["cpu"] >= asked[role]["cpu"]
+
+
+def test_a_load_runs_between_two_of_its_readings(live: Lab) -> None:
+    roles = numbers(live)
+    result = live.host("client-load").run(f"bracket 0.020000 {' '.join(roles)} -- bash -c '{SPIN}'")
+    assert result.rc == 0, result
+    times = re.findall(r"(\d+)m([\d.]+)s", result.stdout)
+    spent = sum(int(minutes) * 60 + float(rest) for minutes, rest in times)
+    before, after = snapshots(result.stderr, roles)
+    grown = after["ends"]["client-load"]["cpu"] - before["ends"]["client-load"]["cpu"]
+    bracket = Bracket.parse(result.stderr)
+    assert grown >= spent - 0.02  # `times` counts in ticks
+    assert bracket.wall >= spent / 2  # all of it by one process, and ticks again
+    assert bracket.wall < 30
+    assert Bracket.strip(result.stderr).strip() == ""
+
+
+def test_it_counts_the_system_calls_of_an_end_while_a_load_runs(live: Lab) -> None:
+    """Echoes of the client's own: 20 that are sent by a process in its namespace."""
+    space = re.sub(r"\D", "", said(live.host("client-load"), "readlink /proc/self/ns/pid"))
+    peer = live.environment("client")["TUNNEL_PEER"]
+    result = live.host("client-load").run(f"counted {space} -- ping -n -q -c 20 -i 0.01 -W 5 {peer}")
+    assert result.rc == 0, result
+    calls = json.loads(result.stderr.splitlines()[-1])
+    assert list(calls) == [space]
+    assert calls[space]["sendto"] == 20
+    assert calls[space]["recvmsg"] >= 20
+    assert "syscall-" not in str(list(calls[space])), "a call has no name"
+
+
+def test_what_it_cannot_answer_is_said_and_the_next_is_answered(live: Lab) -> None:
+    host = live.host("client-load")
+    for question, why in (
+        ("snapshot " + "f" * 64, "it has stopped"),
+        ("snapshot", ""),
+        ("weather", "weather"),
+        ("count nonsense", "nonsense"),
+    ):
+        result = host.run(f"ask {question}")
+        if why:
+            assert result.rc == 1, question
+            assert why in json.loads(result.stderr)["error"]
+        else:
+            assert json.loads(result.stdout)["ends"] == {}
+    failed = host.run("bracket 0.000000 " + "f" * 64 + " -- touch /run/ran")
+    assert failed.rc == METER_FAILED
+    assert not host.file("/run/ran").exists
+    assert set(snapshot(live)) == set(ROLES)
+
+
+def test_nobody_but_the_clients_load_is_at_the_gate(live: Lab) -> None:
+    for role in ("server", "client", "server-load"):
+        assert not live.host(role).file("/gate").exists
+    result = live.host("server-load").run("ask snapshot")
+    assert (result.rc, result.stderr.strip()) == (1, "the meter is not at the gate")

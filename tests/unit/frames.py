@@ -91,7 +91,7 @@ def kernel_vpn(vpn: str, suite: str, block: int, **other: Any) -> list[dict[str,
 
 
 def by_packet(vpn: str, fixed: float, by_byte: float, suite: str = "x", **other: Any) -> list[dict[str, Any]]:
-    """Instructions by packet of three sizes in three blocks, a third of them in user space."""
+    """Instructions by packet of three sizes in three blocks: a third in user space, 100 each in the ends' processes."""
     rows = []
     for size in (64, 512, 1400):
         whole = fixed + by_byte * size
@@ -99,6 +99,8 @@ def by_packet(vpn: str, fixed: float, by_byte: float, suite: str = "x", **other:
             figure = {"metric": f"instructions_per_packet{part}", "unit": "instructions", "end": "machine"}
             common = {"measure": "cost", "conditions": f"direction=up size={size}", **figure, **other}
             rows += cell(vpn, suite, [value] * 3, **common)
+        for end in ("server", "client"):
+            rows += cell(vpn, suite, [100.0] * 3, **common | {"metric": "instructions_per_packet", "end": end})
     return rows
 
 

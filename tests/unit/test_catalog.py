@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas
 import pytest
 
-from lab.catalog import Catalog
+from lab.catalog import Catalog, KernelFeature, Needs
+from lab.crypto import libraries
 from lab.errors import UsageError
 
 THESIS = """
@@ -86,6 +87,20 @@ def test_a_variant_may_have_fewer_suites_and_more_needs(catalog: Catalog) -> Non
     assert len(both) == len(set(both))
 
 
+ESP = KernelFeature(feature="ESP", config="CONFIG_INET_ESP", probe=["true"])
+TLS = KernelFeature(feature="TLS", config="CONFIG_TLS", probe=["modprobe", "tls"])
+
+
+def test_needs_add_up_and_what_both_name_is_named_once() -> None:
+    some = Needs(capabilities=["NET_ADMIN", "NET_RAW"], devices=["/dev/net/tun"], kernel=[ESP])
+    more = Needs(capabilities=["SETGID", "NET_ADMIN"], devices=["/dev/vhost-net", "/dev/net/tun"], kernel=[TLS, ESP])
+    assert some + more == Needs(
+        capabilities=["NET_ADMIN", "NET_RAW", "SETGID"], devices=["/dev/net/tun", "/dev/vhost-net"], kernel=[ESP, TLS]
+    )
+    assert some + Needs() == Needs() + some == some
+    assert (some.kernel, more.devices[0]) == ([ESP], "/dev/vhost-net")  # neither is changed by the sum
+
+
 def test_a_choice_of_vpns_always_has_the_controls(catalog: Catalog) -> None:
     assert [vpn.name for vpn in catalog.choose_vpns(["beta"])] == ["bare", "beta"]
     assert [vpn.name for vpn in catalog.choose_vpns([])] == ["bare", "alpha", "beta"]
@@ -133,7 +148,8 @@ def test_a_variant_may_be_proved_in_its_own_way(catalog: Catalog) -> None:
     [
         ("title: Alpha\n", "", 1, "title: Field required"),
         ("interface: tun0", "interface: tun0\nport: 1194", 5, "port: Extra inputs are not permitted, got 1194"),
-        ("records: user, wire: tcp", "records: both, wire: tcp", 7, "variants.tcp.records: Input should be 'user' or"),
+        ("records: user, wire: tcp", "records: both, wire: tcp", 7,
+         "variants.tcp.records: Input should be 'user', 'kernel' or 'kernel-tx', got 'both'"),
         ("wire: udp port 1", "wires: udp port 1", 6, "variants.udp.wire: Field required"),
         ("[NET_ADMIN]", "NET_ADMIN", 9, "needs.capabilities: Input should be a valid list, got 'NET_ADMIN'"),
         ("client: {run: [show], match: 'cipher (.*)$'}", "client: {run: [show], match: '('}", 14,
@@ -183,9 +199,10 @@ def test_every_suite_of_the_thesis_has_a_row(suite: str) -> None:
 
 
 def test_every_suite_can_be_asked_for_or_says_why_not() -> None:
-    """Each dialect of a real VPN has a native name or a reason for each row."""
+    """No row is both there and absent in a dialect, and each dialect is that of a VPN or of a library."""
     real = Catalog()
-    dialects = {vpn.file.dialect for vpn in real.vpns.values() if not vpn.file.control}
+    raw = {row.dialect for row in libraries.load().values()} | {libraries.STITCHED}
+    dialects = raw | {vpn.file.dialect for vpn in real.vpns.values() if not vpn.file.control}
     controls = {vpn.file.dialect for vpn in real.vpns.values() if vpn.file.control}
     for row in real.suites.values():
         assert not set(row.native) & set(row.absent), f"{row.suite} is both there and absent"

@@ -54,7 +54,6 @@ def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         (["matrix", "--measures", "throughputs"], "unknown measure 'throughputs'. Did you mean 'throughput'?",
          list(measures.every())),
         (["matrix", "--variants", "udpp"], "unknown variant 'udpp'", VARIANTS),
-        (["matrix", "--engine", "hots"], "unknown engine 'hots'. Did you mean 'host'?", ["host"]),
         (["up", VPN + "x"], f"unknown VPN '{VPN}x'. Did you mean '{VPN}'?", VPNS),
         (["up", VPN, "--variant", "nonsense"], f"unknown variant of {VPN} 'nonsense'", []),
         (["up", VPN, "--cipher", "aes-128-gmc"], "unknown suite 'aes-128-gmc'. Did you mean 'aes-128-gcm'?", []),
@@ -89,6 +88,18 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         (["--measures", ","], "--measures: "),
         (["--streams", ","], "--streams: "),
         (["--directions", ","], "--directions: "),
+        (["--engine", "hots"], "--engine: Input should be 'host' or 'vm', got 'hots'"),
+        (["--clock", "sundial"], "--clock: Input should be 'wall' or 'instructions', got 'sundial'"),
+        (["--kernel", "mainline"], "--kernel: Input should be 'backports' or 'stable', got 'mainline'"),
+        (["--memory", "512"], "--memory: Input should be greater than or equal to 1024, got 512"),
+        (["--processors", "0"], "--processors: Input should be greater than or equal to 1, got 0"),
+        (["--guests", "0"], "--guests: Input should be greater than or equal to 1, got 0"),
+        (["--clock", "instructions"], "--engine: the clock `instructions` needs --engine vm: only an emulator"),
+        (
+            ["--engine", "vm", "--clock", "instructions", "--processors", "2"],
+            "--engine: the clock `instructions` has one",
+        ),
+        (["--engine", "vm", "--guests", "2"], "--engine: guests side by side would disturb each other"),
         (["--resume", "nonsense"], "no run at "),
         (["--blocks", "many"], "Invalid value for '--blocks'"),
         (["--nonsense"], "No such option"),
@@ -117,7 +128,11 @@ def test_unknown_commands_and_things(lab: Lab) -> None:
         assert name in complaints
 
 
-@pytest.mark.parametrize("arguments", [["matrix"], ["status"], ["up"], ["down"], ["build"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["matrix"], ["matrix", "--engine", "vm"], ["status"], ["up"], ["down"], ["build"], ["crypto"]],
+    ids=" ".join,
+)
 def test_without_an_engine(lab: Lab, arguments: list[str]) -> None:
     code, _, complaints = lab(*arguments)
     assert code == 1
@@ -138,7 +153,9 @@ def test_version_and_help(lab: Lab) -> None:
     assert lab("--version") == (0, f"lab {__version__}\n", "")
     code, output, _ = lab("--help")
     assert code == 0
-    for command in ("doctor", "build", "up", "down", "status", "matrix", "report", "compare", "thesis", "list"):
+    for command in (
+        "doctor", "build", "up", "down", "status", "matrix", "report", "compare", "thesis", "list", "crypto", "vm"
+    ):  # fmt: skip
         assert command in output
 
 

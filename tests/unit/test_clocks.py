@@ -81,6 +81,7 @@ SHOWN: dict[str, Callable[[pd.DataFrame], Any]] = {
     "cpu's picture": lambda df: spent_plots.cpu_split(df, META, TRANSFER),
     "switches' picture": lambda df: spent_plots.switches(df, META, TRANSFER),
     "cost's picture": lambda df: spent_plots.cost(df, META, TRANSFER),
+    "a load": lambda df: tables.of_load(df, LOAD),
     "any summary": lambda df: tables.by_cell([df]),
 }
 

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from frames import UP, VM, by, cell, frame, kernel_vpn, ledger, one
+from frames import UP, VM, by, by_packet, cell, frame, kernel_vpn, ledger, one
 
 from lab import comparison
 from lab.errors import LabError
@@ -51,6 +51,10 @@ class TestCompare:
         a = [entry for block in range(3) for entry in kernel_vpn("k", "x", block)]
         found = comparison.compare(frame(a), frame(a))
         assert found.loc[found["metric"] == "cost", "end"].tolist() == ["machine"]
+
+    def test_so_are_instructions_by_packet(self) -> None:
+        found = comparison.compare(frame(by_packet("k", 900, 1, **VM)), frame(by_packet("k", 900, 1, **VM)))
+        assert set(found["end"]) == {"machine"}
 
 
 class TestInstructionClock:

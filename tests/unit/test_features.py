@@ -1,7 +1,16 @@
-import pytest
+from __future__ import annotations
 
-from lab.catalog import KernelFeature
-from lab.features import reason
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytest
+from docker.errors import APIError
+
+from lab import features
+from lab.catalog import KernelFeature, Needs, Variant, Vpn, VpnFile
+from lab.engine import Engine, Result
+from lab.features import lacks, reason
+from lab.topology import Compose
 
 FEATURE = KernelFeature(feature="ESP", config="CONFIG_INET_ESP", probe=["true"])
 
@@ -18,3 +27,103 @@ FEATURE = KernelFeature(feature="ESP", config="CONFIG_INET_ESP", probe=["true"])
 def test_what_is_missing_is_named_and_how_that_is_known(config: dict[str, str], why: str) -> None:
     said = reason(FEATURE, config, "6.18.44", "RTNETLINK answers:\nOperation not supported")
     assert said == f"kernel 6.18.44 has no ESP: {why}"
+
+
+TOPOLOGY = """\
+name: small
+services:
+  server:
+    image: lab/${LAB_VPN:-some}:latest
+    cap_drop: [ALL]
+    cap_add: [NET_ADMIN, SETGID]
+    devices: ["/dev/net/tun:/dev/net/tun"]
+    x-optional-devices: ["/dev/vhost-net:/dev/vhost-net"]
+networks: {}
+"""
+ABSENT = 'error gathering device information while adding custom device "/dev/vhost-net": no such file or directory'
+
+
+class Machine:
+    """An engine that has some devices and kernel features, and remembers what was run in which container."""
+
+    def __init__(self, *, devices: Sequence[str] = (), kernel: Sequence[str] = (), name: str = "vm") -> None:
+        self.devices, self.kernel, self.name = devices, kernel, name
+        self.facts = {"KernelVersion": "6.18.44"}
+        self.ran: list[tuple[str, list[str], dict[str, Any]]] = []
+
+    def once(self, image: str, argv: list[str], **options: Any) -> Result:
+        self.ran.append((image, argv, options))
+        if argv == ["sh", "-c", features.CONFIG]:
+            return Result(0, "CONFIG_INET_ESP=m\n", "")
+        if any(device.split(":")[0] not in self.devices for device in options["devices"]):
+            raise APIError("500 Server Error", explanation=ABSENT)
+        ok = argv == ["true"] or argv[1] in self.kernel
+        return Result(0, "", "") if ok else Result(1, "", f"{argv[1]}: Operation not supported")
+
+
+Lacks = Callable[[Machine, Vpn], dict[tuple[str, str], str]]
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Lacks:
+    """What is lacking, by the topology above."""
+    monkeypatch.setattr("lab.topology.load", lambda: Compose(text=TOPOLOGY))
+    return lambda machine, vpn: lacks(cast(Engine, machine), [vpn])
+
+
+def vpn(always: Needs, **more: Needs) -> Vpn:
+    """A VPN, and for each of its variants what that needs beyond."""
+    variants = {name: Variant(records="user", wire="ip", needs=needs) for name, needs in more.items()}
+    file = VpnFile(title="T", summary="s", dialect="greek", interface="t0", variants=variants, needs=always)
+    return Vpn("alpha", cast(Any, None), file)
+
+
+def kernel(name: str, config: str) -> KernelFeature:
+    return KernelFeature(feature=name.upper(), config=config, probe=["probe", name])
+
+
+TUN = Needs(capabilities=["NET_ADMIN"], devices=["/dev/net/tun"])
+VHOST = Needs(devices=["/dev/vhost-net"])
+TLS = Needs(kernel=[kernel("tls", "CONFIG_TLS")])
+ESP = Needs(kernel=[kernel("esp", "CONFIG_INET_ESP")])
+
+
+def test_a_device_that_the_machine_lacks_is_named_with_the_engines_own_words(found: Lacks) -> None:
+    machine = Machine(devices=["/dev/net/tun"])
+    assert found(machine, vpn(TUN, plain=Needs(), fast=VHOST)) == {
+        ("alpha", "fast"): f"the engine does not give the devices /dev/net/tun, /dev/vhost-net: {ABSENT}"
+    }
+    assert found(Machine(devices=["/dev/net/tun", "/dev/vhost-net"]), vpn(TUN, plain=Needs(), fast=VHOST)) == {}
+
+
+def test_a_kernel_feature_is_asked_for_only_where_a_variant_needs_it(found: Lacks) -> None:
+    said = found(Machine(devices=["/dev/net/tun"], kernel=["esp"]), vpn(TUN, plain=Needs(), esp=ESP, tls=TLS))
+    assert list(said) == [("alpha", "tls")]
+    assert said["alpha", "tls"] == "kernel 6.18.44 has no TLS: CONFIG_TLS is not set"
+
+
+def test_the_way_out_is_a_kernel_of_ones_own_where_there_is_another(found: Lacks) -> None:
+    one = vpn(TUN, tls=TLS)
+    here = found(Machine(devices=["/dev/net/tun"], name="host"), one)["alpha", "tls"]
+    assert here == "kernel 6.18.44 has no TLS: CONFIG_TLS is not set; try --engine vm"
+    assert "try" not in found(Machine(devices=["/dev/net/tun"]), one)["alpha", "tls"]
+
+
+def test_what_the_vpn_always_needs_is_lacking_for_all_of_its_variants(found: Lacks) -> None:
+    machine = Machine()
+    said = found(machine, vpn(ESP, plain=Needs(), fast=VHOST))
+    assert said == dict.fromkeys(
+        [("alpha", "plain"), ("alpha", "fast")],
+        "kernel 6.18.44 has no ESP: CONFIG_INET_ESP=m, but its probe says: esp: Operation not supported",
+    )
+    assert sum(argv == ["probe", "esp"] for _, argv, _ in machine.ran) == 1, "asked once, not for each variant"
+
+
+def test_the_kernel_is_asked_in_a_container_that_has_what_the_variant_needs_and_no_more(found: Lacks) -> None:
+    machine = Machine(devices=["/dev/net/tun"], kernel=["tls"])
+    assert not found(machine, vpn(TUN, tls=TLS))
+    image, argv, options = machine.ran[-1]
+    assert (image, argv) == ("lab/alpha:latest", ["probe", "tls"])
+    assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["NET_ADMIN"])
+    assert options["devices"] == ["/dev/net/tun:/dev/net/tun"]
+    assert not set(options) & set(features.NOT_PROBED)

@@ -1,10 +1,11 @@
-"""Where the CPU time went, from captured brackets and snapshots of a transfer of 10 MB."""
+"""Where the CPU time went, from captured brackets and snapshots of a transfer of 10 MB on a busy machine."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from lab.errors import InvalidSample
 from lab.ledger import Bracket, Reading, bottleneck, gap, readings
 
 Captured = Callable[[str], str]
@@ -18,14 +19,16 @@ def table(rows: list[Reading]) -> dict[tuple[str, str], float]:
     return found
 
 
-def bracket(before: str, after: str) -> str:
-    return f"bracket 100.5 cpu  {before}\nbracket 102.5 cpu  {after}\n"
+def bracket(before: str, after: str, *, wall: float = 2, uptime: float = 2) -> str:
+    """What a load leaves behind that took `wall` seconds by the one clock and `uptime` by the other."""
+    return f"bracket 100.5 50.25 cpu  {before}\nbracket {100.5 + wall:.6f} {50.25 + uptime:.2f} cpu  {after}\n"
 
 
 def test_a_bracket(captured: Captured) -> None:
     found = Bracket.parse(captured("bracket/failed.txt"))
-    assert found.wall == pytest.approx(0.001530, abs=2e-6)
-    assert found.machine == dict.fromkeys(("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"), 0.0)
+    assert found.wall == pytest.approx(0.009325, abs=2e-6)
+    others = dict.fromkeys(("nice", "idle", "iowait", "irq", "softirq", "steal"), 0.0)
+    assert found.machine == {"user": 0.01, "system": 0.01, **others}
 
 
 def test_every_column_of_a_bracket_has_its_name() -> None:
@@ -44,27 +47,65 @@ def test_the_last_two_lines_are_the_bracket() -> None:
     assert found.machine["user"] == 1.0
 
 
-@pytest.mark.parametrize("stderr", ["", "nc: connection refused\n", "bracket 100.5 cpu  1 2 3\n"])
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "",
+        "nc: connection refused\n",
+        "bracket 100.5 50.25 cpu  1 2 3\n",
+        "bracket 100.5 cpu  1 2 3\nbracket 102.5 cpu  1 2 3\n",
+    ],
+    ids=["nothing", "no-line", "one-line", "no-uptime"],
+)
 def test_no_bracket(stderr: str) -> None:
     with pytest.raises(ValueError, match="no two bracket lines"):
         Bracket.parse(stderr)
 
 
+@pytest.mark.parametrize(
+    ("wall", "uptime", "jump"),
+    [
+        (5.0, 2.0, "+3.00"),
+        (-10.0, 2.0, "-12.00"),
+        (2.0, 2.1, "-0.10"),
+        (2.1, 2.0, "+0.10"),
+        (100.0, 98.5, "+1.50"),
+        (2.0, 2.06, ""),
+        (2.04, 2.0, ""),
+        (100.0, 99.0, ""),
+    ],
+)
+def test_a_clock_that_jumped_during_the_load(wall: float, uptime: float, jump: str) -> None:
+    """What it was set by shows on the clock that nobody sets; hundredths, and a clock that is slewed, do not count."""
+    text = bracket("0 0 0 0 0 0 0 0", "0 0 0 0 0 0 0 0", wall=wall, uptime=uptime)
+    if not jump:
+        assert Bracket.parse(text).wall == pytest.approx(wall)
+        return
+    with pytest.raises(InvalidSample) as caught:
+        Bracket.parse(text)
+    assert caught.value.message == f"the clock jumped by {jump} s during the load"
+
+
 def test_the_loads_own_words_are_what_is_left(captured: Captured) -> None:
-    assert Bracket.strip(captured("bracket/failed.txt")).strip() == "oh dear"
+    text = captured("bracket/failed.txt")
+    assert Bracket.strip(text).strip() == "oh dear"
+    assert Bracket.only(text).splitlines() == [line for line in text.splitlines() if not line.startswith("snapshot ")]
+    assert len(Bracket.only(text).splitlines()) == 3
+    assert Bracket.parse(Bracket.only(text)) == Bracket.parse(text)
 
 
 def test_the_whole_ledger_of_a_transfer(raw: Raw) -> None:
-    found = table(readings(raw("transfer.json")["load"], 10_000_000))
-    assert found[("wall", "machine")] == pytest.approx(0.087673, abs=1e-6)
+    load = raw("transfer.json")["load"]
+    found = table(readings(load, 10_000_000))
+    assert found[("wall", "machine")] == pytest.approx(0.203011, abs=1e-6)
     assert found[("payload", "machine")] == 10_000_000
     assert {state: found[(f"cpu_{state}", "machine")] for state in MACHINE} == pytest.approx(
-        {"user": 0.04, "system": 0.08, "softirq": 0.03, "irq": 0, "idle": 0.02, "iowait": 0, "steal": 0}
+        {"user": 0.23, "system": 0.09, "softirq": 0.02, "irq": 0, "idle": 0.03, "iowait": 0, "steal": 0}
     )
-    assert found[("cpu_kernel_threads", "machine")] == pytest.approx(27.7270955 - 27.724932383999995)
-    assert found[("cost", "machine")] == pytest.approx(0.15 / 0.01)
-    assert found[("context_switches_voluntary", "server")] == 29136 - 28885
-    assert found[("context_switches_involuntary", "server")] == 62026 - 60656
+    assert found[("cpu_kernel_threads", "machine")] == pytest.approx(0.000870079)
+    assert found[("cost", "machine")] == pytest.approx(0.34 / 0.01)
+    assert found[("context_switches_voluntary", "server")] == 757 - 28
+    assert found[("context_switches_involuntary", "server")] == 2340 - 81
     assert ("context_switches_voluntary", "server-load") not in found
     assert ("cost", "client-load") not in found
 
@@ -72,10 +113,10 @@ def test_the_whole_ledger_of_a_transfer(raw: Raw) -> None:
 @pytest.mark.parametrize(
     ("end", "cpu", "share"),
     [
-        ("server", 4.698538816 - 4.63708539, 0.01 / 0.06),
-        ("client", 4.50583236 - 4.442569881, 0.02 / 0.06),
-        ("server-load", 0.826126455 - 0.810215567, 0.0),
-        ("client-load", 0.889281905 - 0.863318251, 0.5),
+        ("server", 0.179785357 - 0.11568419, 0.01 / 0.06),
+        ("client", 0.207393919 - 0.11602317, 0.03 / 0.09),
+        ("server-load", 0.081839003 - 0.072679355, 0.0),
+        ("client-load", 0.047995331 - 0.037625181, 1.0),
     ],
 )
 def test_the_exact_total_is_split_as_the_tick_saw_it(raw: Raw, end: str, cpu: float, share: float) -> None:
@@ -91,7 +132,7 @@ def test_less_than_a_tick_is_not_lost(raw: Raw) -> None:
     for key in ("user", "system"):
         load["after"]["ends"]["server"][key] = load["before"]["ends"]["server"][key]
     found = table(readings(load, 10_000_000))
-    assert found[("cpu_user", "server")] + found[("cpu_system", "server")] == pytest.approx(0.061453426)
+    assert found[("cpu_user", "server")] + found[("cpu_system", "server")] == pytest.approx(0.064101167)
 
 
 def test_nice_is_user(raw: Raw) -> None:
@@ -145,7 +186,7 @@ def test_the_bottleneck(rows: list[Reading], limit: str) -> None:
 
 def test_the_bottleneck_of_a_captured_load(raw: Raw) -> None:
     load = raw("throughput-up.json")["load"]
-    rows = readings(load, 101580800)
+    rows = readings(load, 115_867_648)
     assert bottleneck(rows) == "cpu:machine"
     roomy = [Reading("cpu_idle", "s", "machine", 6.0) if row.metric == "cpu_idle" else row for row in rows]
     assert bottleneck(roomy) == "other"
@@ -158,7 +199,7 @@ def test_the_states_close() -> None:
 
 
 def test_the_states_of_a_captured_load_close_to_the_tick(raw: Raw) -> None:
-    rows = readings(raw("throughput-up.json")["load"], 101580800)
+    rows = readings(raw("throughput-up.json")["load"], 115_867_648)
     assert abs(gap(rows, processors=2)) < 0.02
 
 

@@ -27,7 +27,7 @@ def iperf3(text: str, direction: str) -> dict[str, Any]:
 
 def test_every_measure_has_what_a_measure_needs() -> None:
     every = measures.every()
-    assert sorted(every) == ["handshake", "latency", "throughput", "transfer"]
+    assert sorted(every) == ["cost", "handshake", "latency", "throughput", "transfer"]
     for measure in every.values():
         assert measure.TITLE
         assert measure.UNIT
@@ -38,7 +38,7 @@ def test_an_unknown_measure() -> None:
     assert list(measures.choose(["transfer", "latency"])) == ["transfer", "latency"]
     with pytest.raises(UsageError, match=r"unknown measure 'latencies'\. Did you mean 'latency'") as caught:
         measures.choose(["transfer", "latencies"])
-    assert caught.value.hint == "valid names: handshake, latency, throughput, transfer"
+    assert caught.value.hint == "valid names: cost, handshake, latency, throughput, transfer"
 
 
 def test_conditions() -> None:
@@ -57,9 +57,9 @@ def test_conditions() -> None:
 def test_throughput_is_the_receivers(raw: Raw) -> None:
     table = figures(throughput.parse(raw("throughput-up.json")))
     assert table == {
-        ("throughput", "server"): pytest.approx(405.28526, rel=1e-6),
-        ("retransmits", "client"): 13170,
-        ("payload", "machine"): 101580800,
+        ("throughput", "server"): pytest.approx(462.959716, rel=1e-6),
+        ("retransmits", "client"): 15461,
+        ("payload", "machine"): 115867648,
     }
 
 
@@ -112,13 +112,13 @@ def test_output_cut_short_is_no_figure(captured: Captured) -> None:
 
 def test_transfer(raw: Raw) -> None:
     table = figures(transfer.parse(raw("transfer.json")))
-    seconds = 1795397307.959218 - 1795397307.871545
+    seconds = 1795412322.539634 - 1795412322.336623
     assert table[("duration", "client")] == pytest.approx(seconds)
     assert table[("throughput", "server")] == pytest.approx(80 / seconds)
     assert table[("payload", "machine")] == 10_000_000
-    assert table[("syscall:sendto", "client")] == 7930
-    assert table[("syscall:recvfrom", "server")] == 7211
-    assert table[("syscall:poll", "server")] == 20780
+    assert table[("syscall:sendto", "client")] == 8958
+    assert table[("syscall:recvfrom", "server")] == 7229
+    assert table[("syscall:poll", "server")] == 10605
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from frames import UP, VM, by, cell, control, frame, ledger, missing, one, row
+from frames import UP, VM, by, by_packet, cell, control, frame, ledger, missing, one, row
 
 from lab import analysis, modes, ranking, speed_tables, spent, tables
 
@@ -77,6 +77,15 @@ class TestSummary:
         assert analysis.summarise(found)[["mode", "n", "median"]].to_numpy().tolist() == [[1, 2, 300], [2, 1, 300]]
         shares = analysis.summarise(spent.kernel_share(frame(rows)))
         assert set(shares["modes"]) == {2}
+
+    def test_the_whole_machine_decides_not_an_end(self) -> None:
+        rows = by_packet("a", 1000, 2, **VM)
+        rows = [
+            entry | {"value": 300.0 * (1 + entry["block"] // 2)} if entry["end"] == "client" else entry
+            for entry in rows
+        ]
+        for order in (rows, rows[::-1]):
+            assert set(analysis.summarise(frame(order))["modes"]) == {1}
 
     def test_ticks_are_no_modes(self) -> None:
         rows = [

@@ -31,13 +31,18 @@ class TestFit:
     def test_no_line_goes_through_two_modes(self) -> None:
         rows = by_packet("a", 1000, 2, **VM)
         rows = [
-            entry | {"value": entry["value"] * 2} if "size=64" in entry["conditions"] and not entry["block"] else entry
+            entry | {"value": entry["value"] * (2 if "64" in entry["conditions"] and not entry["block"] else 1)}
+            if entry["end"] == "machine"
+            else entry
             for entry in rows
         ]
         df = frame(rows)
         assert np.isnan(one(packets.fits(packets.sized(df)))["fixed"])
         cells = [each.text for each in packets.table(df).rows[0]]
-        assert cells[4] == "1128 (n=2) | 2256 (n=1)\n376 (n=2) | 752 (n=1) / 752 (n=2) | 1504 (n=1)\n1128–2256"
+        assert cells[4] == "\n".join(
+            ["1128 (n=2) | 2256 (n=1)", "376 (n=2) | 752 (n=1) / 752 (n=2) | 1504 (n=1)",
+             "100 (n=2) | 100 (n=1) / 100 (n=2) | 100 (n=1)", "1128–2256"]
+        )  # fmt: skip
         assert cells[7:10] == ["–¹", "–", "–"]
 
     def test_directions_have_lines_of_their_own(self) -> None:
@@ -48,11 +53,19 @@ class TestFit:
         assert found.set_index("direction")["fixed"].to_dict() == pytest.approx({"up": 5000, "down": 9000})
 
 
+def test_without_a_direction_packets_go_both_ways() -> None:
+    """As `lab.measures.cost` has it: an echo is one packet each way."""
+    rows = [entry | {"conditions": entry["conditions"].split()[1]} for entry in by_packet("a", 5000, 2.5, **VM)]
+    assert [each.text for each in packets.table(frame(rows)).rows[0]][3] == "both"
+    assert [axes.get_title() for axes in packets_plot.draw(frame(rows), {}).axes] == ["x"]
+
+
 def test_table() -> None:
     found = packets.table(frame(by_packet("a", 5000, 2.5, records="kernel", **VM)))
     assert [each.text for each in found.rows[0]] == [
-        "a/udp", "x", "kernel", "up", "5160\n1720 / 3440\n5160–5160", "6280\n2093 / 4187\n6280–6280",
-        "8500\n2833 / 5667\n8500–8500", "5000", "2.50", "0.0 %", "3",
+        "a/udp", "x", "kernel", "up", "5160\n1720 / 3440\n100 / 100\n5160–5160",
+        "6280\n2093 / 4187\n100 / 100\n6280–6280",
+        "8500\n2833 / 5667\n100 / 100\n8500–8500", "5000", "2.50", "0.0 %", "3",
     ]  # fmt: skip
     assert found.columns[4:7] == ["64 B", "512 B", "1400 B"]
     assert found.where == "vm engine, instructions clock"

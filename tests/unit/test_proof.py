@@ -101,7 +101,7 @@ def test_an_interface_that_stood_still(raw: Raw, end: str) -> None:
 
 def test_an_interface_that_moved_less(raw: Raw) -> None:
     load = raw("transfer.json")["load"]
-    with pytest.raises(InvalidSample, match="saw only 10374824"):
+    with pytest.raises(InvalidSample, match="saw only 10375968"):
         proof.moved(load["before"], load["after"], "tun0", 11_000_000)
 
 
@@ -135,6 +135,13 @@ def test_the_vpns_own_counters_saw_it_one_way_or_the_other(after: Counters) -> N
 def test_what_was_sent_and_not_received_did_not_cross(after: Counters) -> None:
     with pytest.raises(InvalidSample, match="saw only 0"):
         proof.counted(BEFORE, after, 1000)
+
+
+def test_the_vpns_own_counters_beside_a_captured_load(raw: Raw) -> None:
+    own = raw("transfer.json")["load"]["counters"]
+    proof.counted(own["before"], own["after"], 10_000_000)
+    with pytest.raises(InvalidSample, match="saw only 10578408 from end to end"):
+        proof.counted(own["before"], own["after"], 11_000_000)
 
 
 def test_a_vpn_without_counters_of_its_own() -> None:

@@ -61,7 +61,8 @@ class TestFound:
         [
             {"engine": {"name": "host", "clock": "wall"}}, {"engine": {"name": "vm", "clock": "instructions"}},
             {"machine": MACHINE | {"kernel": "Linux 7.3"}}, {"machine": MACHINE | {"cpu": "Another"}},
-            {"machine": MACHINE | {"flags": "aes"}}, {"kind": "matrix"},
+            {"machine": MACHINE | {"flags": "aes"}},
+            {"engine": {"name": "vm", "clock": "wall", "guest": {"accelerator": "kvm"}}}, {"kind": "matrix"},
         ],
     )  # fmt: skip
     def test_another_machine_s_is_not_taken(self, tmp_path: Path, other: dict[str, Any]) -> None:

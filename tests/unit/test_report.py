@@ -252,13 +252,13 @@ class TestStore:
         out = io.StringIO()
         for store in (a, b):
             platform = {
-                "engine": {"name": "vm", "clock": "wall"},
+                "engine": {"name": "vm", "clock": "wall", "guest": {"accelerator": "kvm"}},
                 "machine": {"kernel": "Linux 7.3", "cpu": "Some CPU"},
             }
             store.write_meta(store.meta() | platform)
         report.show_comparison(a, b, 0.05, Console(file=out, width=200))
         assert "lower" in out.getvalue()
-        assert "B: two, vm engine, wall clock, Linux 7.3, Some CPU\n" in out.getvalue()
+        assert "B: two, vm engine, wall clock, kvm, Linux 7.3, Some CPU\n" in out.getvalue()
         assert "A: one" in out.getvalue()
         assert "0.500" in out.getvalue()
         told = report.comparison_data(a, b, 0.05)

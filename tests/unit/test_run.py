@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,26 +18,36 @@ from lab.errors import InvalidSample, LabError, Unsupported
 from lab.ledger import Reading
 from lab.measures import Measure, Options
 from lab.plan import Cell, Plan, Step
-from lab.run import Run, Stopwatch, outcomes
+from lab.run import Run, Stopwatch, offset, outcomes
 from lab.store import Store
 
 Raw = Callable[[str], dict[str, Any]]
 CELL = Cell("alpha", "udp", "strong", "fake")
+SHARING = [Step(0, position, Cell("alpha", "udp", "strong", "fake", f"n={position}")) for position in range(4)]
+"""Samples that are taken in one tunnel."""
 
 
 @dataclass
 class Fake:
-    """A measure, and the tunnel that it measures; each of the callables may raise."""
+    """A measure, and the tunnel that it measures; each of the callables may raise.
+
+    `at`: the only sample that `error` is raised in, counted from 1; 0: in each.
+    """
 
     TITLE = "fake"
     UNIT = "s"
     raw: dict[str, Any] = field(default_factory=lambda: {"seconds": 1.5})
     error: Exception | None = None
+    at: int = 0
     opening: Exception | None = None
     proving: Exception | None = None
     fallen_back: bool = False
     proved: int = 0
     samples: int = 0
+    opened: list[int] = field(default_factory=list)
+    closed: list[int] = field(default_factory=list)
+    offset: float = 0.0
+    offsets: list[float] = field(default_factory=list)
     handshake: float = 0.25
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -47,7 +57,8 @@ class Fake:
     def run(self, tunnel: Any, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
         assert self.proved, "nothing is measured in a tunnel that is not proved"
         self.samples += 1
-        if self.error:
+        self.offsets.append(self.offset)
+        if self.error and self.at in (0, self.samples):
             raise self.error
         return self.raw
 
@@ -80,15 +91,40 @@ class Lab:
     alive: bool = True
 
     def execute(self) -> list[Step]:
-        taken: list[Step] = []
-        self.run.execute(self.plan, lambda step: None, lambda step, sample: taken.append(step))
-        return taken
+        """As `lab.matrix` does it; returns the samples that were taken, in their order."""
+        self.run.note_unsupported(self.plan)
+        return self.take(self.plan.tunnels(self.plan.steps()))
+
+    def take(self, tunnels: list[list[Step]], seed: int = 0) -> list[Step]:
+        followed = Followed()
+        self.run.execute(tunnels, seed, followed)
+        assert followed.begun == followed.taken
+        return followed.taken
+
+    def sample(self, cell: Cell = CELL) -> dict[str, Any]:
+        """One sample in a tunnel of its own."""
+        ((_, result),) = self.run.samples([Step(0, 0, cell)], 0, lambda step: None)
+        return result
+
+
+@dataclass
+class Followed:
+    """Remembers what it was told of."""
+
+    begun: list[Step] = field(default_factory=list)
+    taken: list[Step] = field(default_factory=list)
+
+    def before(self, step: Step) -> None:
+        self.begun.append(step)
+
+    def after(self, step: Step, sample: Mapping[str, Any]) -> None:
+        self.taken.append(step)
 
 
 @pytest.fixture
 def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     fake = Fake()
-    engine = SimpleNamespace(name="host", clock="wall", processors=2)
+    engine = SimpleNamespace(name="host", clock="wall", processors=2, last_words=str)
     bed = SimpleNamespace(engine=engine)
 
     @contextmanager
@@ -97,7 +133,11 @@ def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> La
             raise fake.opening
         this = cast(Any, fake)
         this.bed, this.vpn = bed, vpn
-        yield this
+        fake.opened.append(fake.samples)
+        try:
+            yield this
+        finally:
+            fake.closed.append(fake.samples)
 
     monkeypatch.setattr(run, "tunnel", tunnel)
     store = Store.create(tmp_path / "results" / "r1", {})
@@ -152,8 +192,7 @@ def test_resuming_takes_only_what_is_missing(lab: Lab) -> None:
         lab.execute()
     assert lab.fake.samples == 1
     lab.fake.error = None
-    lab.run.store.append(lab.run._record(steps[0], lab.run.sample(steps[0].cell)))
-    lab.run.store.append(lab.run._record(steps[4], lab.run.sample(steps[4].cell)))
+    assert lab.take([[steps[0]], [steps[4]]]) == [steps[0], steps[4]]
     assert lab.execute() == [steps[1], steps[2], steps[3], steps[5]]
     assert lab.execute() == []
     assert outcomes(list(lab.store.read())) == {"unsupported": 2, "ok": 6}
@@ -175,14 +214,14 @@ def test_whatever_goes_wrong_is_the_outcome_of_that_sample(
     lab: Lab, when: str, error: Exception, outcome: str, reason: str
 ) -> None:
     setattr(lab.fake, when, error)
-    sample = lab.run.sample(CELL)
+    sample = lab.sample()
     assert (sample["outcome"], sample["reason"], sample["readings"]) == (outcome, reason, [])
 
 
 def test_logs_are_kept_with_a_failure(lab: Lab) -> None:
     lab.fake.error = LabError("failed")
     lab.fake.error.logs = {"server": "what the daemon said"}
-    assert lab.run.sample(CELL)["logs"] == {"server": "what the daemon said"}
+    assert lab.sample()["logs"] == {"server": "what the daemon said"}
 
 
 def test_an_engine_that_is_gone_ends_the_run(lab: Lab) -> None:
@@ -194,15 +233,113 @@ def test_an_engine_that_is_gone_ends_the_run(lab: Lab) -> None:
     assert outcomes(list(lab.store.read())) == {"unsupported": 2}
 
 
+def test_the_last_words_of_a_machine_that_is_gone_are_told(lab: Lab) -> None:
+    lab.alive = False
+    lab.run.bed.engine.last_words = lambda: "Kernel panic - not syncing"
+    lab.fake.error = APIError("connection refused")
+    with pytest.raises(LabError, match=r"no longer answers: .*\nlast said by its machine:\nKernel panic") as caught:
+        lab.execute()
+    assert caught.value.hint == "then --resume"
+
+
+def test_samples_that_share_a_tunnel_are_taken_in_one(lab: Lab) -> None:
+    assert lab.take([SHARING]) == SHARING
+    assert (lab.fake.opened, lab.fake.closed) == ([0], [4])
+    kept = list(lab.store.read())
+    assert [sample["conditions"] for sample in kept] == ["n=0", "n=1", "n=2", "n=3"]
+    assert {sample["outcome"] for sample in kept} == {"ok"}
+    assert {sample["handshake"] for sample in kept} == {0.25}
+    assert lab.fake.proved == 4, "each sample has a proof of its own"
+    assert all({"prove", "measure"} <= set(sample["phases"]) for sample in kept)
+
+
+def test_a_sample_is_on_the_disk_before_the_next_begins(lab: Lab) -> None:
+    begun: list[int] = []
+    given: list[int] = []
+
+    def before(step: Step) -> None:
+        begun.append(len(given))
+
+    for _ in lab.run.samples(SHARING, 0, before):
+        given += [lab.fake.samples]
+    assert (begun, given) == ([0, 1, 2, 3], [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("when", ["error", "proving"])
+def test_after_a_sample_that_went_wrong_the_tunnel_is_brought_up_anew(
+    lab: Lab, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if when == "error":
+        lab.fake.error, lab.fake.at = LabError("iperf3: refused"), 2
+    else:
+        prove = lab.fake.prove
+
+        def fails_once() -> None:
+            if lab.fake.proved == 1 and len(lab.fake.opened) == 1:
+                raise LabError("the far end did not answer")
+            prove()
+
+        monkeypatch.setattr(lab.fake, "prove", fails_once)
+    assert lab.take([SHARING]) == SHARING
+    assert [sample["outcome"] for sample in lab.store.read()] == ["ok", "failed", "ok", "ok"]
+    assert len(lab.fake.opened) == len(lab.fake.closed) == 2
+
+
+def test_a_tunnel_that_does_not_come_up_is_tried_again_for_each_sample(lab: Lab) -> None:
+    lab.fake.opening = LabError("the server did not come up")
+    assert lab.take([SHARING]) == SHARING
+    assert [sample["outcome"] for sample in lab.store.read()] == ["failed"] * 4
+    assert (lab.fake.samples, lab.fake.opened) == (0, [])
+
+
+@pytest.mark.parametrize(("at", "taken"), [(1, 1), (3, 3)])
+def test_what_is_unsupported_is_so_for_the_rest_of_its_tunnel(lab: Lab, at: int, taken: int) -> None:
+    lab.fake.error, lab.fake.at = Unsupported("cannot do it"), at
+    followed = Followed()
+    lab.run.execute([SHARING], 0, followed)
+    assert followed.taken == SHARING
+    kept = list(lab.store.read())
+    assert [sample["outcome"] for sample in kept] == ["ok"] * (at - 1) + ["unsupported"] * (5 - at)
+    assert {sample["reason"] for sample in kept[at - 1 :]} == {"cannot do it"}
+    assert [sample["readings"] for sample in kept[at - 1 :]] == [[]] * (5 - at)
+    assert (lab.fake.samples, len(lab.fake.opened)) == (taken, 1)
+
+
+def test_the_samples_of_a_shared_tunnel_that_are_kept_are_not_taken_again(lab: Lab) -> None:
+    assert lab.take([[SHARING[1]], [SHARING[3]]]) == [SHARING[1], SHARING[3]]
+    assert lab.take([SHARING]) == [SHARING[0], SHARING[2]]
+    assert len(lab.fake.opened) == 3
+    assert lab.take([SHARING]) == []
+    assert len(lab.fake.opened) == 3, "a tunnel was brought up for nothing"
+
+
+def test_a_load_starts_at_the_offset_of_its_sample(lab: Lab) -> None:
+    lab.take([SHARING], seed=7)
+    assert lab.fake.offsets == [offset(7, step) for step in SHARING]
+
+
+def test_offsets_are_drawn_by_seed_block_and_cell() -> None:
+    steps = [replace(step, block=block) for block in range(50) for step in SHARING]
+    drawn = [offset(2016, step) for step in steps]
+    assert drawn == [offset(2016, step) for step in steps]
+    assert len(set(drawn)) == len(drawn)
+    assert 0 <= min(drawn) < 0.01
+    assert 0.04 < max(drawn) < 0.05
+    assert sum(drawn) / len(drawn) == pytest.approx(0.025, abs=0.005)
+    assert not set(drawn) & {offset(2017, step) for step in steps}
+    first = SHARING[0]
+    assert offset(1, first) == offset(1, replace(first, position=9)), "the place in the block does not matter"
+
+
 def test_nothing_is_measured_in_a_tunnel_that_is_not_proved(lab: Lab) -> None:
     lab.fake.proving = InvalidSample("another suite")
-    assert lab.run.sample(CELL)["outcome"] == "invalid"
+    assert lab.sample()["outcome"] == "invalid"
     assert lab.fake.samples == 0
 
 
 def test_a_load_comes_with_its_ledger(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = counted(raw("throughput-up.json") | {"size": 101_580_800}, 101_580_800)
-    sample = lab.run.sample(CELL)
+    lab.fake.raw = counted(raw("throughput-up.json") | {"size": 115_867_648}, 115_867_648)
+    sample = lab.sample()
     assert sample["outcome"] == "ok"
     metrics = [(reading["metric"], reading["end"]) for reading in sample["readings"]]
     assert metrics.count(("payload", "machine")) == 1
@@ -220,7 +357,7 @@ def counted(raw: dict[str, Any], received: int) -> dict[str, Any]:
 
 def test_counters_that_stood_still_make_a_load_invalid(lab: Lab, raw: Raw) -> None:
     lab.fake.raw = counted(raw("transfer.json"), 9_999_999)
-    sample = lab.run.sample(CELL)
+    sample = lab.sample()
     assert (sample["outcome"], sample["readings"]) == ("invalid", [])
     assert "own counters saw only 9999999" in sample["reason"]
 
@@ -228,7 +365,7 @@ def test_counters_that_stood_still_make_a_load_invalid(lab: Lab, raw: Raw) -> No
 def test_an_interface_that_stood_still_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
     lab.fake.raw = counted(raw("transfer.json"), 10_000_000)
     lab.fake.raw["load"]["after"] = lab.fake.raw["load"]["before"]
-    sample = lab.run.sample(CELL)
+    sample = lab.sample()
     assert (sample["outcome"], sample["readings"]) == ("invalid", [])
     assert "tun0 saw only 0" in sample["reason"]
 
@@ -236,7 +373,7 @@ def test_an_interface_that_stood_still_makes_a_load_invalid(lab: Lab, raw: Raw) 
 def test_a_suite_that_changes_under_way_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
     lab.fake.raw = counted(raw("transfer.json"), 10_000_000)
     lab.fake.fallen_back = True
-    sample = lab.run.sample(CELL)
+    sample = lab.sample()
     assert (sample["outcome"], sample["readings"], sample["reason"]) == ("invalid", [], "fell back under way")
 
 

@@ -123,6 +123,15 @@ class TestKernelVpn:
             assert text in note
         assert "0 %" not in str(found.rows)
 
+    @pytest.mark.parametrize(("size", "said"), [(1e6, False), (1e5, True)])
+    def test_a_load_too_small_for_the_ticks_is_said(self, size: float, said: bool) -> None:
+        rows = [
+            entry | {"value": size if entry["metric"] == "payload" else entry["value"]} for entry in ledger("a", "x", 0)
+        ]
+        for draw in (spent_tables.cost, spent_tables.cpu_time):
+            notes = " ".join(draw(frame(rows), ("transfer", "size=1000000")).notes)
+            assert ("ticks of 10 ms: 100 s/GB" in notes) == said
+
     def test_it_is_compared_by_the_whole_machine(self) -> None:
         rows = [*kernel_vpn("k", "x", 0), *ledger("a", "x", 0)]
         found = spent_tables.cost(frame(rows), ("transfer", "size=1000000"))

@@ -273,6 +273,6 @@ def test_the_cell_of_a_sample() -> None:
 
 
 def test_the_bottleneck_is_derived_from_the_ledger(store: Store, raw: Callable[[str], dict[str, Any]]) -> None:
-    found = readings(raw("throughput-up.json")["load"], 101_580_800)
+    found = readings(raw("throughput-up.json")["load"], 115_867_648)
     store.append(sample(0, readings=[asdict(reading) for reading in found]))
     assert set(store.frame()["bottleneck"]) == {"cpu:machine"}

@@ -242,11 +242,21 @@ class TestVm:
         assert today["verdict"] == "not reproduced: openvpn > openconnect"
 
     def test_a_suite_that_one_lacks(self) -> None:
-        one = self.orders()["3des-cbc-sha1", "as the thesis may have had"]
-        assert one["verdict"] == "open: not measured here: libreswan, openconnect, openvpn"
+        assert {suite for suite, _ in self.orders()} == {CBC, GCM}
+        alone = frame(cell("openvpn", "3des-cbc-sha1", [9, 9, 9], **VM))
+        verdicts = {one["suite"]: one["verdict"] for one in thesis.data(alone, {})["orders"]}
+        assert verdicts == {
+            CBC: "open: not measured here: libreswan, openconnect, openvpn",
+            "3des-cbc-sha1": "open: not measured here: libreswan, openconnect",
+        }
         df = self.run[(self.run["vpn"] != "libreswan") | (self.run["suite"] != CBC)]
         (row, *_) = next(table for table in thesis.build(df, THESIS) if table.name == "thesis order").rows
         assert row[4].text == "reproduced (without libreswan)¹"
+
+    def test_few_samples_are_said(self) -> None:
+        rows = cell("openconnect", CBC, [150], variant="dtls", **VM) + cell("openvpn", CBC, [100, 100, 100], **VM)
+        (one, *_) = thesis.data(frame(rows), {})["orders"]
+        assert one["verdict"] == "reproduced (without libreswan) (n 1: too few to be sure)"
 
     def test_ranges_that_overlap_are_not_told_apart(self) -> None:
         rows = cell("libreswan", CBC, [100, 160, 100], variant="esp", **VM)

@@ -1,0 +1,111 @@
+"""What a guest takes to come up, and how well the instruction clock repeats itself.
+
+    python benchmarks/guest.py --vpns plain,wireguard --blocks 1
+
+Prints the seconds until a guest's engine answers, on either clock; the size of a guest's disk; the seconds that a
+tunnel takes to come up in it; and, for every throughput cell of two runs with one seed, the ratio of the second to the first,
+least and greatest. On this clock a ratio within 1 % is expected whatever else the machine does: run something heavy
+beside it and see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lab import disks, engines, testbed
+from lab.catalog import Catalog
+from lab.engine import Choice, Clock, connect
+from lab.store import Store
+from lab.tunnel import tunnel
+
+LAB = str(Path(sys.executable).with_name("lab"))
+CLOCKS: tuple[Clock, ...] = ("wall", "instructions")
+
+
+def main() -> None:
+    """Measure each, and print a table."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--vpns", default="", help="the VPNs of the two runs; all where none is named")
+    arguments.add_argument("--ciphers", default="aes-128-gcm,chacha20-poly1305", help="their suites")
+    arguments.add_argument("--blocks", type=int, default=1, help="their blocks")
+    chosen = arguments.parse_args()
+    table = Table("what", "figure", "note", title="Guests", title_justify="left")
+    disks.ready(connect(), print)
+    for clock in CLOCKS:
+        table.add_row(*up(clock), "from `lab vm up` to an engine that answers; the disk was there")
+    table.add_row("guest's disk", disk_size(), "with every image; taken, not pretended")
+    table.add_row(
+        "bring-up", f"{bring_up():.1f} s", "instructions; containers, handshake and first answer, median of 3"
+    )
+    with tempfile.TemporaryDirectory(prefix="lab-benchmark-") as folder:
+        first, second = (run(Path(folder), chosen.vpns, chosen.ciphers, chosen.blocks) for _ in range(2))
+    ratios = {cell: second[cell] / first[cell] for cell in first.keys() & second.keys()}
+    worst = max(ratios, key=lambda cell: abs(ratios[cell] - 1))
+    table.add_row(
+        "repeatability", f"{min(ratios.values()):.4f} to {max(ratios.values()):.4f}",
+        f"{len(ratios)} throughput cells, second run / first, one seed; furthest: {worst}",
+    )  # fmt: skip
+    Console().print(table)
+
+
+def up(clock: Clock) -> tuple[str, str]:
+    """Seconds until the engine of a new guest answers."""
+    began = time.monotonic()
+    with engines.opened(Choice(name="vm", clock=clock), print) as engine:
+        took = time.monotonic() - began
+        return f"guest, {clock} clock, {engine.facts['guest']['accelerator']}", f"{took:.0f} s"
+
+
+def disk_size() -> str:
+    """Bytes that the newest disk takes."""
+    size = connect().once(
+        "lab/vm:latest", ["sh", "-c", "du -B1 $(ls -t /disks/*.disk | head -n 1)"],
+        volumes={"lab-vm-disks": {"bind": "/disks", "mode": "ro"}},
+    )  # fmt: skip
+    return f"{int(size.stdout.split()[0]) / 1e6:.0f} MB"
+
+
+def bring_up() -> float:
+    """Seconds of this machine that one tunnel takes to come up in a guest."""
+    catalog = Catalog()
+    vpn = next(vpn for vpn in catalog.vpns.values() if not vpn.file.control)
+    variant = next(iter(vpn.file.variants))
+    suite = next(suite for suite in catalog.suites.values() if suite.quick and not vpn.why_not(variant, suite))
+    took = []
+    with (
+        engines.opened(Choice(name="vm", clock="instructions"), print) as engine,
+        testbed.opened(engine, "benchmark") as bed,
+    ):
+        meter = bed.start("meter", bed.compose.resolve(bed.variables))
+        for _ in range(3):
+            began = time.monotonic()
+            with tunnel(bed, meter, vpn, variant, suite):
+                took.append(time.monotonic() - began)
+    return sorted(took)[1]
+
+
+def run(results: Path, vpns: str, ciphers: str, blocks: int) -> dict[str, float]:
+    """Mbit/s of every throughput cell of a run on the instruction clock, by cell and block."""
+    there = set(results.glob("*"))
+    argv = [LAB, "matrix", "--engine", "vm", "--clock", "instructions", "--measures", "throughput", "--duration", "1"]
+    argv += ["--vpns", vpns, "--ciphers", ciphers, "--blocks", str(blocks), "--seed", "1", "--results", str(results)]
+    subprocess.run(argv, check=True, stdout=sys.stderr)
+    (folder,) = set(results.glob("*")) - there
+    return {
+        f"{sample['vpn']} {sample['variant']} {sample['suite']} block {sample['block'] + 1}": reading["value"]
+        for sample in Store(folder).read()
+        for reading in sample.get("readings", [])
+        if reading["metric"] == "throughput"
+    }
+
+
+if __name__ == "__main__":
+    main()

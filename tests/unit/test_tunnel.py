@@ -1,0 +1,149 @@
+"""What a tunnel makes of the answers of its containers: snapshots by end, system calls by end, and each complaint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lab import topology
+from lab.catalog import Catalog
+from lab.engine import Result
+from lab.errors import LabError
+from lab.tunnel import ENDS, METER_FAILED, Tunnel, snapshots
+
+Captured = Callable[[str], str]
+SPACES = {"server": "4026532477", "client": "4026532550"}
+"""The process namespaces of the ends, where `counted/tunnel.txt` was captured."""
+
+
+def roles(text: str) -> dict[str, str]:
+    """The ends by their containers' numbers, as they stand in a capture."""
+    return dict(zip(dict.fromkeys(re.findall(r'"([0-9a-f]{64})"', text)), ENDS, strict=True))
+
+
+class Containers:
+    """Answers every command with one result; remembers the commands by their end."""
+
+    patience = 10.0
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.asked: list[tuple[str, list[str], float]] = []
+
+    def execute(self, container: Any, argv: Sequence[str], *, timeout: float = 30) -> Result:
+        if argv[0] == "readlink":
+            return Result(0, f"pid:[{SPACES[container.role]}]\n", "")
+        self.asked.append((container.role, list(argv), timeout))
+        return self.result
+
+
+Made = Callable[..., tuple[Tunnel, Containers]]
+
+
+@pytest.fixture
+def made(catalog: Catalog) -> Made:
+    """A tunnel whose containers answer with that, and some of which have these numbers."""
+
+    def make(result: Result, numbers: Mapping[str, str] = MappingProxyType({})) -> tuple[Tunnel, Containers]:
+        engine = Containers(result)
+        variables = {"LAB_SERVER": "198.18.9.2", "LAB_CLIENT": "198.18.9.3"}
+        bed = SimpleNamespace(engine=engine, compose=topology.load(), variables=variables)
+        vpn, suite = catalog.vpns["beta"], catalog.suites["strong"]
+        tunnel = Tunnel(cast(Any, bed), cast(Any, None), vpn, "udp", suite)
+        ids = {end: number for number, end in numbers.items()}
+        ends = {end: SimpleNamespace(id=ids.get(end, end), role=end) for end in ENDS}
+        tunnel.containers = cast(Any, ends)
+        return tunnel, engine
+
+    return make
+
+
+def test_snapshots_are_by_end(captured: Captured) -> None:
+    text = captured("bracket/failed.txt")
+    before, after = snapshots(text, roles(text))
+    for reading in (before, after):
+        assert list(reading["ends"]) == list(ENDS)
+        assert reading["ends"]["server"]["interfaces"]["tun0"]["rx_packets"] == 4
+        assert min(reading["kernel_threads"].values()) >= 0.001
+    spent = [reading["ends"]["client-load"]["cpu"] for reading in (before, after)]
+    assert 0 < spent[0] < spent[1], "the command itself ran there"
+
+
+def test_the_last_two_snapshots_are_the_meters(captured: Captured) -> None:
+    """A load that prints such lines itself cannot pass them off as the meter's."""
+    text = captured("bracket/failed.txt")
+    forged = 'snapshot {"kernel_threads": {}, "ends": {}}\n'
+    assert snapshots(forged + text, roles(text)) == snapshots(text, roles(text))
+    assert snapshots("", {}) == []
+
+
+def test_a_load_is_what_it_printed_between_two_snapshots(made: Made, captured: Captured) -> None:
+    text = captured("bracket/failed.txt")
+    numbers = roles(text)
+    tunnel, engine = made(Result(0, "sent", text), numbers)
+    tunnel.offset = 0.0125
+    load = tunnel.load(["nc", "-N", "198.19.0.1"], timeout=25)
+    bracket = ["bracket", "0.012500", *numbers, "--", "nc", "-N", "198.19.0.1"]
+    assert engine.asked == [("client-load", bracket, 25)]
+    assert (load["argv"], load["stdout"]) == (["nc", "-N", "198.19.0.1"], "sent")
+    assert [load["before"], load["after"]] == snapshots(text, numbers)
+    assert "snapshot" not in load["stderr"]
+    assert load["stderr"].count("bracket ") == 2
+    assert load["counters"] == {"before": {}, "after": {}}  # this VPN has none of its own
+
+
+def test_a_load_that_failed_says_so_in_its_own_words(made: Made, captured: Captured) -> None:
+    text = captured("bracket/failed.txt")
+    tunnel, _ = made(Result(3, "", text), roles(text))
+    with pytest.raises(LabError) as caught:
+        tunnel.load(["sh", "-c", "exit 3"], timeout=5)
+    assert caught.value.message == "sh failed: oh dear"
+
+
+def test_an_end_that_is_gone_is_named(made: Made, captured: Captured) -> None:
+    """The meter knows containers by their numbers; a reader knows ends."""
+    text = captured("bracket/gone.txt")
+    (number,) = re.findall(r"[0-9a-f]{64}", text)
+    tunnel, _ = made(Result(METER_FAILED, "", text), {number: "server"})
+    with pytest.raises(LabError) as caught:
+        tunnel.load(["iperf3"], timeout=5)
+    assert caught.value.message.startswith("the meter could not read the ends: ")
+    assert "no process is left in the container of the server: it has stopped" in caught.value.message
+    assert number not in caught.value.message
+
+
+def test_system_calls_are_by_end_and_name(made: Made, captured: Captured) -> None:
+    """Of 50 echoes through a VPN in user space: each is read and written once at each end, both ways."""
+    tunnel, engine = made(Result(0, "", captured("counted/tunnel.txt")))
+    calls = tunnel.count_syscalls(["ping", "-c", "50"], timeout=9)
+    assert engine.asked == [("client-load", ["counted", *SPACES.values(), "--", "ping", "-c", "50"], 9)]
+    assert list(calls) == ["server", "client"]
+    for end, echoes in calls.items():
+        assert list(echoes) == sorted(echoes)
+        assert {echoes[name] for name in ("read", "write", "sendto", "recvfrom")} == {50}, end
+    assert calls["server"]["epoll_wait"] == 98
+    assert "epoll_wait" not in calls["client"]
+
+
+def test_an_end_that_made_no_call_made_none(made: Made) -> None:
+    tunnel, _ = made(Result(0, "", '{"4026532550": {"read": 1}}\n'))
+    assert tunnel.count_syscalls(["true"], timeout=9) == {"server": {}, "client": {"read": 1}}
+
+
+@pytest.mark.parametrize(
+    ("file", "status", "said"),
+    [
+        ("refused", METER_FAILED, "the meter failed while system calls were counted: .*invalid literal for int"),
+        ("failed", 3, "nc failed while system calls were counted: oh dear"),
+    ],
+)
+def test_what_went_wrong_while_calls_were_counted(
+    made: Made, captured: Captured, file: str, status: int, said: str
+) -> None:
+    tunnel, _ = made(Result(status, "", captured(f"counted/{file}.txt")))
+    with pytest.raises(LabError, match=said):
+        tunnel.count_syscalls(["nc"], timeout=9)

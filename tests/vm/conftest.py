@@ -1,0 +1,91 @@
+"""The command and a guest that is kept up for all tests; and after each test a count of what it left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from e2e.command import left_behind, owned_by, processes
+
+from lab import guest
+from lab.engine import Engine, connect
+
+from .guests import Patient, disks, left
+
+PREFIX = "test-"
+"""What the names of the guests that these tests keep up begin with."""
+
+
+@dataclass
+class Kept:
+    """A guest that is up, what `lab vm up` said of it, and the disks as they were when it was."""
+
+    guest: guest.Guest
+    text: str
+    disks: str
+    engine: Engine
+
+
+@pytest.fixture(scope="session")
+def host() -> Engine:
+    return connect()
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """As the tests have it, wide enough for lines; and no test waits for a run of somebody else."""
+    lock = str(tmp_path_factory.mktemp("lock") / "lock")
+    own = {"COLUMNS": "400", "LAB_LOCK": lock, "TERM": "dumb", "NO_COLOR": "1"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("LAB_")} | own
+
+
+@pytest.fixture
+def lab(host: Engine, environment: dict[str, str], tmp_path: Path) -> Iterator[Patient]:
+    """The command; once the test is over no process, guest or other container of it may be there."""
+    command = Patient(host, tmp_path / "results", dict(environment))
+    yield command
+    check(command)
+
+
+@pytest.fixture(scope="module")
+def shared(host: Engine, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
+    """One command for all tests of a module."""
+    command = Patient(host, tmp_path_factory.mktemp("shared"), dict(environment))
+    yield command
+    check(command)
+
+
+@pytest.fixture(scope="session")
+def kept(host: Engine, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """The guest that `--engine vm` uses."""
+    if guest.NAME in guest.found(host):
+        pytest.fail(f"the guest {guest.NAME!r} is not of these tests: `lab vm down` takes it down")
+    command = Patient(host, tmp_path_factory.mktemp("kept"), dict(environment))
+    try:
+        said = command.ok("vm", "up").text
+        there = guest.found(host)[guest.NAME]
+        yield Kept(there, said, disks(host), there.connect())
+        command.ok("vm", "down")
+        assert not list(left(host, guest.NAME))
+    finally:
+        for name, each in guest.found(host, guest.NAME).items():
+            each.remove()
+            pytest.fail(f"the guest {name!r} was not taken down")
+
+
+def check(command: Patient) -> None:
+    """Count what is left, remove it so that no other test finds it, and fail where there was anything."""
+    alive = [name for running in command.started for name in processes(running.pid)]
+    found = list(left_behind(command.engine, owned_by(*command.started))) if command.started else []
+    found += left(command.engine, PREFIX, *(f"{running.pid}-" for running in command.started))
+    for running in command.started:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, 9)
+    for name, each in guest.found(command.engine).items():
+        if name.startswith((PREFIX, *(f"{running.pid}-" for running in command.started))):
+            each.remove()
+    assert not found + alive
