@@ -3,9 +3,9 @@
     python benchmarks/guest.py --vpns plain,wireguard --blocks 1
 
 Prints the seconds until a guest's engine answers, on either clock; the size of a guest's disk; the seconds that a
-tunnel takes to come up in it; and, for every throughput cell of two runs with one seed, the ratio of the second to the first,
-least and greatest. On this clock a ratio within 1 % is expected whatever else the machine does: run something heavy
-beside it and see.
+tunnel takes to come up in it; and, for every throughput cell of two runs with one seed, the ratio of the second to the
+first, least and greatest. On this clock a ratio within 1 % is expected whatever else the machine does: run something
+heavy beside it and see.
 """
 
 from __future__ import annotations

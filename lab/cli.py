@@ -17,6 +17,7 @@ from rich.table import Table
 
 from lab import __version__, cli_vm, measures
 from lab.catalog import ROOT, Catalog
+from lab.cli_crypto import crypto
 from lab.errors import LabError, UsageError
 from lab.options import (
     DEFAULT,
@@ -30,6 +31,7 @@ from lab.options import (
     Results,
     engine_choice,
     faults,
+    words,
 )
 from lab.signals import Stopped, alone, interruptible
 
@@ -42,6 +44,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(cli_vm.app, name="vm")
+app.command()(crypto)
 console = Console()
 complaints = Console(stderr=True)
 
@@ -54,11 +57,6 @@ class Things(StrEnum):
     VPNS = "vpns"
     SUITES = "suites"
     MEASURES = "measures"
-
-
-def words(text: str) -> list[str]:
-    """A comma-separated option as a list, each word once."""
-    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def show(rows: list[dict[str, Any]], as_json: bool, title: str = "") -> None:
@@ -261,61 +259,6 @@ def matrix(
         raise typer.Exit(1)
 
 
-@app.command()
-def crypto(
-    libraries: Annotated[str, typer.Option(help="Libraries, with commas between.")] = "openssl,gnutls,kernel",
-    ciphers: Annotated[str, typer.Option(help="all, quick, or suites with commas between.")] = "quick",
-    sizes: Annotated[str, typer.Option(help="Bytes of payload, multiples of 16.")] = "16,64,256,1024,8192,16384",
-    runs: Annotated[int, typer.Option(help="How often every cell is timed.")] = 3,
-    seconds: Annotated[int, typer.Option(help="Seconds of each timing.")] = 1,
-    places: Annotated[
-        str, typer.Option(help="host (this machine, no container), container; both, with a guest container.")
-    ] = "",
-    seed: Annotated[int, typer.Option(help="Orders the cells of each run.")] = 0,
-    engine_name: EngineName = "host",
-    clock: Clock = "wall",
-    kernel: Kernel = DEFAULT.kernel,
-    processors: Processors = None,
-    memory: Memory = DEFAULT.memory,
-    resume: Annotated[
-        str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
-    ] = None,
-    results: Results = RESULTS,
-    as_json: Json = False,
-) -> None:
-    """Time the ciphers alone: OpenSSL, GnuTLS and the kernel, on the machine itself and in a container."""
-    from lab.crypto import bench, show
-    from lab.progress import Follow
-    from lab.store import Store
-
-    store = Store(results / resume) if resume else None
-    asked = {
-        "libraries": words(libraries),
-        "ciphers": words(ciphers),
-        "sizes": words(sizes),
-        "places": words(places) or (["host", "container"] if engine_name == "host" else ["container"]),
-        "runs": runs,
-        "seconds": seconds,
-        "seed": seed,
-        "engine": engine_choice(engine_name, clock, kernel=kernel, processors=processors, memory=memory),
-    }
-    choice = bench.Choice.of(Catalog(), bench.settings_of(store) if store else bench.settings(asked))
-    told = complaints if as_json else console
-    with alone() as say, bench.prepared(choice, told.print) as ready:
-        store = bench.resumed(store, ready) if store else bench.new_run(results, ready)
-        say(f"run {store.folder.name}")
-        told.print(f"run {store.folder.name}: {ready.announced()}", highlight=False)
-        try:
-            counts = ready.execute(store, Follow(told))
-        except Stopped as error:
-            kept = sum(1 for _ in store.read())
-            hint = f"`lab crypto --resume {store.folder.name}` goes on"
-            raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
-    show.write(store, console, as_json=as_json)
-    if counts.get("failed"):
-        raise typer.Exit(1)
-
-
 def size_in_bytes(text: str) -> int:
     """`10MB` as 10000000: units of a thousand, as the thesis and iperf3's networks count."""
     units = {"GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1, "": 1}
@@ -343,22 +286,32 @@ def compare(
     b: Annotated[str, typer.Argument(help="Another.")],
     margin: Annotated[float, typer.Option(help="Differences inside this share count as a tie.")] = 0.05,
     results: Results = RESULTS,
+    as_json: Json = False,
 ) -> None:
     """Compare two runs cell by cell."""
     from lab import report as reports
     from lab.store import Store
 
-    reports.show_comparison(Store(results / a), Store(results / b), margin, console)
+    first, second = Store(results / a), Store(results / b)
+    if as_json:
+        console.print_json(json.dumps(reports.comparison_data(first, second, margin)))
+    else:
+        reports.show_comparison(first, second, margin, console)
 
 
 @app.command()
-def thesis(run: Annotated[str, typer.Argument(help="The run's name.")], results: Results = RESULTS) -> None:
+def thesis(
+    run: Annotated[str, typer.Argument(help="The run's name.")], results: Results = RESULTS, as_json: Json = False
+) -> None:
     """Show a run beside the figures of the thesis that this lab rebuilds."""
     from lab import thesis as theses
     from lab.store import Store
 
     store = Store(results / run)
-    theses.render(store.frame(), store.meta(), console)
+    if as_json:
+        console.print_json(json.dumps(theses.data(store.frame(), store.meta())))
+    else:
+        theses.render(store.frame(), store.meta(), console)
 
 
 @app.callback(invoke_without_command=True)

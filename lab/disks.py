@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from docker.errors import DockerException
+from requests.exceptions import RequestException
 
 from lab import guest, images
 from lab.catalog import ROOT
@@ -26,14 +27,15 @@ SIZE = 8 * 10**9
 ROOM = 3 * 10**9
 """Bytes that must be free for one disk more."""
 
+# What a lab that was killed left half made goes first.
 PREPARE = """
+rm -f /disks/*.part
 free=$(($(stat -f -c '%a * %S' /disks)))
 if [ "$free" -lt "$3" ]; then
     echo "only $((free / 1000000)) MB are free for a disk; it takes $(($3 / 1000000))" >&2
     exit 1
 fi
 last=$(ls -t /disks/*.disk 2>/dev/null | head -n 1)
-rm -f "$1"
 if [ -n "$last" ]; then cp --sparse=always "$last" "$1"; else truncate -s "$2" "$1" && mke2fs -q -t ext4 -m 0 "$1"; fi
 """
 SPARE = 'for old in /disks/*.disk; do case " $* " in *" $old "*) ;; *) rm -f "$old" ;; esac; done'
@@ -102,7 +104,7 @@ def _filled(host: Engine, name: str, part: str, present: dict[str, str], say: Sa
         _bring(host, inside, present, say)
         if filling.stop():
             raise LabError(f"the guest did not close its disk:\n{filling.console()}")
-    except DockerException as error:
+    except (DockerException, RequestException) as error:
         raise LabError(f"the images could not be brought to the guest: {error}\n{filling.console()}") from error
     finally:
         with undisturbed():

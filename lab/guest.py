@@ -13,6 +13,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from requests.exceptions import RequestException
 
 from lab import owner
 from lab.engine import Choice, Engine
@@ -64,21 +65,38 @@ class Guest:
             LabError: it ended, gave up, or is not there in time; with the last of its console.
         """
         deadline = time.monotonic() + LIMIT
-        while "guest: engine ready" not in (text := self.console(200)):
+        while "guest: engine ready" not in (text := self.console(200)) or not self._answers():
             said = [line.removeprefix("guest: error: ") for line in text.splitlines() if "guest: error:" in line]
-            self.container.reload()
+            try:
+                self.container.reload()
+            except NotFound as error:
+                raise LabError("the guest did not start: somebody removed it") from error
             if said or self.container.status != "running":
                 raise LabError(f"the guest did not start: {said[-1] if said else 'it ended'}\n{self.console()}", HINT)
             if time.monotonic() > deadline:
                 raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.console()}", HINT)
             time.sleep(0.1)
 
-    def connect(self) -> Engine:
-        """Its engine."""
-        client = docker.DockerClient(base_url=f"unix://{self.directory / 'docker.sock'}", timeout=ANSWER)
+    def _answers(self) -> bool:
+        """Whether requests arrive: the way to the engine may be there a moment later than the engine."""
         try:
+            return bool(self._client(timeout=10).ping())
+        except (DockerException, RequestException):
+            return False
+
+    def _client(self, timeout: int) -> docker.DockerClient:
+        return docker.DockerClient(base_url=f"unix://{self.directory / 'docker.sock'}", timeout=timeout)
+
+    def connect(self) -> Engine:
+        """Its engine.
+
+        Raises:
+            LabError: it does not answer; with the last of the guest's console.
+        """
+        try:
+            client = self._client(ANSWER)
             facts = client.info()
-        except DockerException as error:
+        except (DockerException, RequestException) as error:
             raise LabError(f"the guest's engine does not answer: {error}\n{self.console()}", HINT) from error
         facts["guest"] = {
             "accelerator": said(self.console(400), "guest: accelerator "),

@@ -90,9 +90,14 @@ class Bracket:
         return sum(self.machine[state] for state in BUSY)
 
 
-def readings(load: dict[str, Any], payload: float) -> list[Reading]:
-    """The whole ledger of a load (see `lab.tunnel.Tunnel.load`) that carried `payload` bytes."""
+def readings(load: dict[str, Any], payload: float, *, counted: bool = False) -> list[Reading]:
+    """The whole ledger of a load (see `lab.tunnel.Tunnel.load`) that carried `payload` bytes.
+
+    `counted`: the clock counts what its one processor executes, so what was not idle was busy, to the instruction; the
+    tick of 10 ms only says in which state.
+    """
     bracket = Bracket.parse(load["stderr"])
+    busy = bracket.wall - bracket.machine["idle"] - bracket.machine["iowait"] if counted else bracket.busy
     gigabytes = payload / GIGABYTE
     rows = [Reading("wall", "s", "machine", bracket.wall), Reading("payload", "B", "machine", payload)]
     machine = bracket.machine | {"user": bracket.machine["user"] + bracket.machine["nice"]}
@@ -100,7 +105,7 @@ def readings(load: dict[str, Any], payload: float) -> list[Reading]:
     threads = _threads(load["before"]["kernel_threads"], load["after"]["kernel_threads"])
     rows.append(Reading("cpu_kernel_threads", "s", "machine", threads))
     if gigabytes:
-        rows.append(Reading("cost", "s/GB", "machine", bracket.busy / gigabytes))
+        rows.append(Reading("cost", "s/GB", "machine", busy / gigabytes))
     for end, old in load["before"]["ends"].items():
         new = load["after"]["ends"][end]
         spent = {key: new[key] - old[key] for key in ("cpu", "user", "system", "voluntary", "involuntary")}

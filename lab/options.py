@@ -50,3 +50,8 @@ def faults(error: ValidationError) -> UsageError:
         got = "" if fault["type"] == "value_error" else f", got {fault['input']!r}"
         lines.append(f"--{option}: {fault['msg'].removeprefix('Value error, ')}{got}")
     return UsageError("\n".join(lines))
+
+
+def words(text: str) -> list[str]:
+    """A comma-separated option as a list, each word once."""
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import __version__, cli, measures
+from lab import __version__, cli, measures, options
 from lab.catalog import Catalog
 from lab.errors import UsageError
 from lab.store import Store
@@ -205,4 +205,4 @@ def test_what_is_no_size(text: str) -> None:
     ("text", "words"), [("a,b", ["a", "b"]), (" a , b ,", ["a", "b"]), ("", []), (",", []), ("a", ["a"])]
 )
 def test_words(text: str, words: list[str]) -> None:
-    assert cli.words(text) == words
+    assert options.words(text) == words

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from lab import measures
-from lab.errors import InvalidSample, LabError, UsageError
+from lab.errors import InvalidSample, LabError, Unsupported, UsageError
 from lab.ledger import Reading
-from lab.measures import Options, handshake, latency, throughput, transfer
+from lab.measures import Options, cost, handshake, latency, throughput, transfer
 
 Captured = Callable[[str], str]
 Raw = Callable[[str], dict[str, Any]]
@@ -52,6 +53,7 @@ def test_conditions() -> None:
     assert transfer.conditions(options) == ["size=1000"]
     assert latency.conditions(options) == ["load=none", "load=busy"]
     assert handshake.conditions(options) == [""]
+    assert cost.conditions(options) == ["size=64", "size=512", "size=1400"]
 
 
 def test_throughput_is_the_receivers(raw: Raw) -> None:
@@ -162,3 +164,62 @@ def test_latency_under_no_load_is_not_under_load(captured: Captured, stream: str
     with pytest.raises(InvalidSample, match=f"there was no load to wait under: {said}"):
         latency.parse(raw)
     assert latency.parse(raw | {"stream": "{}", "flowing": True})
+
+
+def flood(
+    received: int, wall: float, *, user: int = 0, system: int = 0, idle: int = 0, **spent: float
+) -> dict[str, Any]:
+    """A flood of echoes that took `wall` seconds; states in ticks, `spent` the seconds of CPU of each end."""
+    ends = {end: {"cpu": spent.get(end, 0.0)} for end in ("server", "client")}
+    return {
+        "stdout": f"{received} packets transmitted, {received} received, 0% packet loss",
+        "stderr": f"bracket 10.000000 5.00 cpu  0 0 0 0 0 0 0 0\n"
+        f"bracket {10 + wall:.6f} {5 + wall:.2f} cpu  {user} 0 {system} {idle} 0 0 0 0\n",
+        "before": {"ends": {end: {"cpu": 0.0} for end in ends}},
+        "after": {"ends": ends},
+    }
+
+
+def floods(**second: Any) -> dict[str, Any]:
+    """4000 echoes in a fifth of a second, and twice as many in less than twice the time: the start is paid once."""
+    twice = {"received": 8000, "wall": 0.36, "user": 9, "system": 27, "server": 0.08, "client": 0.12} | second
+    once = flood(4000, 0.2, user=5, system=15, server=0.05, client=0.07)
+    return {"once": once, "load": flood(**twice), "echoes": 4000, "size": 500}
+
+
+def test_a_packet_costs_the_slope_from_n_echoes_to_twice_as_many() -> None:
+    assert figures(cost.parse(floods())) == {
+        ("instructions_per_packet", "machine"): pytest.approx(0.16e9 / 8000),
+        ("instructions_per_packet_user", "machine"): pytest.approx(0.16e9 / 8000 / 4),
+        ("instructions_per_packet_kernel", "machine"): pytest.approx(0.16e9 / 8000 * 3 / 4),
+        ("instructions_per_byte", "machine"): pytest.approx(0.16e9 / 8000 / 500),
+        ("instructions_per_packet", "server"): pytest.approx(0.03e9 / 8000),
+        ("instructions_per_packet", "client"): pytest.approx(0.05e9 / 8000),
+        ("payload", "machine"): 8000 * 500,
+    }
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({"received": 7999}, "7999 of 8000 echoes came back"),
+        ({"received": 4000}, "4000 of 8000 echoes came back"),
+        ({"idle": 1}, r"the machine was idle for 0\.01 of 0\.36 s"),
+    ],
+)
+def test_what_is_lost_or_waited_for_is_no_cost(second: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidSample, match=said):
+        cost.parse(floods(**second))
+
+
+def test_ping_said_nothing_of_what_came_back() -> None:
+    raw = floods()
+    raw["once"]["stdout"] = ""
+    with pytest.raises(InvalidSample, match="none of 4000 echoes came back"):
+        cost.parse(raw)
+
+
+def test_only_the_instruction_clock_tells_a_packets_cost() -> None:
+    tunnel = SimpleNamespace(bed=SimpleNamespace(engine=SimpleNamespace(clock="wall")))
+    with pytest.raises(Unsupported, match="--engine vm --clock instructions"):
+        cost.run(cast(Any, tunnel), {"size": "64"}, Options())

@@ -43,6 +43,7 @@ class Fake:
     proving: Exception | None = None
     fallen_back: bool = False
     proved: int = 0
+    asked: int = 0
     samples: int = 0
     opened: list[int] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
@@ -72,8 +73,10 @@ class Fake:
             raise self.proving
         self.proved += 1
         self.prove_suite()
+        self.evidence["wire"] = {"cleartext": False}
 
     def prove_suite(self) -> None:
+        self.asked += 1
         if self.samples and self.fallen_back:
             raise InvalidSample("fell back under way")
         self.evidence["suite"] = "STRONG"
@@ -132,7 +135,7 @@ def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> La
         if fake.opening:
             raise fake.opening
         this = cast(Any, fake)
-        this.bed, this.vpn = bed, vpn
+        this.bed, this.vpn, this.evidence = bed, vpn, {}
         fake.opened.append(fake.samples)
         try:
             yield this
@@ -249,7 +252,9 @@ def test_samples_that_share_a_tunnel_are_taken_in_one(lab: Lab) -> None:
     assert [sample["conditions"] for sample in kept] == ["n=0", "n=1", "n=2", "n=3"]
     assert {sample["outcome"] for sample in kept} == {"ok"}
     assert {sample["handshake"] for sample in kept} == {0.25}
-    assert lab.fake.proved == 4, "each sample has a proof of its own"
+    assert lab.fake.proved == 1, "the wire is looked at once for a tunnel"
+    assert lab.fake.asked == 4, "and the ends are asked for each sample"
+    assert all(set(sample["proof"]) == {"suite", "wire"} for sample in kept)
     assert all({"prove", "measure"} <= set(sample["phases"]) for sample in kept)
 
 
@@ -272,17 +277,20 @@ def test_after_a_sample_that_went_wrong_the_tunnel_is_brought_up_anew(
     if when == "error":
         lab.fake.error, lab.fake.at = LabError("iperf3: refused"), 2
     else:
-        prove = lab.fake.prove
+        prove_suite = lab.fake.prove_suite
 
         def fails_once() -> None:
-            if lab.fake.proved == 1 and len(lab.fake.opened) == 1:
-                raise LabError("the far end did not answer")
-            prove()
+            if lab.fake.asked == 1:
+                lab.fake.asked += 1
+                raise InvalidSample("fell back under way")
+            prove_suite()
 
-        monkeypatch.setattr(lab.fake, "prove", fails_once)
+        monkeypatch.setattr(lab.fake, "prove_suite", fails_once)
     assert lab.take([SHARING]) == SHARING
-    assert [sample["outcome"] for sample in lab.store.read()] == ["ok", "failed", "ok", "ok"]
+    outcome = "failed" if when == "error" else "invalid"
+    assert [sample["outcome"] for sample in lab.store.read()] == ["ok", outcome, "ok", "ok"]
     assert len(lab.fake.opened) == len(lab.fake.closed) == 2
+    assert lab.fake.proved == 2, "the wire is looked at anew in each tunnel"
 
 
 def test_a_tunnel_that_does_not_come_up_is_tried_again_for_each_sample(lab: Lab) -> None:
@@ -344,7 +352,7 @@ def test_a_load_comes_with_its_ledger(lab: Lab, raw: Raw) -> None:
     metrics = [(reading["metric"], reading["end"]) for reading in sample["readings"]]
     assert metrics.count(("payload", "machine")) == 1
     assert {("duration", "client"), ("cost", "server"), ("ledger_gap", "machine")} <= set(metrics)
-    assert sample["proof"] == {"suite": "STRONG"}
+    assert sample["proof"] == {"suite": "STRONG", "wire": {"cleartext": False}}
 
 
 def counted(raw: dict[str, Any], received: int) -> dict[str, Any]:

@@ -259,7 +259,7 @@ class TestVm:
         assert one["verdict"] == "reproduced (without libreswan) (n 1: too few to be sure)"
 
     def test_ranges_that_overlap_are_not_told_apart(self) -> None:
-        rows = cell("libreswan", CBC, [100, 160, 100], variant="esp", **VM)
+        rows = cell("libreswan", CBC, [100, 160, 160, 161], variant="esp", **VM)
         rows += cell("openconnect", CBC, [120, 121, 122], variant="dtls", **VM) + cell("openvpn", CBC, [9, 9, 9], **VM)
         (one, *_) = thesis.data(frame(rows), {})["orders"]
         assert one["verdict"] == "in part; not told apart here: libreswan and openconnect"

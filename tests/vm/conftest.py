@@ -16,7 +16,7 @@ from lab.engine import Engine, connect
 
 from .guests import Patient, disks, left
 
-PREFIX = "test-"
+PREFIX = f"test-{os.getpid()}-"
 """What the names of the guests that these tests keep up begin with."""
 
 

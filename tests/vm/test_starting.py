@@ -80,7 +80,9 @@ class TestDisk:
             wait(guest.start(host, f"{PREFIX}a", CHOICE, "/disks/none.disk"))
 
     def test_not_readable(self, host: Engine, volume: str) -> None:
-        run(host, "truncate --size 1M /disks/empty.disk", volumes={volume: {"bind": "/disks", "mode": "rw"}})
+        # Nor is /dev/kvm tried.
+        script = "truncate --size 1M /disks/empty.disk; echo no >/disks/kvm-$(</proc/sys/kernel/random/boot_id)"
+        run(host, script, volumes={volume: {"bind": "/disks", "mode": "rw"}})
         with pytest.raises(
             LabError, match=r"the guest did not start: no disk for images at /dev/vdb\n(?s:.*)guest: error"
         ):
@@ -88,6 +90,7 @@ class TestDisk:
 
     def test_half_a_disk_is_none(self, host: Engine, volume: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """The guest that fills it hangs: what it has written is worth nothing."""
+        run(host, "touch /disks/killed.part", volumes={volume: {"bind": "/disks", "mode": "rw"}})
         monkeypatch.setattr(guest, "LIMIT", 1.0)
         with pytest.raises(LabError, match="the guest's engine did not answer within 1 s:"):
             disks.ready(host, print)

@@ -1,0 +1,71 @@
+"""`lab crypto`: the ciphers alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lab.catalog import ROOT, Catalog
+from lab.errors import LabError
+from lab.options import DEFAULT, Clock, EngineName, Json, Kernel, Memory, Processors, Results, engine_choice, words
+from lab.signals import Stopped, alone
+
+RESULTS = ROOT / "results"
+console = Console()
+complaints = Console(stderr=True)
+
+
+def crypto(
+    libraries: Annotated[str, typer.Option(help="Libraries, with commas between.")] = "openssl,gnutls,kernel",
+    ciphers: Annotated[str, typer.Option(help="all, quick, or suites with commas between.")] = "quick",
+    sizes: Annotated[str, typer.Option(help="Bytes of payload, multiples of 16.")] = "16,64,256,1024,8192,16384",
+    runs: Annotated[int, typer.Option(help="How often every cell is timed.")] = 3,
+    seconds: Annotated[int, typer.Option(help="Seconds of each timing.")] = 1,
+    places: Annotated[
+        str, typer.Option(help="host (this machine, no container), container; both, with a guest container.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Orders the cells of each run.")] = 0,
+    engine_name: EngineName = "host",
+    clock: Clock = "wall",
+    kernel: Kernel = DEFAULT.kernel,
+    processors: Processors = None,
+    memory: Memory = DEFAULT.memory,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
+    ] = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Time the ciphers alone: OpenSSL, GnuTLS and the kernel, on the machine itself and in a container."""
+    from lab.crypto import bench, show
+    from lab.progress import Follow
+    from lab.store import Store
+
+    store = Store(results / resume) if resume else None
+    asked = {
+        "libraries": words(libraries),
+        "ciphers": words(ciphers),
+        "sizes": words(sizes),
+        "places": words(places) or (["host", "container"] if engine_name == "host" else ["container"]),
+        "runs": runs,
+        "seconds": seconds,
+        "seed": seed,
+        "engine": engine_choice(engine_name, clock, kernel=kernel, processors=processors, memory=memory),
+    }
+    choice = bench.Choice.of(Catalog(), bench.settings_of(store) if store else bench.settings(asked))
+    told = complaints if as_json else console
+    with alone() as say, bench.prepared(choice, told.print) as ready:
+        store = bench.resumed(store, ready) if store else bench.new_run(results, ready)
+        say(f"run {store.folder.name}")
+        told.print(f"run {store.folder.name}: {ready.announced()}", highlight=False)
+        try:
+            counts = ready.execute(store, Follow(told))
+        except Stopped as error:
+            kept = sum(1 for _ in store.read())
+            hint = f"`lab crypto --resume {store.folder.name}` goes on"
+            raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
+    show.write(store, console, as_json=as_json)
+    if counts.get("failed"):
+        raise typer.Exit(1)

@@ -1,0 +1,45 @@
+"""The instruction clock: every data path of every VPN is measured on it, and the figures come back the same."""
+
+from __future__ import annotations
+
+import pytest
+from e2e.command import samples
+
+from lab.catalog import Catalog
+from lab.engine import Engine
+
+from .guests import Patient, left, throughput
+
+pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.timeout(1800)]
+
+CLOCK = ("matrix", "--engine", "vm", "--clock", "instructions", "--blocks", "1", "--duration", "1", "--measures",
+         "throughput")  # fmt: skip
+SUITE = "chacha20-poly1305"
+"""The suite that every data path has."""
+
+
+def test_the_same_again(host: Engine, lab: Patient, shared: Patient) -> None:
+    """Two runs at once, so that neither has the machine to itself."""
+    words = (*CLOCK, "--vpns", "plain,wireguard", "--ciphers", SUITE, "--seed", "7")
+    runs = [(command, command.start(*words, LAB_LOCK=f"{command.results}.lock")) for command in (lab, shared)]
+    for command, running in runs:
+        done = command.ended(running)
+        assert done.status == 0, done.text
+    one, other = ({sample["vpn"]: throughput(sample) for sample in samples(command.run())} for command in (lab, shared))
+    assert set(one) == {"plain", "wireguard"}
+    assert one == pytest.approx(other, rel=0.01)
+    for _, running in runs:
+        assert not list(left(host, f"{running.pid}-"))
+
+
+def test_every_data_path(lab: Patient) -> None:
+    done = lab(*CLOCK, "--ciphers", SUITE)
+    taken = samples(lab.run())
+    wrong = [f"{each['vpn']} {each['variant']}: {each['outcome']}: {each['reason']}" for each in taken
+             if each["outcome"] != "ok"]  # fmt: skip
+    assert not wrong
+    assert done.status == 0, done.text
+    paths = {(vpn.name, variant) for vpn in Catalog().vpns.values() for variant in vpn.file.variants}
+    assert {(each["vpn"], each["variant"]) for each in taken} == paths
+    assert {each["clock"] for each in taken} == {"instructions"}
+    assert {each["records"] for each in taken} >= {"user", "kernel", "kernel-tx"}
