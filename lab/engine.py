@@ -73,10 +73,11 @@ class Result:
 
     @property
     def complaint(self) -> str:
-        """Why it failed, in its own words: the error that its JSON names, or its first line and its last few."""
-        if self.stdout.startswith("{"):
-            with suppress(ValueError, KeyError):
-                return str(json.loads(self.stdout)["error"])
+        """Why it failed, in its own words: the error that its JSON names, or the first line and its last few."""
+        for text in (self.stdout, *self.stderr.splitlines()[-1:]):
+            if text.startswith("{"):
+                with suppress(ValueError, KeyError):
+                    return str(json.loads(text)["error"])
         lines = [line for line in (self.stderr or self.stdout).splitlines() if line.strip()]
         return "\n".join([*lines[:1], *lines[1:][-8:]]) or f"exit {self.status}"
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Protocol
 from docker.errors import DockerException
 from docker.models.containers import Container
 from pydantic import Field
+from requests.exceptions import RequestException
 
 from lab import environment, features, images, measures, plan, testbed
 from lab.catalog import Catalog, Suite, Vpn
@@ -194,7 +195,7 @@ def _side_by_side(engines: Sequence[Engine], lanes: Sequence[Callable[[], None]]
         except BaseException:
             for engine in engines:
                 if engine.kill:
-                    with suppress(DockerException):
+                    with suppress(DockerException, RequestException):
                         engine.kill()
             raise
 

@@ -26,7 +26,7 @@ SAME_MACHINE = ("kernel", "cpu", "flags")
 
 def _platform(meta: Mapping[str, Any]) -> list[Any]:
     engine, machine = meta.get("engine", {}), meta.get("machine", {})
-    emulated = engine.get("guest", {}).get("accelerator")
+    emulated = (engine.get("guest") or {}).get("accelerator")
     return [engine.get("name"), engine.get("clock"), emulated, *(machine.get(key) for key in SAME_MACHINE)]
 
 

@@ -89,7 +89,7 @@ def origin(name: str, meta: Mapping[str, Any]) -> str:
     """A run's name, engine, clock, kernel and processor in one line: two kernels may be what a comparison is about."""
     engine, machine = meta.get("engine", {}), meta.get("machine", {})
     clock = f"{engine.get('name')} engine, {engine.get('clock')} clock" if engine else ""
-    under = engine.get("guest", {}).get("accelerator", "")
+    under = (engine.get("guest") or {}).get("accelerator", "")
     told = (name, clock, under, machine.get("kernel", ""), machine.get("cpu", ""))
     return ", ".join(text for text in told if text)
 

@@ -115,9 +115,11 @@ class Run:
         todo = deque(steps)
         while todo:
             step, result, watch = self._begin(todo, before)
+            up = False
             vpn, suite = self.catalog.vpns[step.cell.vpn], self.catalog.suites[step.cell.suite]
             try:
                 with watch.phase("whole"), tunnel(self.bed, self.meter, vpn, step.cell.variant, suite) as this:
+                    up = True
                     this.offset = offset(seed, step)
                     self._measure(this, step.cell, watch, result)
                     while todo:
@@ -129,15 +131,15 @@ class Run:
             except LabError as error:
                 outcome = OUTCOMES.get(type(error), "failed")
                 result |= {"outcome": outcome, "reason": error.message, "logs": error.logs}
-            except (ValueError, LookupError, TypeError) as error:
+            except (ValueError, LookupError, TypeError, ArithmeticError) as error:
                 result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
             except (DockerException, RequestException) as error:
                 _still_there(self.bed, error)
                 result |= {"outcome": "failed", "reason": f"the engine refused: {error}"}
             yield step, result
-            if result["outcome"] == "unsupported":
-                yield from ((other, dict(result)) for other in todo)
-                return
+            while result["outcome"] == "unsupported" and todo and not up:
+                step, unsupported, _ = self._begin(todo, before)
+                yield step, unsupported | {key: result[key] for key in ("outcome", "reason", "logs")}
 
     def _begin(self, todo: deque[Step], before: Callable[[Step], None]) -> tuple[Step, dict[str, Any], Stopwatch]:
         """The next of `todo`, what will be known of it, and its stopwatch."""

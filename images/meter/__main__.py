@@ -9,15 +9,19 @@ nothing outside the machine is waited for between a reading and the load. A ques
 once.
 """
 
+import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import snapshot
 import syscalls
 
 ASK, ANSWER = Path("/gate/ask"), Path("/gate/answer")
+PATIENCE = 5
+"""Seconds that an answer waits for its asker, who reads as soon as it has asked."""
 
 
 class Meter:
@@ -31,14 +35,17 @@ class Meter:
 
     def count(self, *spaces):
         """Begin to count; one that was begun before and never asked for is over."""
-        if self.counting:
-            self.counting.end()
+        former, self.counting = self.counting, None
+        if former:
+            former.end()
         self.counting = syscalls.Counting(spaces)
         return {}
 
     def counts(self):
         """End the count."""
         counting, self.counting = self.counting, None
+        if counting is None:
+            raise LookupError("nothing is being counted")
         return counting.end()
 
     def answer(self, question):
@@ -48,6 +55,22 @@ class Meter:
             return {"snapshot": self.snapshot, "count": self.count, "counts": self.counts}[word](*rest)
         except (LookupError, OSError, TypeError, ValueError) as error:
             return {"error": f"{error}" or repr(error)}
+
+
+def reply(answer):
+    """Give an answer to whoever waits for it; nobody does where the asker was killed, and then it is dropped."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            pipe = os.open(ANSWER, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError:  # nobody has opened it for reading yet
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.01)
+    os.set_blocking(pipe, True)
+    with contextlib.suppress(BrokenPipeError), os.fdopen(pipe, "w") as stream:
+        stream.write(answer)
 
 
 def main(*words):
@@ -62,8 +85,7 @@ def main(*words):
     while True:
         question = ASK.read_text()
         if question.strip():
-            answer = json.dumps(meter.answer(question))
-            ANSWER.write_text(f"{answer}\n")
+            reply(f"{json.dumps(meter.answer(question))}\n")
 
 
 if __name__ == "__main__":

@@ -300,17 +300,22 @@ def test_a_tunnel_that_does_not_come_up_is_tried_again_for_each_sample(lab: Lab)
     assert (lab.fake.samples, lab.fake.opened) == (0, [])
 
 
-@pytest.mark.parametrize(("at", "taken"), [(1, 1), (3, 3)])
-def test_what_is_unsupported_is_so_for_the_rest_of_its_tunnel(lab: Lab, at: int, taken: int) -> None:
-    lab.fake.error, lab.fake.at = Unsupported("cannot do it"), at
+def test_what_is_unsupported_is_so_for_the_rest_of_its_tunnel(lab: Lab) -> None:
+    lab.fake.opening = Unsupported("cannot do it")
     followed = Followed()
     lab.run.execute([SHARING], 0, followed)
     assert followed.taken == SHARING
     kept = list(lab.store.read())
-    assert [sample["outcome"] for sample in kept] == ["ok"] * (at - 1) + ["unsupported"] * (5 - at)
-    assert {sample["reason"] for sample in kept[at - 1 :]} == {"cannot do it"}
-    assert [sample["readings"] for sample in kept[at - 1 :]] == [[]] * (5 - at)
-    assert (lab.fake.samples, len(lab.fake.opened)) == (taken, 1)
+    assert [(sample["outcome"], sample["reason"], sample["readings"]) for sample in kept] == [
+        ("unsupported", "cannot do it", [])
+    ] * 4
+    assert (lab.fake.samples, lab.fake.opened) == (0, [])
+
+
+def test_what_one_measure_cannot_do_others_may(lab: Lab) -> None:
+    lab.fake.error, lab.fake.at = Unsupported("cannot do it"), 2
+    assert lab.take([SHARING]) == SHARING
+    assert [sample["outcome"] for sample in lab.store.read()] == ["ok", "unsupported", "ok", "ok"]
 
 
 def test_the_samples_of_a_shared_tunnel_that_are_kept_are_not_taken_again(lab: Lab) -> None:

@@ -39,6 +39,7 @@ class Mortal:
         folders = [path.parent for path in lab.results.glob("*/meta.json")]
         self.running = lab.start("matrix", "--resume", folders[0].name) if folders else lab.start(*WORDS)
         self.guest = until_guest(lab.engine, self.running)
+        self.guest.wait()
         self.engine = self.guest.connect()
 
     @property
@@ -47,8 +48,13 @@ class Mortal:
 
     def until_load(self, after: int = 0) -> None:
         """Wait until a sample is being taken, when at least so many are on the disk."""
-        self.running.until(r"\nrun ")
-        wait_for(lambda: sum(each["outcome"] == "ok" for each in samples(self.folder)) >= after, "samples", LIMIT)
+
+        def taken() -> bool:
+            assert self.running.process.poll() is None, self.running.text
+            announced = "\nrun " in self.running.text
+            return announced and sum(each["outcome"] == "ok" for each in samples(self.folder)) >= after
+
+        wait_for(taken, "samples", LIMIT)
         until_process(self.engine, self.running, "client-load", "iperf3 --client")
 
 
