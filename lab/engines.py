@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
 from lab import disks, guest
 from lab.engine import Choice, Engine, connect
 from lab.errors import LabError
@@ -55,19 +58,37 @@ def present(choice: Choice) -> Engine:
 def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> Iterator[Engine]:
     """The engine of a guest: of one that is up and fits, or of a new one, that ends with this unless it is kept."""
     if keep:
-        yield kept(host, guest.NAME, choice, say).connect()
+        with _watched(kept(host, guest.NAME, choice, say)) as engine:
+            yield engine
         return
     there = guest.found(host, guest.NAME).get(guest.NAME)
     if there and there.alive and there.choice == choice and choice.clock == "wall":
         say(f"guest {guest.NAME!r} is up")
-        yield there.connect()
+        with _watched(there) as engine:
+            yield engine
         return
     made = up(host, f"{os.getpid()}-{next(_numbers)}", choice, say)
     try:
-        yield made.connect()
+        with _watched(made) as engine:
+            yield engine
     finally:
         with undisturbed():
             made.remove()
+
+
+@contextmanager
+def _watched(there: guest.Guest) -> Iterator[Engine]:
+    """The engine of a guest; where the guest ends under a request, or under the cleaning up, its console says why."""
+    engine = there.connect()
+    try:
+        yield engine
+    except (DockerException, RequestException) as error:
+        try:
+            engine.client.ping()
+        except (DockerException, RequestException):
+            last = f"\nlast said by its machine:\n{there.console()}"
+            raise LabError(f"the vm engine no longer answers: {error}{last}", "then --resume") from error
+        raise
 
 
 def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:

@@ -156,7 +156,8 @@ def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = Fa
         "command": ["guest"],
         "name": f"lab-vm-{name}",
         "environment": {key: str(value) for key, value in environment.items()},
-        "labels": owner.labels(f"vm-{name}", held=not keep) | {LABEL: choice.model_dump_json(), DISK: disk},
+        # A kept one is no lab: `lab down --all` leaves it to `lab vm down`.
+        "labels": ({} if keep else owner.labels(f"vm-{name}")) | {LABEL: choice.model_dump_json(), DISK: disk},
         "volumes": {str(sockets): {"bind": "/run/guest", "mode": "rw"}, VOLUME: {"bind": "/disks", "mode": "rw"}},
         "stdin_open": not keep,
         **confined(),

@@ -120,7 +120,7 @@ class Tunnel:
             said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, result.complaint)
             raise LabError(f"the meter could not read the ends: {said}")
         if result.status:
-            raise LabError(f"{argv[0]} failed: {_without_bracket(result).complaint}")
+            raise LabError(f"{argv[0]} failed: {_without_bracket(result).complaint}{self._stopped()}")
         before, after = snapshots(result.stderr, roles)
         return {
             "argv": list(argv),
@@ -130,6 +130,14 @@ class Tunnel:
             "after": after,
             "counters": {"before": counters, "after": self.counters()},
         }
+
+    def _stopped(self) -> str:
+        """Which ends do not run any more: a load that fails says nothing of that."""
+        for container in self.containers.values():
+            with suppress(DockerException):
+                container.reload()
+        ended = [end for end, container in self.containers.items() if container.status != "running"]
+        return f"; stopped meanwhile: {', '.join(ended)}" if ended else ""
 
     def count_syscalls(self, argv: Sequence[str], *, timeout: float) -> dict[str, dict[str, int]]:
         """Run a load beside the client while the meter counts the system calls of both ends: by end and name.

@@ -55,7 +55,9 @@ def made(catalog: Catalog) -> Made:
         vpn, suite = catalog.vpns["beta"], catalog.suites["strong"]
         tunnel = Tunnel(cast(Any, bed), cast(Any, None), vpn, "udp", suite)
         ids = {end: number for number, end in numbers.items()}
-        ends = {end: SimpleNamespace(id=ids.get(end, end), role=end) for end in ENDS}
+        ends = {
+            end: SimpleNamespace(id=ids.get(end, end), role=end, status="running", reload=lambda: None) for end in ENDS
+        }
         tunnel.containers = cast(Any, ends)
         return tunnel, engine
 
@@ -94,6 +96,14 @@ def test_a_load_is_what_it_printed_between_two_snapshots(made: Made, captured: C
     assert "snapshot" not in load["stderr"]
     assert load["stderr"].count("bracket ") == 2
     assert load["counters"] == {"before": {}, "after": {}}  # this VPN has none of its own
+
+
+def test_a_load_that_failed_names_the_ends_that_stopped(made: Made, captured: Captured) -> None:
+    text = captured("bracket/failed.txt")
+    tunnel, _ = made(Result(3, "", text), roles(text))
+    cast(Any, tunnel.containers["server"]).status = "exited"
+    with pytest.raises(LabError, match="; stopped meanwhile: server$"):
+        tunnel.load(["nc"], timeout=5)
 
 
 def test_a_load_that_failed_says_so_in_its_own_words(made: Made, captured: Captured) -> None:

@@ -170,6 +170,10 @@ class TestAgain:
         assert {path.name for path in kept.guest.directory.iterdir()} == {"docker.sock", "shell.sock"}
         assert kept.guest.connect().facts["KernelVersion"].startswith("7.")
 
+    def test_it_is_no_lab(self, lab: Patient, kept: Kept) -> None:
+        """Or `lab down --all` would take it down, with everything in it."""
+        assert "vm-vm" not in [row["lab"] for row in lab.ok("status", "--json").json()]
+
     def test_down_of_another(self, lab: Patient, kept: Kept) -> None:
         done = lab("vm", "down", "--name", "nobody")
         assert done.status == 2
