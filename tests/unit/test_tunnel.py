@@ -102,7 +102,7 @@ def test_a_load_that_failed_names_the_ends_that_stopped(made: Made, captured: Ca
     text = captured("bracket/failed.txt")
     tunnel, _ = made(Result(3, "", text), roles(text))
     cast(Any, tunnel.containers["server"]).status = "exited"
-    with pytest.raises(LabError, match="; stopped meanwhile: server$"):
+    with pytest.raises(LabError, match=r"; stopped meanwhile: server$"):
         tunnel.load(["nc"], timeout=5)
 
 
