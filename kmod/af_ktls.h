@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the module's files share. */
+#ifndef KTLS_H
+#define KTLS_H
+
+#include <crypto/aead.h>
+#include <linux/net.h>
+#include <linux/rwsem.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "record.h"
+#include "window.h"
+
+/* One direction's key; `aead` is published last and stays until the socket is released. */
+struct ktls_direction {
+	struct crypto_aead *aead;
+	u8 salt[KTLS_MAX_SALT];
+	u16 epoch;
+};
+
+enum ktls_rx_state {
+	KTLS_RX_OFF,		/* everything is left to the UDP socket */
+	KTLS_RX_HOLD,		/* key set: records are held until the floor is known */
+	KTLS_RX_ON,
+};
+
+/*
+ * An AF_KTLS socket. Configured under its socket lock. It holds the lower socket's file until it is released itself, so
+ * the lower socket cannot go away before it, whoever closes what. Lock order: our socket lock, the lower one's, rx_lock.
+ */
+struct ktls_sock {
+	struct sock sk;			/* first */
+	struct socket *lower;		/* published with release semantics, once */
+	const struct ktls_cipher *cipher;
+	u16 version;
+	u32 record_size;
+	bool detached;
+
+	struct rw_semaphore sending;	/* senders share it; detach waits for them */
+	struct ktls_direction tx;
+	atomic64_t tx_next;		/* without the epoch; above KTLS_SEQ_MAX: used up */
+
+	struct ktls_direction rx;
+	enum ktls_rx_state rx_state;	/* changed under rx_lock */
+	spinlock_t rx_lock;
+	struct ktls_window window;	/* under rx_lock */
+	struct sk_buff_head held;	/* under rx_lock */
+	unsigned int held_bytes;
+	atomic_t decrypting;		/* records at the cipher's driver */
+	wait_queue_head_t idle;
+
+	atomic64_t stats[sizeof(struct ktls_stats) / sizeof(u64)];
+};
+
+/* Kept in a received record's skb->cb while it waits for the reader. */
+struct ktls_cb {
+	u8 type;
+};
+
+#define ktls_add(ks, field, n) \
+	atomic64_add(n, &(ks)->stats[offsetof(struct ktls_stats, field) / sizeof(u64)])
+#define ktls_count(ks, field)	ktls_add(ks, field, 1)
+
+static inline struct ktls_sock *ktls_sk(const struct sock *sk)
+{
+	return (struct ktls_sock *)sk;
+}
+
+static inline struct ktls_cb *ktls_cb(struct sk_buff *skb)
+{
+	return (struct ktls_cb *)skb->cb;
+}
+
+static inline struct socket *ktls_lower(struct ktls_sock *ks)
+{
+	return smp_load_acquire(&ks->lower); /* pairs with ktls_attach() */
+}
+
+/* crypto.c */
+int ktls_direction_set(struct ktls_direction *direction, const struct ktls_cipher *cipher, const struct ktls_key *key);
+void ktls_direction_clear(struct ktls_direction *direction);
+int ktls_encrypt(struct crypto_aead *aead, struct scatterlist *sg, size_t payload, u8 *nonce);
+void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_record *record);
+
+/* dtls.c */
+int ktls_dtls_attach(struct ktls_sock *ks, struct socket *lower);
+void ktls_dtls_detach(struct ktls_sock *ks);
+void ktls_dtls_hold(struct ktls_sock *ks);
+int ktls_dtls_enable(struct ktls_sock *ks, u64 floor);
+void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq);
+
+/* dgram.c, stream.c */
+extern struct proto_ops ktls_dgram_ops;
+extern struct proto_ops ktls_stream_ops;
+int ktls_stream_attach(struct socket *lower);
+int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *key);
+
+/* options.c */
+int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, unsigned int length);
+int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value, int __user *length);
+int ktls_message_type(struct msghdr *msg, u8 *type);
+
+/* main.c */
+int ktls_release(struct socket *sock);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Where the kernels that this builds for differ: 6.12 to 7.3. */
+#ifndef KTLS_COMPAT_H
+#define KTLS_COMPAT_H
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#error "af_ktls needs Linux 6.12 or later"
+#endif
+
+#endif

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Options and control messages: every wrong argument and order has its errno here. */
+#include <linux/file.h>
+#include <linux/in.h>
+#include <linux/sockptr.h>
+
+#include "af_ktls.h"
+
+static bool ktls_version_known(int type, u16 version)
+{
+	if (type == SOCK_DGRAM)
+		return version == KTLS_DTLS_1_2;
+	return version == KTLS_TLS_1_2 || version == KTLS_TLS_1_3;
+}
+
+static int ktls_lower_check(const struct socket *sock, const struct socket *lower)
+{
+	const struct sock *sk = lower->sk;
+	int protocol = sock->type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
+
+	if (sk->sk_family != AF_INET && sk->sk_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (lower->type != sock->type || sk->sk_protocol != protocol)
+		return -EPROTOTYPE;
+	return 0;
+}
+
+static int ktls_attach(struct socket *sock, const struct ktls_attach *attach)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	const struct ktls_cipher *cipher = ktls_cipher_find(attach->cipher);
+	struct socket *lower;
+	int err;
+
+	if (attach->flags || attach->reserved)
+		return -EINVAL;
+	if (ks->lower)
+		return -EISCONN;
+	if (!cipher || !ktls_version_known(sock->type, attach->version))
+		return -EPROTONOSUPPORT;
+	lower = sockfd_lookup(attach->fd, &err);
+	if (!lower)
+		return err;
+	err = ktls_lower_check(sock, lower);
+	if (!err)
+		err = sock->type == SOCK_DGRAM ? ktls_dtls_attach(ks, lower) : ktls_stream_attach(lower);
+	if (err) {
+		sockfd_put(lower);
+		return err;
+	}
+	ks->cipher = cipher;
+	ks->version = attach->version;
+	smp_store_release(&ks->lower, lower); /* pairs with ktls_lower() */
+	return 0;
+}
+
+static bool ktls_zero(const u8 *p, size_t from, size_t size)
+{
+	return from == size || !memchr_inv(p + from, 0, size - from);
+}
+
+/* What can be told of a key before anything is changed. */
+static int ktls_key_check(const struct ktls_sock *ks, const struct ktls_direction *direction,
+			  const struct ktls_key *key)
+{
+	if (!ks->lower || ks->detached)
+		return -ENOTCONN;
+	if (direction->aead)
+		return -EALREADY;
+	if (key->reserved || !ktls_zero(key->key, ks->cipher->key, KTLS_MAX_KEY))
+		return -EINVAL;
+	if (ks->version != KTLS_DTLS_1_2)
+		return 0;
+	/* Epoch 0 has no key. */
+	if (!ktls_epoch(key->seq) || !ktls_zero(key->salt, ks->cipher->salt, KTLS_MAX_SALT))
+		return -EINVAL;
+	return 0;
+}
+
+static int ktls_keys_set(struct socket *sock, const struct ktls_key *tx, const struct ktls_key *rx)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct ktls_direction fresh = {};
+	int err = 0;
+
+	if (tx)
+		err = ktls_key_check(ks, &ks->tx, tx);
+	if (!err && rx)
+		err = ktls_key_check(ks, &ks->rx, rx);
+	if (err)
+		return err;
+	if (sock->type == SOCK_STREAM) {
+		if (tx)
+			err = ktls_stream_key(ks, KTLS_TX_KEY, tx);
+		if (!err && rx)
+			err = ktls_stream_key(ks, KTLS_RX_KEY, rx);
+		return err;
+	}
+	if (tx) {
+		/* Published last: a sender may be waiting for it. */
+		err = ktls_direction_set(&fresh, ks->cipher, tx);
+		if (err)
+			return err;
+	}
+	if (rx)
+		err = ktls_direction_set(&ks->rx, ks->cipher, rx);
+	if (err) {
+		if (tx)
+			ktls_direction_clear(&fresh);
+		return err;
+	}
+	if (tx) {
+		atomic64_set(&ks->tx_next, tx->seq & KTLS_SEQ_MAX);
+		memcpy(ks->tx.salt, fresh.salt, sizeof(fresh.salt));
+		ks->tx.epoch = fresh.epoch;
+		smp_store_release(&ks->tx.aead, fresh.aead); /* pairs with ktls_dgram_sendmsg() */
+	}
+	memzero_explicit(&fresh, sizeof(fresh));
+	if (rx)
+		ktls_dtls_hold(ks);
+	return 0;
+}
+
+static int ktls_detach(struct socket *sock)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+
+	if (sock->type == SOCK_STREAM)
+		return -EOPNOTSUPP; /* the kernel's TLS cannot be taken off a TCP socket */
+	if (!ks->lower || ks->detached)
+		return -ENOTCONN;
+	/* Senders that have begun finish first: then the sequence is final. */
+	if (down_write_killable(&ks->sending))
+		return -EINTR;
+	ks->detached = true;
+	up_write(&ks->sending);
+	ktls_dtls_detach(ks);
+	WRITE_ONCE(sock->sk->sk_shutdown, SHUTDOWN_MASK);
+	sock->sk->sk_state_change(sock->sk);
+	return 0;
+}
+
+static int ktls_record_size_set(struct ktls_sock *ks, u32 size)
+{
+	if (!size || size > KTLS_MAX_PAYLOAD)
+		return -EINVAL;
+	WRITE_ONCE(ks->record_size, size);
+	return 0;
+}
+
+static int ktls_enable(struct socket *sock, u64 floor)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+
+	if (sock->type == SOCK_STREAM)
+		return -EOPNOTSUPP; /* a stream begins with its key */
+	if (!ks->lower || ks->detached)
+		return -ENOTCONN;
+	return ktls_dtls_enable(ks, floor);
+}
+
+static size_t ktls_option_size(int name)
+{
+	switch (name) {
+	case KTLS_ATTACH:	return sizeof(struct ktls_attach);
+	case KTLS_TX_KEY:
+	case KTLS_RX_KEY:	return sizeof(struct ktls_key);
+	case KTLS_KEYS:		return sizeof(struct ktls_keys);
+	case KTLS_RX_ENABLE:	return sizeof(u64);
+	case KTLS_RECORD_SIZE:	return sizeof(u32);
+	default:		return 0;
+	}
+}
+
+/**
+ * ktls_setsockopt - set an option
+ * @sock: our socket
+ * @level: SOL_KTLS
+ * @name: which
+ * @value: what to
+ * @length: its length, exactly
+ */
+int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, unsigned int length)
+{
+	union {
+		struct ktls_attach attach;
+		struct ktls_keys keys;
+		struct ktls_key key;
+		u64 floor;
+		u32 size;
+	} option;
+	int err;
+
+	if (level != SOL_KTLS || name < KTLS_ATTACH || name > KTLS_RECORD_SIZE || name == KTLS_SEQUENCES)
+		return -ENOPROTOOPT;
+	if (length != ktls_option_size(name))
+		return -EINVAL;
+	if (copy_from_sockptr(&option, value, length))
+		return -EFAULT;
+	lock_sock(sock->sk);
+	switch (name) {
+	case KTLS_ATTACH:
+		err = ktls_attach(sock, &option.attach);
+		break;
+	case KTLS_TX_KEY:
+		err = ktls_keys_set(sock, &option.key, NULL);
+		break;
+	case KTLS_RX_KEY:
+		err = ktls_keys_set(sock, NULL, &option.key);
+		break;
+	case KTLS_KEYS:
+		err = ktls_keys_set(sock, &option.keys.tx, &option.keys.rx);
+		break;
+	case KTLS_RX_ENABLE:
+		err = ktls_enable(sock, option.floor);
+		break;
+	case KTLS_DETACH:
+		err = ktls_detach(sock);
+		break;
+	default:
+		err = ktls_record_size_set(ktls_sk(sock->sk), option.size);
+		break;
+	}
+	release_sock(sock->sk);
+	memzero_explicit(&option, sizeof(option));
+	return err;
+}
+
+static int ktls_sequences(struct socket *sock, struct ktls_sequences *sequences)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+
+	if (sock->type == SOCK_STREAM)
+		return -EOPNOTSUPP;
+	if (!ks->tx.aead || !ks->rx.aead)
+		return -ENOKEY;
+	sequences->tx = ((u64)ks->tx.epoch << KTLS_SEQ_BITS) + atomic64_read(&ks->tx_next);
+	spin_lock_bh(&ks->rx_lock);
+	sequences->rx = ((u64)ks->rx.epoch << KTLS_SEQ_BITS) + ks->window.next;
+	spin_unlock_bh(&ks->rx_lock);
+	return 0;
+}
+
+static int ktls_info(struct ktls_sock *ks, struct ktls_info *info)
+{
+	if (!ks->lower)
+		return -ENOTCONN;
+	memset(info, 0, sizeof(*info));
+	info->version = ks->version;
+	info->cipher = ks->cipher->id;
+	info->record_size = ks->record_size;
+	if (ks->tx.aead)
+		strscpy(info->tx_driver, crypto_tfm_alg_driver_name(crypto_aead_tfm(ks->tx.aead)),
+			sizeof(info->tx_driver));
+	if (ks->rx.aead)
+		strscpy(info->rx_driver, crypto_tfm_alg_driver_name(crypto_aead_tfm(ks->rx.aead)),
+			sizeof(info->rx_driver));
+	return 0;
+}
+
+/**
+ * ktls_getsockopt - get an option; keys are not among them
+ * @sock: our socket
+ * @level: SOL_KTLS
+ * @name: which
+ * @value: where to
+ * @length: room there; the option's length, or as much as fits, comes back
+ */
+int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value, int __user *length)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	union {
+		struct ktls_sequences sequences;
+		struct ktls_stats stats;
+		struct ktls_info info;
+		u32 size;
+	} option;
+	int room, size, i, err = 0;
+
+	if (level != SOL_KTLS)
+		return -ENOPROTOOPT;
+	if (get_user(room, length))
+		return -EFAULT;
+	if (room < 0)
+		return -EINVAL;
+	lock_sock(sock->sk);
+	switch (name) {
+	case KTLS_SEQUENCES:
+		size = sizeof(option.sequences);
+		err = ktls_sequences(sock, &option.sequences);
+		break;
+	case KTLS_STATS:
+		size = sizeof(option.stats);
+		for (i = 0; i < ARRAY_SIZE(ks->stats); i++)
+			((u64 *)&option.stats)[i] = atomic64_read(&ks->stats[i]);
+		break;
+	case KTLS_INFO:
+		size = sizeof(option.info);
+		err = ktls_info(ks, &option.info);
+		break;
+	case KTLS_RECORD_SIZE:
+		size = sizeof(option.size);
+		option.size = ks->record_size;
+		break;
+	default:
+		err = -ENOPROTOOPT;
+	}
+	release_sock(sock->sk);
+	if (err)
+		return err;
+	size = min(size, room);
+	if (copy_to_user(value, &option, size) || put_user(size, length))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * ktls_message_type - read the content type that a sender asks for
+ * @msg: the message
+ * @type: left alone if it asks for none
+ *
+ * Return: 0, or -EINVAL for anything but one byte that is a content type of DTLS.
+ */
+int ktls_message_type(struct msghdr *msg, u8 *type)
+{
+	struct cmsghdr *cmsg;
+
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg) || cmsg->cmsg_level != SOL_KTLS || cmsg->cmsg_type != KTLS_RECORD_TYPE ||
+		    cmsg->cmsg_len != CMSG_LEN(sizeof(*type)))
+			return -EINVAL;
+		*type = *(u8 *)CMSG_DATA(cmsg);
+		if (*type < KTLS_TYPE_FIRST || *type > KTLS_TYPE_LAST)
+			return -EINVAL;
+	}
+	return 0;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Stream sockets: a front on the kernel's own TLS, so that one interface covers both and nothing is written twice. */
+#include <linux/poll.h>
+#include <linux/tcp.h>
+#include <linux/unaligned.h>
+#include <net/tls.h>
+
+#include "af_ktls.h"
+
+static int ktls_lower_set(struct socket *lower, int level, int name, void *value, unsigned int length)
+{
+	const struct proto_ops *ops = READ_ONCE(lower->ops);
+
+	return ops->setsockopt(lower, level, name, KERNEL_SOCKPTR(value), length);
+}
+
+/**
+ * ktls_stream_attach - put the kernel's TLS on a TCP socket
+ * @lower: the TCP socket
+ *
+ * Return: 0, -ENOTCONN, -EBUSY when it has an upper layer protocol, -ENOENT when this kernel has no TLS.
+ */
+int ktls_stream_attach(struct socket *lower)
+{
+	char name[] = "tls";
+	int err = ktls_lower_set(lower, SOL_TCP, TCP_ULP, name, sizeof(name));
+
+	return err == -EEXIST ? -EBUSY : err;
+}
+
+/* The kernel's TLS keeps the nonce as salt (4) and IV (8), or as IV (12) for ChaCha20. */
+int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *key)
+{
+	union {
+		struct tls_crypto_info info;
+		struct tls12_crypto_info_aes_gcm_128 gcm128;
+		struct tls12_crypto_info_aes_gcm_256 gcm256;
+		struct tls12_crypto_info_chacha20_poly1305 chacha;
+	} crypto = { .info.version = ks->version };
+	bool tls13 = ks->version == KTLS_TLS_1_3;
+	unsigned int size;
+	u8 seq[8];
+	int err;
+
+	put_unaligned_be64(key->seq, seq);
+	switch (ks->cipher->id) {
+	case KTLS_AES_GCM_128:
+		size = sizeof(crypto.gcm128);
+		crypto.info.cipher_type = TLS_CIPHER_AES_GCM_128;
+		memcpy(crypto.gcm128.key, key->key, sizeof(crypto.gcm128.key));
+		memcpy(crypto.gcm128.salt, key->salt, sizeof(crypto.gcm128.salt));
+		memcpy(crypto.gcm128.iv, tls13 ? key->salt + 4 : seq, sizeof(crypto.gcm128.iv));
+		memcpy(crypto.gcm128.rec_seq, seq, sizeof(seq));
+		break;
+	case KTLS_AES_GCM_256:
+		size = sizeof(crypto.gcm256);
+		crypto.info.cipher_type = TLS_CIPHER_AES_GCM_256;
+		memcpy(crypto.gcm256.key, key->key, sizeof(crypto.gcm256.key));
+		memcpy(crypto.gcm256.salt, key->salt, sizeof(crypto.gcm256.salt));
+		memcpy(crypto.gcm256.iv, tls13 ? key->salt + 4 : seq, sizeof(crypto.gcm256.iv));
+		memcpy(crypto.gcm256.rec_seq, seq, sizeof(seq));
+		break;
+	default:
+		size = sizeof(crypto.chacha);
+		crypto.info.cipher_type = TLS_CIPHER_CHACHA20_POLY1305;
+		memcpy(crypto.chacha.key, key->key, sizeof(crypto.chacha.key));
+		memcpy(crypto.chacha.iv, key->salt, sizeof(crypto.chacha.iv));
+		memcpy(crypto.chacha.rec_seq, seq, sizeof(seq));
+		break;
+	}
+	err = ktls_lower_set(ks->lower, SOL_TLS, direction == KTLS_TX_KEY ? TLS_TX : TLS_RX, &crypto, size);
+	memzero_explicit(&crypto, sizeof(crypto));
+	/* Set before: what the kernel's TLS says to that depends on its version. */
+	return err == -EBUSY ? -EALREADY : err;
+}
+
+/* One record's worth at a time, so that the record size holds; the type goes to the kernel's TLS in its own words. */
+static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct socket *lower = ktls_lower(ks);
+	size_t most = READ_ONCE(ks->record_size), sent = 0;
+	unsigned int flags = msg->msg_flags;
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(u8))];
+	} control = {};
+	u8 type = KTLS_TYPE_DATA;
+	int err;
+
+	if (msg->msg_namelen)
+		return -EISCONN;
+	err = ktls_message_type(msg, &type);
+	if (err)
+		return err;
+	if (!lower)
+		return -ENOTCONN;
+	msg->msg_controllen = 0;
+	do {
+		size_t rest = length - sent, part = min(rest, most);
+
+		if (type != KTLS_TYPE_DATA) {
+			control.header.cmsg_len = CMSG_LEN(sizeof(type));
+			control.header.cmsg_level = SOL_TLS;
+			control.header.cmsg_type = TLS_SET_RECORD_TYPE;
+			*(u8 *)CMSG_DATA(&control.header) = type;
+			msg->msg_control = &control;
+			msg->msg_control_is_user = false;
+			msg->msg_controllen = sizeof(control);
+		}
+		/* More to come: only the last part may be left open. */
+		msg->msg_flags = part < rest ? flags & ~MSG_MORE : flags;
+		iov_iter_truncate(&msg->msg_iter, part);
+		err = sock_sendmsg(lower, msg);
+		iov_iter_reexpand(&msg->msg_iter, length - sent - max(err, 0));
+		if (err > 0)
+			sent += err;
+	} while (err > 0 && sent < length);
+	if (err < 0 && !sent) {
+		ktls_count(ks, tx_errors);
+		return err;
+	}
+	ktls_add(ks, tx_bytes, sent);
+	return sent;
+}
+
+static int ktls_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t length, int flags)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct socket *lower = ktls_lower(ks);
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(u8))];
+	} control = {};
+	struct msghdr user = *msg;
+	bool wanted = msg->msg_controllen;
+	size_t left;
+	u8 type;
+	int err;
+
+	if (!lower)
+		return -ENOTCONN;
+	/* Without room for the type, the kernel's TLS gives data only. */
+	if (wanted) {
+		msg->msg_control = &control;
+		msg->msg_control_is_user = false;
+		msg->msg_controllen = sizeof(control);
+	}
+	err = sock_recvmsg(lower, msg, flags);
+	if (err > 0)
+		ktls_add(ks, rx_bytes, err);
+	if (!wanted)
+		return err;
+	left = msg->msg_controllen;
+	msg->msg_control_user = user.msg_control_user;
+	msg->msg_control_is_user = user.msg_control_is_user;
+	msg->msg_controllen = user.msg_controllen;
+	if (err >= 0 && left < sizeof(control) && control.header.cmsg_level == SOL_TLS) {
+		type = *(u8 *)CMSG_DATA(&control.header);
+		put_cmsg(msg, SOL_KTLS, KTLS_RECORD_TYPE, sizeof(type), &type);
+	}
+	return err;
+}
+
+static __poll_t ktls_stream_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait)
+{
+	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+
+	if (!lower)
+		return EPOLLHUP;
+	return READ_ONCE(lower->ops)->poll(file, lower, wait);
+}
+
+static ssize_t ktls_stream_splice_read(struct socket *sock, loff_t *position, struct pipe_inode_info *pipe,
+				       size_t length, unsigned int flags)
+{
+	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+
+	if (!lower)
+		return -ENOTCONN;
+	return READ_ONCE(lower->ops)->splice_read(lower, position, pipe, length, flags);
+}
+
+static void ktls_stream_splice_eof(struct socket *sock)
+{
+	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+
+	if (lower && READ_ONCE(lower->ops)->splice_eof)
+		READ_ONCE(lower->ops)->splice_eof(lower);
+}
+
+static int ktls_stream_shutdown(struct socket *sock, int how)
+{
+	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+	return lower ? kernel_sock_shutdown(lower, how) : -ENOTCONN;
+}
+
+struct proto_ops ktls_stream_ops __ro_after_init = {
+	.owner		= THIS_MODULE,
+	.release	= ktls_release,
+	.bind		= sock_no_bind,
+	.connect	= sock_no_connect,
+	.socketpair	= sock_no_socketpair,
+	.accept		= sock_no_accept,
+	.getname	= sock_no_getname,
+	.poll		= ktls_stream_poll,
+	.ioctl		= sock_no_ioctl,
+	.listen		= sock_no_listen,
+	.shutdown	= ktls_stream_shutdown,
+	.setsockopt	= ktls_setsockopt,
+	.getsockopt	= ktls_getsockopt,
+	.sendmsg	= ktls_stream_sendmsg,
+	.recvmsg	= ktls_stream_recvmsg,
+	.mmap		= sock_no_mmap,
+	.splice_read	= ktls_stream_splice_read,
+	.splice_eof	= ktls_stream_splice_eof,
+};
