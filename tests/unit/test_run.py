@@ -306,9 +306,8 @@ def test_what_is_unsupported_is_so_for_the_rest_of_its_tunnel(lab: Lab) -> None:
     lab.run.execute([SHARING], 0, followed)
     assert followed.taken == SHARING
     kept = list(lab.store.read())
-    assert [(sample["outcome"], sample["reason"], sample["readings"]) for sample in kept] == [
-        ("unsupported", "cannot do it", [])
-    ] * 4
+    told = [(sample["outcome"], sample["reason"], sample["readings"]) for sample in kept]
+    assert told == [("unsupported", "cannot do it", [])] * 4
     assert (lab.fake.samples, lab.fake.opened) == (0, [])
 
 
