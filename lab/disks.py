@@ -103,9 +103,9 @@ def _filled(host: Engine, name: str, part: str, present: dict[str, str], say: Sa
         inside = filling.connect()
         _bring(host, inside, present, say)
         if filling.stop():
-            raise LabError(f"the guest did not close its disk:\n{filling.console()}")
+            raise LabError(f"the guest did not close its disk:\n{filling.last_words()}")
     except (DockerException, RequestException) as error:
-        raise LabError(f"the images could not be brought to the guest: {error}\n{filling.console()}") from error
+        raise LabError(f"the images could not be brought to the guest: {error}\n{filling.last_words()}") from error
     finally:
         with undisturbed():
             filling.remove()

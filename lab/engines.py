@@ -86,7 +86,7 @@ def _watched(there: guest.Guest) -> Iterator[Engine]:
         try:
             engine.client.ping()
         except (DockerException, RequestException):
-            last = f"\nlast said by its machine:\n{there.console()}"
+            last = f"\nlast said by its machine:\n{there.last_words()}"
             raise LabError(f"the vm engine no longer answers: {error}{last}", "then --resume") from error
         raise
 

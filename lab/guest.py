@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from contextlib import suppress
@@ -31,6 +32,7 @@ PATIENCE = 10.0
 ANSWER = 300
 """Seconds that its engine may take to answer a request."""
 DEVICE = Path("/dev/kvm")
+LATE = re.compile(r"\d+/\d+/\d+ [\d:]+ socat\[")
 IMAGE = "lab/vm:latest"
 VOLUME = "lab-vm-disks"
 DISK = "lab.vm.disk"
@@ -51,12 +53,18 @@ class Guest:
         """Whether it has not ended."""
         return self.container.status not in ("exited", "dead")
 
-    def console(self, lines: int = 12) -> str:
+    def console(self, lines: int) -> str:
         """The last lines that the guest and its QEMU said."""
         try:
             return self.container.logs(tail=lines).decode(errors="replace").strip()
         except DockerException:
             return ""
+
+    def last_words(self, lines: int = 12) -> str:
+        """What the guest said last, of a kernel's panic its first lines; not how requests failed that came too late."""
+        said = [line for line in self.console(400).splitlines() if not LATE.match(line)]
+        panics = [number for number, line in enumerate(said) if "Kernel panic" in line]
+        return "\n".join(said[panics[0] :][:lines] if panics else said[-lines:])
 
     def wait(self) -> None:
         """Wait until its Docker engine answers.
@@ -72,9 +80,11 @@ class Guest:
             except NotFound as error:
                 raise LabError("the guest did not start: somebody removed it") from error
             if said or self.container.status != "running":
-                raise LabError(f"the guest did not start: {said[-1] if said else 'it ended'}\n{self.console()}", HINT)
+                raise LabError(
+                    f"the guest did not start: {said[-1] if said else 'it ended'}\n{self.last_words()}", HINT
+                )
             if time.monotonic() > deadline:
-                raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.console()}", HINT)
+                raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.last_words()}", HINT)
             time.sleep(0.1)
 
     def _answers(self) -> bool:
@@ -97,14 +107,20 @@ class Guest:
             client = self._client(ANSWER)
             facts = client.info()
         except (DockerException, RequestException) as error:
-            raise LabError(f"the guest's engine does not answer: {error}\n{self.console()}", HINT) from error
+            raise LabError(f"the guest's engine does not answer: {error}\n{self.last_words()}", HINT) from error
         facts["guest"] = {
             "accelerator": said(self.console(400), "guest: accelerator "),
             "kernel": self.choice.kernel,
             "processors": self.choice.cores,
         }
         return Engine(
-            client, "vm", self.choice.clock, facts, patience=PATIENCE, last_words=self.console, kill=self.container.kill
+            client,
+            "vm",
+            self.choice.clock,
+            facts,
+            patience=PATIENCE,
+            last_words=self.last_words,
+            kill=self.container.kill,
         )
 
     def stop(self) -> int:

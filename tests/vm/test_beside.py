@@ -64,7 +64,7 @@ def test_both_answer_as_they_were_asked_for(other: Kept, kept: Kept) -> None:
 def test_memory_runs_out_in_a_container(other: Kept) -> None:
     result = run(replace(other.engine, patience=2.0), "perl -e 'push @all, q(x) x 5e7 while 1'")
     assert result.status == 137, result.complaint
-    assert "guest: error" not in other.guest.console()
+    assert "guest: error" not in other.guest.console(400)
     other.engine.client.ping()
 
 
