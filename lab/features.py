@@ -48,7 +48,7 @@ def reason(feature: KernelFeature, config: dict[str, str], kernel: str, complain
     """Name what is missing, how that is known, and the way out."""
     setting = config.get(feature.config)
     if not config:
-        why = f"its probe says: {complaint.splitlines()[-1]}"
+        why = f"its probe says: {complaint.splitlines()[-1]} (it takes {feature.config})"
     elif setting is None:
         why = f"{feature.config} is not set"
     else:

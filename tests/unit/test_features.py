@@ -20,7 +20,7 @@ FEATURE = KernelFeature(feature="ESP", config="CONFIG_INET_ESP", probe=["true"])
     [
         ({"CONFIG_INET": "y"}, "CONFIG_INET_ESP is not set"),
         ({"CONFIG_INET_ESP": "m"}, "CONFIG_INET_ESP=m, but its probe says: Operation not supported"),
-        ({}, "its probe says: Operation not supported"),
+        ({}, "its probe says: Operation not supported (it takes CONFIG_INET_ESP)"),
     ],
     ids=["not-set", "set-but-not-there", "a-kernel-that-does-not-tell"],
 )
