@@ -122,7 +122,7 @@ def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False)
     except BaseException:
         made.remove()
         raise
-    accelerator = guest.said(made.console(400), "guest: accelerator ")
     why = ", since /dev/kvm does not boot this kernel" if "guest: /dev/kvm is there" in made.console(400) else ""
-    say(f"guest: kernel {choice.kernel}, {choice.clock} clock, {accelerator}{why}; {time.monotonic() - began:.0f} s")
+    took = time.monotonic() - began
+    say(f"guest: kernel {choice.kernel}, {choice.clock} clock, {made.accelerator}{why}; {took:.0f} s")
     return made

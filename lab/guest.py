@@ -60,6 +60,13 @@ class Guest:
         except DockerException:
             return ""
 
+    @property
+    def accelerator(self) -> str:
+        """What executes its instructions: kvm or tcg; empty before QEMU has started."""
+        prefix = "guest: accelerator "
+        lines = self.console(400).splitlines()
+        return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), "")
+
     def last_words(self, lines: int = 12) -> str:
         """What the guest said last, of a kernel's panic its first lines; not how requests failed that came too late."""
         said = [line for line in self.console(400).splitlines() if not LATE.match(line)]
@@ -109,7 +116,7 @@ class Guest:
         except (DockerException, RequestException) as error:
             raise LabError(f"the guest's engine does not answer: {error}\n{self.last_words()}", HINT) from error
         facts["guest"] = {
-            "accelerator": said(self.console(400), "guest: accelerator "),
+            "accelerator": self.accelerator,
             "kernel": self.choice.kernel,
             "processors": self.choice.cores,
         }
@@ -136,11 +143,6 @@ class Guest:
 
 
 HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is how many seconds it may take to start"
-
-
-def said(text: str, prefix: str) -> str:
-    """The rest of the first line of `text` that begins with `prefix`."""
-    return next((line.removeprefix(prefix) for line in text.splitlines() if line.startswith(prefix)), "")
 
 
 def directory(name: str) -> Path:
