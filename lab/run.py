@@ -164,19 +164,18 @@ class Run:
         result["handshake"] = this.handshake
         with watch.phase("prove"):
             result["proof"] = this.evidence
-            if "wire" in this.evidence:  # the wire is looked at once for a tunnel
-                this.prove_suite()
-            else:
+            if "wire" not in this.evidence:  # once for a tunnel; the look after a sample is the look before the next
                 this.prove()
         with watch.phase("measure"):
             raw = measure.run(this, parse_conditions(cell.conditions), self.options)
         result["raw"] = raw
         readings = measure.parse(raw)
+        with watch.phase("prove"):
+            this.prove_suite()
         if "load" in raw:
             payload = next(reading.value for reading in readings if reading.metric == "payload")
             with watch.phase("prove"):
                 load = raw["load"]
-                this.prove_suite()
                 proof.moved(load["before"], load["after"], this.vpn.file.interface, int(payload))
                 proof.counted(load["counters"]["before"], load["counters"]["after"], int(payload))
             others = [reading for reading in readings if reading.metric != "payload"]

@@ -35,7 +35,7 @@ class Machine:
 
     clock = "instructions"
     processors = 1
-    patience = 1.0
+    patience = 5.0
 
     def __init__(self, name: str, work: Callable[[Machine], None] = lambda machine: None) -> None:
         self.name, self.work = name, work
@@ -139,7 +139,7 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
     @contextmanager
     def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any) -> Iterator[Any]:
         bed.engine.tunnels.append((vpn.name, variant, suite.suite))
-        yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, handshake=0.1, evidence={}, prove=lambda: None,
+        yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, handshake=0.1, evidence={}, prove=lambda: None, prove_suite=lambda: None,
                               containers=dict.fromkeys(("server", "client")))  # fmt: skip
 
     monkeypatch.setattr("lab.matrix.testbed.opened", opened)
