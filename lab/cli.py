@@ -236,7 +236,10 @@ def matrix(
     except ValidationError as error:
         raise faults(error) from error
     choice = Choice.of(Catalog(), settings)
-    with alone() as say, engines.several(settings.engine, told.print) as found:
+    with (
+        alone(shared=settings.engine.clock == "instructions") as say,
+        engines.several(settings.engine, told.print) as found,
+    ):
         prepared = Prepared(choice, found)
         if store:
             resumed(store, prepared)

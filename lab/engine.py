@@ -86,8 +86,9 @@ class Result:
 class Engine:
     """A Docker engine: `name` and `clock` are recorded with every sample.
 
-    `patience`: how many times its seconds may last here. `last_words`: what its machine said last. `kill` ends that
-    machine; where there is none of its own, nothing is killed.
+    `patience`: how many times its seconds may last here. `address`: where a person's `docker --host` finds it; empty
+    where that needs no telling. `last_words`: what its machine said last. `kill` ends that machine; where there is none
+    of its own, nothing is killed.
     """
 
     client: docker.DockerClient
@@ -95,6 +96,7 @@ class Engine:
     clock: str = "wall"
     facts: dict[str, Any] = field(default_factory=dict)
     patience: float = 1.0
+    address: str = ""
     last_words: Callable[[], str] = str
     kill: Callable[[], None] | None = None
 

@@ -126,6 +126,7 @@ class Guest:
             self.choice.clock,
             facts,
             patience=PATIENCE,
+            address=f"unix://{self.directory / 'docker.sock'}",
             last_words=self.last_words,
             kill=self.container.kill,
         )

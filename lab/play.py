@@ -35,12 +35,14 @@ def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console
     console.print(
         f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {this.handshake:.2f} s"
     )
+    docker = f"docker --host {engine.address}" if engine.address else "docker"
     for words in (
         f"ping {this.address('server')}",
         f"iperf3 --client {this.address('server')}",
         f"tcpdump -n -i {vpn.file.interface}",
     ):
-        console.print(f"  docker exec -it lab-{lab}-client-load {words}", markup=False, highlight=False)
+        run = f"  {docker} exec -it lab-{lab}-client-load {words}"
+        console.print(run, markup=False, highlight=False, soft_wrap=True)
     console.print(f"`lab down --name {lab}` takes it down.", highlight=False)
 
 

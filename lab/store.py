@@ -148,11 +148,6 @@ class Store:
         return path
 
 
-def load_frame(folder: Path) -> pandas.DataFrame:
-    """The figures of a run, from its samples."""
-    return Store(folder).frame()
-
-
 def cell_of(sample: Mapping[str, Any]) -> Cell:
     """The cell of a sample."""
     return Cell(*(sample[key] for key in ("vpn", "variant", "suite", "measure", "conditions")))

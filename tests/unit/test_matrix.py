@@ -139,8 +139,9 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
     @contextmanager
     def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any) -> Iterator[Any]:
         bed.engine.tunnels.append((vpn.name, variant, suite.suite))
-        yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, handshake=0.1, evidence={}, prove=lambda: None, prove_suite=lambda: None,
-                              containers=dict.fromkeys(("server", "client")))  # fmt: skip
+        proofs: dict[str, Any] = {"evidence": {}, "prove": lambda: None, "prove_suite": lambda: None}
+        ends = dict.fromkeys(("server", "client"))
+        yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, handshake=0.1, containers=ends, **proofs)
 
     monkeypatch.setattr("lab.matrix.testbed.opened", opened)
     monkeypatch.setattr("lab.matrix.testbed.sweep_forgotten", lambda engine: [])

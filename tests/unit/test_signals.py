@@ -80,6 +80,15 @@ def test_one_measures_at_a_time(lock: Path) -> None:
         assert "run that is being prepared" in lock.read_text(encoding="utf-8")
 
 
+def test_those_that_share_measure_beside_each_other_and_nobody_else_does(lock: Path) -> None:
+    with signals.alone(shared=True) as say, signals.alone(shared=True):
+        say("run r1")
+        with pytest.raises(LabError, match="another lab is measuring"), signals.alone():
+            pytest.fail("one that must be alone is not")
+    with signals.alone(), pytest.raises(LabError, match="another lab is measuring"), signals.alone(shared=True):
+        pytest.fail("one that must be alone is not")
+
+
 def test_a_killed_lab_holds_nothing(lock: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

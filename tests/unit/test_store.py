@@ -20,7 +20,7 @@ import pytest
 from lab.errors import LabError, UsageError
 from lab.ledger import readings
 from lab.plan import Cell
-from lab.store import COLUMNS, SCHEMA, Store, cell_of, load_frame
+from lab.store import COLUMNS, SCHEMA, Store, cell_of
 
 
 def sample(position: int = 0, **changes: Any) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def test_a_run_whose_folder_is_gone_says_so(store: Store) -> None:
 
 def test_the_columns_of_the_frame(store: Store) -> None:
     store.append(sample(3))
-    frame = load_frame(store.folder)
+    frame = Store(store.folder).frame()
     assert tuple(frame.columns) == COLUMNS == (
         "run", "block", "position", "vpn", "variant", "records", "suite", "measure", "conditions",
         "metric", "unit", "end", "value", "outcome", "reason", "engine", "clock", "bottleneck",

@@ -129,8 +129,9 @@ class TestNotOpen:
         assert listening == ["0100007F:0947"], "QEMU's own way in, on the loopback of a container without a network"
 
     def test_to_containers_in_the_guest(self, lab: Patient, kept: Kept) -> None:
-        lab.ok("up", "plain", "--engine", "vm", "--name", "reach")
+        told = lab.ok("up", "plain", "--engine", "vm", "--name", "reach").text
         try:
+            assert f"docker --host {kept.engine.address} exec -it lab-reach-client-load ping" in told
             assert [row["lab"] for row in lab.ok("status", "--engine", "vm", "--json").json()] == ["reach"]
             assert "reach" not in [row["lab"] for row in lab.ok("status", "--json").json()]
             client = inside(kept.engine, "client")
