@@ -160,6 +160,12 @@ def samples(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def own_environment(folder: Path, *, columns: int) -> dict[str, str]:
+    """That of the tests, with lines so wide; and no test waits for a run of somebody else: the lock is in `folder`."""
+    own = {"COLUMNS": str(columns), "LAB_LOCK": str(folder / "lock"), "TERM": "dumb", "NO_COLOR": "1"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("LAB_")} | own
+
+
 def owned_by(*commands: Running) -> Callable[[dict[str, str]], bool]:
     """Whether labels say that one of these commands made the thing."""
     owners = tuple(f"{running.pid}:" for running in commands)

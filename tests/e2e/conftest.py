@@ -13,7 +13,7 @@ import pytest
 from lab.catalog import ROOT
 from lab.engine import Engine, connect
 
-from .command import Lab, left_behind, owned_by, processes
+from .command import Lab, left_behind, own_environment, owned_by, processes
 
 PREFIX = "e2e-"
 """What the names of the labs that these tests bring up begin with."""
@@ -28,10 +28,7 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """As the tests have it, wide enough for tables; and no test waits for a run of somebody else."""
-    lock = str(tmp_path_factory.mktemp("lock") / "lock")
-    own = {"COLUMNS": "200", "LAB_LOCK": lock, "TERM": "dumb", "NO_COLOR": "1"}
-    return {name: value for name, value in os.environ.items() if not name.startswith("LAB_")} | own
+    return own_environment(tmp_path_factory.mktemp("lock"), columns=200)  # wide enough for tables
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from e2e.command import left_behind, owned_by, processes
+from e2e.command import left_behind, own_environment, owned_by, processes
 
 from lab import guest
 from lab.engine import Engine, connect
@@ -37,10 +37,7 @@ def host() -> Engine:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """As the tests have it, wide enough for lines; and no test waits for a run of somebody else."""
-    lock = str(tmp_path_factory.mktemp("lock") / "lock")
-    own = {"COLUMNS": "400", "LAB_LOCK": lock, "TERM": "dumb", "NO_COLOR": "1"}
-    return {name: value for name, value in os.environ.items() if not name.startswith("LAB_")} | own
+    return own_environment(tmp_path_factory.mktemp("lock"), columns=400)  # wide enough for what a guest says
 
 
 @pytest.fixture
