@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from docker.errors import DockerException
@@ -18,7 +18,8 @@ from rich.table import Table
 from lab import __version__, cli_vm, measures
 from lab.catalog import ROOT, Catalog
 from lab.cli_crypto import crypto
-from lab.errors import LabError, UsageError
+from lab.cli_ktls import ktls
+from lab.errors import LabError
 from lab.options import (
     DEFAULT,
     Clock,
@@ -31,9 +32,13 @@ from lab.options import (
     Results,
     engine_choice,
     faults,
+    size_in_bytes,
     words,
 )
-from lab.signals import Stopped, alone, interruptible
+from lab.signals import Stopped, alone, interruptible, resumable
+
+if TYPE_CHECKING:
+    from lab.store import Store
 
 app = typer.Typer(
     name="lab",
@@ -45,6 +50,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_vm.app, name="vm")
 app.command()(crypto)
+app.command()(ktls)
 console = Console()
 complaints = Console(stderr=True)
 
@@ -249,12 +255,8 @@ def matrix(
         say(f"run {store.folder.name}")
         cells = len(prepared.plan.cells)
         told.print(f"run {store.folder.name}: {cells} cells x {settings.blocks} blocks", highlight=False)
-        try:
+        with resumable("matrix", store):
             counts = execute(prepared, store, Follow(told))
-        except Stopped as error:
-            kept = sum(1 for _ in store.read())
-            hint = f"`lab matrix --resume {store.folder.name}` goes on"
-            raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
     # Pictures take memory: a process of their own keeps the one that measures small.
     show_it = [sys.executable, "-m", "lab", "report", store.folder.name, "--results", str(results)]
     shown = subprocess.run([*show_it, *(["--json"] if as_json else [])], check=False)
@@ -262,25 +264,31 @@ def matrix(
         raise typer.Exit(1)
 
 
-def size_in_bytes(text: str) -> int:
-    """`10MB` as 10000000: units of a thousand, as the thesis and iperf3's networks count."""
-    units = {"GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1, "": 1}
-    digits = text.rstrip("BKMGbkmg")
-    unit = text[len(digits) :].upper()
-    if not (digits.isascii() and digits.isdigit()) or unit not in units:
-        raise UsageError(f"--size: {text!r} is not a size", "for example 10MB or 1GB")
-    return int(digits) * units[unit]
-
-
 @app.command()
 def report(
     run: Annotated[str, typer.Argument(help="The run's name.")], results: Results = RESULTS, as_json: Json = False
 ) -> None:
     """Show a run's tables, and write its CSV, pictures and HTML page anew."""
-    from lab import report as reports
     from lab.store import Store
 
-    reports.write(Store(results / run), console, as_json=as_json)
+    store = Store(results / run)
+    shown_by(store).write(store, console, as_json=as_json)
+
+
+def shown_by(store: Store) -> Any:
+    """The module that shows runs of that kind."""
+    kind = store.meta().get("kind")
+    if kind == "ktls":
+        from lab.ktls import show as of_ktls
+
+        return of_ktls
+    if kind == "crypto":
+        from lab.crypto import show as of_crypto
+
+        return of_crypto
+    from lab import report as reports
+
+    return reports
 
 
 @app.command()
@@ -311,7 +319,11 @@ def thesis(
     from lab.store import Store
 
     store = Store(results / run)
-    if as_json:
+    if store.meta().get("kind") == "ktls":
+        from lab.ktls import show as of_ktls
+
+        of_ktls.thesis(store, console, as_json=as_json)
+    elif as_json:
         console.print_json(json.dumps(theses.data(store.frame(), store.meta())))
     else:
         theses.render(store.frame(), store.meta(), console)

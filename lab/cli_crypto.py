@@ -8,9 +8,8 @@ import typer
 from rich.console import Console
 
 from lab.catalog import ROOT, Catalog
-from lab.errors import LabError
 from lab.options import DEFAULT, Clock, EngineName, Json, Kernel, Memory, Processors, Results, engine_choice, words
-from lab.signals import Stopped, alone
+from lab.signals import alone, resumable
 
 RESULTS = ROOT / "results"
 console = Console()
@@ -60,12 +59,8 @@ def crypto(
         store = bench.resumed(store, ready) if store else bench.new_run(results, ready)
         say(f"run {store.folder.name}")
         told.print(f"run {store.folder.name}: {ready.announced()}", highlight=False)
-        try:
+        with resumable("crypto", store):
             counts = ready.execute(store, Follow(told))
-        except Stopped as error:
-            kept = sum(1 for _ in store.read())
-            hint = f"`lab crypto --resume {store.folder.name}` goes on"
-            raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
     show.write(store, console, as_json=as_json)
     if counts.get("failed"):
         raise typer.Exit(1)

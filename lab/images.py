@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from docker.utils import exclude_paths
 
 from lab.engine import Engine
 from lab.errors import LabError, unknown
@@ -21,6 +22,7 @@ STOCK = f"debian:{SUITE}-slim"
 ROOTFS = f"lab/rootfs:{SUITE}"
 DIGEST = "lab.digest"
 """The label that holds the digest of the folder an image was built from."""
+IGNORE = ".dockerignore"
 PARENTS = "lab.parents"
 """The label that names the image it stands on."""
 
@@ -29,12 +31,15 @@ Say = Callable[[str], None]
 
 
 def folders(images: Path, only: str | None = None) -> list[Path]:
-    """Every folder of `images` that an image is built from, or the one named `only` and the base that it stands on.
+    """Every folder that an image is built from, or the one named `only` and the base that it stands on.
+
+    They are those of `images`, and the kernel module's beside it.
 
     Raises:
         UsageError: there is no such folder; with those that there are.
     """
-    found = sorted((path.parent for path in images.glob("*/Dockerfile")), key=lambda path: (path.name != BASE, path))
+    files = [*images.glob("*/Dockerfile"), *images.parent.glob("kmod/Dockerfile")]
+    found = sorted((path.parent for path in files), key=lambda path: (path.name != BASE, path.name))
     names = [folder.name for folder in found]
     if only is not None and only not in names:
         raise unknown("image", only, names)
@@ -147,7 +152,7 @@ def _labels(engine: Engine, tag: str, *names: str) -> list[str | None]:
 
 
 def folder_digest(folder: Path) -> str:
-    """A digest of every file of a folder: names, executable bits and contents."""
+    """A digest of every file of a folder that is sent to be built: names, executable bits and contents."""
     digest = hashlib.sha256()
     for path in _files(folder):
         executable = bool(path.stat().st_mode & 0o100)
@@ -157,7 +162,13 @@ def folder_digest(folder: Path) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+    ignore = folder / IGNORE
+    found = folder.rglob("*")
+    if ignore.exists():
+        patterns = [line for line in ignore.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
+        # Docker's own reading of the patterns: the same that decides what is sent.
+        found = (folder / path for path in exclude_paths(str(folder), patterns))
+    return (path for path in sorted(found) if path.is_file())
 
 
 def _tail(text: str, lines: int = 12) -> str:

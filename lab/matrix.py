@@ -164,7 +164,7 @@ def execute(prepared: Prepared, store: Store, progress: Progress) -> dict[str, i
         if len(lanes) == 1:
             lanes[0]()
         else:
-            _side_by_side(prepared.engines, lanes)
+            side_by_side(prepared.engines, lanes)
     return outcomes(list(store.read()))
 
 
@@ -185,7 +185,7 @@ def _lane(prepared: Prepared, store: Store, progress: Progress, lock: threading.
         run.execute(tunnels[number :: len(prepared.engines)], prepared.settings.seed, progress)
 
 
-def _side_by_side(engines: Sequence[Engine], lanes: Sequence[Callable[[], None]]) -> None:
+def side_by_side(engines: Sequence[Engine], lanes: Sequence[Callable[[], None]]) -> None:
     """Run all lanes at once; where one fails, or a signal comes, the others' machines are killed under them."""
     with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
         jobs = [pool.submit(lane) for lane in lanes]

@@ -19,9 +19,10 @@ from rich.text import Text
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
+    from matplotlib.figure import Figure
     from rich.console import Console
 
     from lab.rawspeed import Raw
@@ -175,22 +176,29 @@ def summary(df: pd.DataFrame, raw: Raw | None = None) -> pd.DataFrame:
 
 def write_html(df: pd.DataFrame, meta: Mapping[str, Any], out_dir: Path, raw: Raw | None = None) -> Path:
     """Write `report.html`, with the pictures inside, and each picture as a PNG beside it."""
+    from lab import contents
+
+    built = contents.build(df, meta, every_load=True, raw=raw)
+    return write_page(out_dir, heading(df), built, contents.pictures(df, meta), meta)
+
+
+def write_page(
+    out_dir: Path, headline: str, built: Sequence[Table], drawn: Iterable[tuple[str, Figure]], meta: Mapping[str, Any]
+) -> Path:
+    """Write `report.html` of tables and pictures, and each picture as a PNG beside it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from lab import contents, plots, tables
+    from lab import plots, tables
 
     pictures = []
-    for name, figure in contents.pictures(df, meta):
+    for name, figure in drawn:
         plots.save(figure, out_dir / f"{name}.png", "png")
         drawing = io.BytesIO()
         plots.save(figure, drawing, "svg")
         pictures.append((name, base64.b64encode(drawing.getvalue()).decode()))
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("report.html.j2").render(
-        heading=heading(df),
-        tables=contents.build(df, meta, every_load=True, raw=raw),
-        pictures=pictures,
-        facts=tables.facts(meta),
+        heading=headline, tables=built, pictures=pictures, facts=tables.facts(meta)
     )
     path = out_dir / "report.html"
     path.write_text(page, encoding="utf-8")

@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from lab.store import Store
 
 LOCK = Path(os.environ.get("LAB_LOCK") or "/run/lock/lab-measuring.lock")
 """Held while a run measures. LAB_LOCK names another where this one cannot be had."""
@@ -38,6 +42,21 @@ def interruptible() -> Iterator[None]:
     finally:
         for which, handler in former.items():
             signal.signal(which, handler)
+
+
+@contextmanager
+def resumable(command: str, store: Store) -> Iterator[None]:
+    """Turn `Stopped` into what a person can do about a run of `lab <command>`: go on with it.
+
+    Raises:
+        LabError: a signal came.
+    """
+    try:
+        yield
+    except Stopped as error:
+        kept = sum(1 for _ in store.read())
+        hint = f"`lab {command} --resume {store.folder.name}` goes on"
+        raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
 
 
 @contextmanager

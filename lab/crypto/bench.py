@@ -6,8 +6,6 @@ so the plan, the store and the analysis serve both.
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from lab import engines, environment, images
+from lab import benches, engines, environment, images
 from lab.catalog import Catalog, Suite
 from lab.crypto import libraries, places
 from lab.crypto.libraries import Commands, Library, Timing
@@ -27,10 +25,8 @@ from lab.engine import Choice as EngineChoice
 from lab.engine import Engine
 from lab.errors import LabError, Unsupported, unknown
 from lab.matrix import Progress
-from lab.options import faults
 from lab.plan import Cell, Plan, Step, parse_conditions
-from lab.run import OUTCOMES, outcomes
-from lab.store import Store, cell_of
+from lab.store import Store
 
 KIND = "crypto"
 """What `meta.json` says under `kind`, and the measure of every sample."""
@@ -121,23 +117,16 @@ class Bench:
         minutes = self.choice.duration(self.plan) / 60
         return f"{len(self.plan.cells)} cells x {self.plan.blocks} runs, about {minutes:.1f} min"
 
-    def fingerprint(self) -> str:
-        """A digest of the plan's cells: a run is only resumed by the plan that it was started with."""
-        cells = "\n".join(sorted(map(str, [*self.plan.cells, *self.plan.unsupported])))
-        return hashlib.sha256(cells.encode()).hexdigest()[:16]
-
     def meta(self) -> dict[str, Any]:
         """What `meta.json` says of a run of this plan; `implementations` by library and place."""
         told = environment.describe(self.engine, [])
-        query = ["dpkg-query", "--show", "--showformat", "${Package}: ${Version}\n", *PACKAGES]
-        versions = self.engine.once(places.IMAGE, query).stdout.splitlines()
         return told | {
             "kind": KIND,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.choice.settings.model_dump(),
-            "plan": self.fingerprint(),
+            "plan": benches.fingerprint(self.plan),
             "images": {places.IMAGE: self.engine.image_id(places.IMAGE)},
-            "packages": {KIND: dict(line.split(": ", 1) for line in versions if ": " in line)},
+            "packages": {KIND: benches.packages(self.engine, places.IMAGE, PACKAGES)},
             "implementations": self.facts,
         }
 
@@ -147,23 +136,12 @@ class Bench:
         Raises:
             LabError: the store cannot be written; Stopped: a signal came. What was measured is kept.
         """
-        done = {(sample["block"], cell_of(sample)) for sample in store.read()}
-        for cell, reason in self.plan.unsupported.items():
-            if (0, cell) not in done:
-                store.append(self._record(store, Step(0, -1, cell), {"outcome": "unsupported", "reason": reason}))
-        steps = [step for step in self.plan.steps() if (step.block, step.cell) not in done]
-        with progress.start(len(steps), len(self.plan.steps())):
-            for step in steps:
-                progress.before(step)
-                sample = self._record(store, step, self.sample(step.cell))
-                store.append(sample)
-                progress.after(step, sample)
-        return outcomes(list(store.read()))
+        lane = benches.Lane(self.engine, lambda step: self.sample(step.cell))
+        return benches.carry_out(self.plan, store, progress, [lane], self._record)
 
     def sample(self, cell: Cell) -> dict[str, Any]:
         """One attempt at `cell`; whatever goes wrong with the bench is its outcome."""
-        result: dict[str, Any] = {"outcome": "ok", "reason": "", "started": datetime.now(UTC).isoformat(), "raw": {}}
-        try:
+        with benches.attempted() as result:
             timings: dict[str, Timing] = {}
             for part, argv in self.choice.commands(cell).items():
                 try:
@@ -174,10 +152,6 @@ class Bench:
             result["readings"] = [asdict(reading) for reading in libraries.readings(timings)]
             found = {timing.implementation for timing in timings.values()} - {""}
             result["implementation"] = ", ".join(sorted(found))
-        except LabError as error:
-            result |= {"outcome": OUTCOMES.get(type(error), "failed"), "reason": error.message}
-        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-            result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
         return result
 
     def _time(self, cell: Cell, part: str, argv: list[str], result: dict[str, Any]) -> Timing:
@@ -189,10 +163,7 @@ class Bench:
     def _record(self, store: Store, step: Step, result: Mapping[str, Any]) -> dict[str, Any]:
         place = self.places[step.cell.variant]
         return {
-            "run": store.folder.name,
-            "block": step.block,
-            "position": step.position,
-            **asdict(step.cell),
+            **benches.placed(store, step),
             "records": self.choice.libraries[step.cell.vpn].records,
             "engine": place.engine,
             "clock": place.clock,
@@ -248,34 +219,17 @@ def check_image(engine: Engine, catalog: Catalog) -> None:
 
 def new_run(results: Path, bench: Bench) -> Store:
     """A new run folder, named by the time and a few letters."""
-    letters = "".join(random.SystemRandom().choices("abcdefghjkmnpqrstuvwxyz", k=3))
-    return Store.create(results / f"{KIND}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{letters}", bench.meta())
+    return benches.new_run(results, bench.meta())
 
 
 def settings(asked: Mapping[str, Any]) -> Settings:
-    """The settings that a user asked for.
-
-    Raises:
-        UsageError: an option has a value that it cannot have.
-    """
-    try:
-        return Settings.model_validate(asked)
-    except ValidationError as error:
-        raise faults(error) from error
+    """The settings that a user asked for; raises what `benches.settings` raises."""
+    return benches.settings(Settings, asked)
 
 
 def settings_of(store: Store) -> Settings:
-    """The settings of a run that is to go on.
-
-    Raises:
-        LabError: it is a run of something else.
-    """
-    meta = store.meta()
-    if meta.get("kind") != KIND:
-        raise LabError(
-            f"{store.folder.name} is no run of `lab crypto`", "`lab matrix --resume` goes on with the others"
-        )
-    return Settings.model_validate(meta["settings"])
+    """The settings of a run that is to go on; raises what `benches.settings_of` raises."""
+    return benches.settings_of(Settings, store, KIND)
 
 
 def resumed(store: Store, bench: Bench) -> Store:
@@ -284,12 +238,4 @@ def resumed(store: Store, bench: Bench) -> Store:
     Raises:
         LabError: something has changed since; says what.
     """
-    then, now = store.meta(), bench.meta()
-    changed = [key for key in ("plan", "images", "engine", "machine", "implementations") if then[key] != now[key]]
-    if changed:
-        raise LabError(
-            f"{store.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
-            "go back to what it was started with, or start a new run",
-        )
-    store.mend()
-    return store
+    return benches.resumed(store, bench.meta(), ("plan", "images", "engine", "machine", "implementations"))

@@ -22,7 +22,7 @@ UNIT = "instructions"
 SIZES = (64, 512, 1400)
 """Bytes of an IP packet in the tunnel: of voice, a middling one, and what every data path carries in one piece.
 
-One of 1428 bytes, 1400 of payload, is two fragments to WireGuard and two TCP segments to TLS.
+One of 1428 bytes, 1400 of payload, is two fragments where a tunnel takes 1420, and two TCP segments as a TLS record.
 """
 HEADERS = 20 + 8
 """Bytes of IPv4 and ICMP before the payload (RFC 791, RFC 792)."""

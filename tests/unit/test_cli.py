@@ -130,7 +130,7 @@ def test_unknown_commands_and_things(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["matrix"], ["matrix", "--engine", "vm"], ["status"], ["up"], ["down"], ["build"], ["crypto"]],
+    [["matrix"], ["matrix", "--engine", "vm"], ["status"], ["up"], ["down"], ["build"], ["crypto"], ["ktls"]],
     ids=" ".join,
 )
 def test_without_an_engine(lab: Lab, arguments: list[str]) -> None:
@@ -154,7 +154,8 @@ def test_version_and_help(lab: Lab) -> None:
     code, output, _ = lab("--help")
     assert code == 0
     for command in (
-        "doctor", "build", "up", "down", "status", "matrix", "report", "compare", "thesis", "list", "crypto", "vm"
+        "doctor", "build", "up", "down", "status", "matrix", "report", "compare", "thesis", "list", "crypto", "ktls",
+        "vm",
     ):  # fmt: skip
         assert command in output
 
@@ -189,15 +190,15 @@ def test_a_catalog_elsewhere(catalog: Catalog, tmp_path: Path) -> None:
 def test_sizes(text: str, size: int | None) -> None:
     if size is None:
         with pytest.raises(UsageError, match=f"--size: '{text}' is not a size"):
-            cli.size_in_bytes(text)
+            options.size_in_bytes(text)
     else:
-        assert cli.size_in_bytes(text) == size
+        assert options.size_in_bytes(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "MB", "-5MB", "1.5GB", "10 MB", "10MBB", "10XB", "0x10", "²MB"])
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(UsageError, match="is not a size") as caught:
-        cli.size_in_bytes(text)
+        options.size_in_bytes(text)
     assert caught.value.hint == "for example 10MB or 1GB"
 
 

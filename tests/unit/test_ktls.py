@@ -1,0 +1,357 @@
+"""`lab ktls`: what is asked of the bench, what it answers, and the plan of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from requests.exceptions import RequestException
+
+from lab import benches, engines, images, options, topology
+from lab.catalog import ROOT
+from lab.engine import Choice, Engine, Result
+from lab.errors import LabError, UsageError
+from lab.ktls import bench, ends, paths
+from lab.plan import Cell, Step
+from lab.signals import Stopped, resumable
+from lab.store import Store
+
+KNOWN = paths.load()
+SUITE = "aes-128-gcm"
+
+
+def cell(scenario: str, protocol: str, path: str, way: str, payload: int | None = 1400, suite: str = SUITE) -> Cell:
+    return paths.cell(scenario, protocol, path, suite, way=way, payload=payload)
+
+
+def argv(one: Cell, **other: Any) -> str:
+    standard: dict[str, Any] = {"seconds": 1.0, "count": None, "size": 25_000_000}
+    return " ".join(paths.arguments(one, "198.18.0.2", **(standard | other)))
+
+
+class TestPaths:
+    def test_the_thesis_scenarios(self) -> None:
+        assert argv(cell("transmission", "dtls", "kernel", "send")) == (
+            "ktls-bench run --peer 198.18.0.2 --scenario transmission --protocol dtls --cipher aes-128-gcm "
+            "--tx af_ktls --rx af_ktls --way send --payload 1400 --seconds 1"
+        )
+        assert argv(cell("file", "tls", "kernel-tx", "sendfile")).endswith(
+            "--protocol tls --version 1.2 --cipher aes-128-gcm --tx af_ktls --rx library --way sendfile "
+            "--payload 1400 --bytes 25000000 --directory /file"
+        )
+
+    def test_what_forwards_has_records_on_one_side(self) -> None:
+        assert "--tx raw --rx af_ktls --way splice" in argv(cell("echo", "dtls", "kernel", "splice"))
+        assert "--tx library --rx raw --way recv-send" in argv(cell("echo-out", "dtls", "library", "recv-send"))
+        assert "--scenario echo --" in argv(cell("echo-out", "tls", "kernel", "splice"))
+
+    def test_what_has_no_records_has_no_cipher(self) -> None:
+        found = argv(cell("file", "udp", "raw", "splice", suite=paths.NONE))
+        assert "--cipher" not in found
+        assert "--tx raw --rx raw" in found
+
+    def test_counted_instead_of_timed(self) -> None:
+        assert argv(cell("transmission", "tls13", "library", "send"), count=500).endswith("--payload 1400 --count 500")
+        assert "--count" not in argv(cell("file", "tls", "library", "mmap"), count=500)
+        assert argv(cell("transmission", "tls", "library", "send"), seconds=0.25).endswith("--seconds 0.25")
+
+    def test_verification_has_no_payload(self) -> None:
+        found = argv(cell("verify", "dtls", "kernel", "handling", None))
+        assert found.endswith("--tx af_ktls --rx af_ktls --way handling")
+
+    def test_a_profile_runs_the_same_command(self) -> None:
+        one = cell("echo", "tls", "kernel", "splice")
+        profiled = paths.profiled(one)
+        assert profiled.measure == paths.PROFILE
+        assert argv(profiled) == argv(one)
+
+    def test_only_paths_that_a_protocol_has(self) -> None:
+        found = paths.cells(["transmission"], ["dtls", "tcp"], list(KNOWN.path), [SUITE], [1400], [1400])
+        assert [(each.vpn, each.variant, each.suite) for each in found] == [
+            ("dtls", "library", SUITE), ("dtls", "kernel-tx", SUITE), ("dtls", "kernel", SUITE), ("tcp", "raw", "none"),
+        ]  # fmt: skip
+
+    def test_a_file_has_payloads_of_its_own(self) -> None:
+        found = paths.cells(["file"], ["udp"], ["raw"], [SUITE], [16000], [1400])
+        assert {each.conditions for each in found} == {
+            f"payload=1400 way={way}" for way in ("user-send", "mmap", "sendfile", "splice")
+        }
+
+    def test_the_file_names_only_what_it_has(self) -> None:
+        for scenario in KNOWN.scenarios:
+            assert {name for able in scenario.ways.values() for name in able} <= set(KNOWN.path)
+        for path in KNOWN.paths:
+            assert set(path.protocols) <= set(KNOWN.protocol)
+        for ladder in KNOWN.ladders:
+            for step in ladder.steps:
+                assert step.path in KNOWN.scenario[ladder.scenario].ways[step.way]
+
+    def test_a_step_of_a_ladder_changes_one_thing(self) -> None:
+        """One end's records, or how the data is handed over."""
+        for ladder in KNOWN.ladders:
+            for one, two in pairwise(ladder.steps):
+                before, after = (
+                    (*paths.ends(cell(ladder.scenario, "dtls", step.path, step.way)), step.way) for step in (one, two)
+                )
+                assert sum(old != new for old, new in zip(before, after, strict=True)) == 1, (ladder, one, two)
+
+
+class TestEnds:
+    """The least that each container may do."""
+
+    PLAN = topology.load(ends.FILE).resolve({})
+
+    def test_capabilities(self) -> None:
+        assert {role: service.cap_add for role, service in self.PLAN.services.items()} == {
+            "load": ["SYS_MODULE"], "peer": [], "bench": [], "perf": ["SYS_ADMIN", "SYSLOG"],
+        }  # fmt: skip
+        assert all(service.cap_drop == ["ALL"] for service in self.PLAN.services.values())
+        assert all(service.image == ends.IMAGE for service in self.PLAN.services.values())
+
+    def test_the_file_lies_on_a_tmpfs(self) -> None:
+        for role in ("bench", "perf"):
+            assert any(entry.startswith(f"{paths.FOLDER}:") for entry in self.PLAN.services[role].tmpfs)
+
+    def test_no_route_out(self) -> None:
+        assert self.PLAN.networks["wire"].internal
+
+    def test_where_the_module_cannot_be_loaded_it_says_so(self) -> None:
+        class Refusing(Engine):
+            def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
+                assert (image, list(argv)) == (ends.IMAGE, ["ktls-load", "driver=aes-generic"])
+                assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["SYS_MODULE"])
+                return Result(1, "", "ktls-load: no module for kernel 5.10\n")
+
+        said = ends.load(Refusing(client=None), self.PLAN.services["load"], ["driver=aes-generic"])  # type: ignore[arg-type]
+        assert said == "ktls-load: no module for kernel 5.10"
+
+
+class Bare:
+    """Ends whose bench answers what the test says."""
+
+    peer = "198.18.0.2"
+
+    def __init__(self, answer: Callable[[Sequence[str]], Result]) -> None:
+        self.answer, self.asked, self.later = answer, list[str](), list[float]()
+
+    def run(self, argv: Sequence[str], timeout: float, *, later: float = 0.0) -> Result:
+        self.asked.append(" ".join(argv))
+        self.later.append(later)
+        return self.answer(argv)
+
+    def watched(self, argv: Sequence[str], timeout: float) -> tuple[Result, dict[str, Any]]:
+        return self.run(argv, timeout), {"perf": "1.00%\t9\tktls-bench\t[kernel]\t[k] memcpy\n", "ciphers": {}}
+
+    def facts(self) -> dict[str, str]:
+        return {"af_ktls": "loaded"}
+
+
+class Quiet:
+    """Progress that nobody watches."""
+
+    def start(self, todo: int, total: int) -> Any:
+        return nullcontext()
+
+    def before(self, step: Step) -> None:
+        return
+
+    def after(self, step: Step, sample: Any) -> None:
+        return
+
+
+@pytest.fixture
+def answering(captured: Callable[[str], str]) -> Callable[[Sequence[str]], Result]:
+    """As a machine without the module."""
+
+    def answer(argv: Sequence[str]) -> Result:
+        said = dict(pairwise(argv))
+        if "af_ktls" in (said["--tx"], said["--rx"]):
+            return Result(77, "", "ktls-bench: no AF_KTLS sockets\n")
+        text = captured(f"ktls/transmission-{said['--protocol']}-library.json")
+        return Result(0, json.dumps(json.loads(text) | {"payload": int(said["--payload"])}), "")
+
+    return answer
+
+
+def prepared(answer: Callable[[Sequence[str]], Result], **asked: Any) -> tuple[bench.Bench, Bare]:
+    standard = {"scenarios": ["transmission"], "protocols": ["dtls", "tls"], "paths": ["library", "kernel"],
+                "payloads": [1400, 16000], "blocks": 2}  # fmt: skip
+    engine = Engine(client=None, name="vm", clock="instructions", facts={"NCPU": 1})  # type: ignore[arg-type]
+    where = Bare(answer)
+    return bench.Bench(benches.settings(bench.Settings, standard | asked), [(engine, where)]), where
+
+
+class TestRun:
+    def test_settings_that_cannot_be(self) -> None:
+        with pytest.raises(UsageError) as caught:
+            benches.settings(
+                bench.Settings, {"payloads": [7], "blocks": 0, "seconds": 0, "size": 1, "cpuid": "x", "scenarios": []}
+            )
+        named = [line.split(":")[0] for line in caught.value.message.splitlines()]
+        assert sorted(named) == sorted(["--scenarios", "--payloads", "--seconds", "--size", "--cpuid", "--blocks"])
+
+    @pytest.mark.parametrize("kind", ["scenario", "protocol", "path", "cipher"])
+    def test_unknown_names(self, kind: str) -> None:
+        with pytest.raises(UsageError, match=f"unknown {kind} 'nonsense'") as caught:
+            bench.choose(bench.Settings.model_validate({f"{kind}s": ["nonsense"]}))
+        assert "valid names: " in caught.value.hint
+
+    def test_the_thesis_payloads_and_scenarios_by_default(self) -> None:
+        plan = bench.choose(bench.Settings())
+        payloads = {each.conditions for each in plan.cells if (each.measure, each.vpn) == ("transmission", "dtls")}
+        assert payloads == {f"payload={size} way=send" for size in bench.PAYLOADS}
+        assert {each.measure for each in plan.cells} == {"transmission", "file", "echo", "verify"}
+        assert len(set(plan.cells)) == len(plan.cells)
+
+    def test_every_cell_once_a_block_and_only_what_is_missing(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        ready, where = prepared(answering)
+        store = Store.create(tmp_path / "run", {})
+        assert ready.execute(store, Quiet()) == {"ok": 8, "unsupported": 8}
+        samples = list(store.read())
+        taken = [(each["block"], each["vpn"], each["variant"], each["conditions"]) for each in samples]
+        assert len(set(taken)) == len(taken) == 16
+        assert {each["reason"] for each in samples if each["outcome"] == "unsupported"} == {"no AF_KTLS sockets"}
+        asked = len(where.asked)
+        assert ready.execute(store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert len(where.asked) == asked
+
+    def test_each_sample_is_on_the_disk_before_the_next_begins(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        store = Store.create(tmp_path / "run", {})
+        kept: list[int] = []
+
+        def answer(argv: Sequence[str]) -> Result:
+            kept.append(sum(1 for _ in store.read()))
+            return answering(argv)
+
+        prepared(answer)[0].execute(store, Quiet())
+        assert kept == list(range(16))
+
+    def test_guests_share_a_run_and_no_sample_is_taken_twice(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        ready, _ = prepared(answering)
+        places = [(ready.engine, Bare(answering)) for _ in range(3)]
+        store = Store.create(tmp_path / "run", {})
+        assert bench.Bench(ready.settings, places).execute(store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert sorted(len(where.asked) for _, where in places) == [5, 5, 6]
+        assert len({(each["block"], each["position"]) for each in store.read()}) == 16
+
+    def test_where_one_guest_is_gone_the_run_ends_and_keeps_what_it_has(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        def dying(argv: Sequence[str]) -> Result:
+            raise RequestException("gone")
+
+        ready, where = prepared(answering)
+        killed: list[str] = []
+        engine = replace(ready.engine, kill=lambda: killed.append("killed"))
+        store = Store.create(tmp_path / "run", {})
+        with pytest.raises(RequestException, match="gone"):
+            bench.Bench(ready.settings, [(engine, where), (engine, Bare(dying))]).execute(store, Quiet())
+        assert killed
+        assert all(each["outcome"] in ("ok", "unsupported") for each in store.read())
+
+    def test_order_and_start_are_drawn_from_the_seed(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        runs = []
+        for number, seed in enumerate((1, 1, 2)):
+            ready, where = prepared(answering, seed=seed)
+            ready.execute(Store.create(tmp_path / str(number), {}), Quiet())
+            runs.append((where.asked, where.later))
+        assert runs[0] == runs[1]
+        assert runs[0][0] != runs[2][0]
+        assert sorted(runs[0][0]) == sorted(runs[2][0])
+        assert len(set(runs[0][1])) > 10
+        assert all(0 <= later <= 0.05 for later in runs[0][1])
+
+    def test_a_sample(self, answering: Callable[[Sequence[str]], Result], tmp_path: Path) -> None:
+        ready, _ = prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)
+        store = Store.create(tmp_path / "run", {})
+        ready.execute(store, Quiet())
+        (sample,) = store.read()
+        assert (sample["vpn"], sample["variant"], sample["records"]) == ("dtls", "library", "user")
+        assert (sample["measure"], sample["conditions"]) == ("transmission", "payload=1400 way=send")
+        assert (sample["engine"], sample["clock"]) == ("vm", "instructions")
+        assert json.loads(sample["raw"]["stdout"])["sender"]["bytes"] > 0
+        assert sample["raw"]["argv"][0] == paths.PROGRAM
+        assert sample["drivers"]["library"].startswith("GnuTLS 3.")
+
+    def test_a_profile_is_a_sample_with_perfs_report(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        ready, _ = prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], profile=[1400])
+        store = Store.create(tmp_path / "run", {})
+        assert ready.execute(store, Quiet()) == {"ok": 3}, "two blocks, and a profile in the first"
+        (sample,) = (each for each in store.read() if each["measure"] == "profile")
+        assert sample["conditions"] == "payload=1400 way=send scenario=transmission"
+        assert "memcpy" in sample["raw"]["perf"]
+
+    def test_a_bench_that_fails_is_a_failed_sample(self, tmp_path: Path) -> None:
+        broken = iter([Result(1, "", "ktls-bench: no peer"), Result(0, "not an answer", ""), Result(0, "{}", "")])
+        ready, _ = prepared(lambda _: next(broken), protocols=["dtls"], paths=["library"], payloads=[1400], blocks=3)
+        store = Store.create(tmp_path / "run", {})
+        assert ready.execute(store, Quiet()) == {"failed": 2, "invalid": 1}
+        reasons = [each["reason"] for each in store.read()]
+        assert reasons[0] == "the bench ended with 1: ktls-bench: no peer"
+        assert reasons[1].startswith("the output could not be understood")
+        assert reasons[2].startswith("asked for scenario")
+
+    def test_a_run_of_something_else_does_not_go_on(self, tmp_path: Path) -> None:
+        store = Store.create(tmp_path / "run", {"kind": "crypto", "settings": {}})
+        with pytest.raises(LabError, match=r"is no run of `lab ktls`") as caught:
+            benches.settings_of(bench.Settings, store, bench.KIND)
+        assert caught.value.hint == "`lab crypto --resume` goes on with it"
+
+    def test_a_run_goes_on_with_its_own_settings_and_only_where_nothing_changed(self, tmp_path: Path) -> None:
+        engine = Choice(name="vm", clock="instructions")
+        wanted = benches.settings(bench.Settings, {"payloads": [1400], "count": 9, "engine": engine})
+        meta = {key: f"this {key}" for key in bench.KEPT}
+        store = Store.create(
+            tmp_path / "run", {"kind": bench.KIND, "settings": json.loads(wanted.model_dump_json()), **meta}
+        )
+        assert benches.settings_of(bench.Settings, store, bench.KIND) == wanted
+        assert benches.resumed(store, meta, bench.KEPT) is store
+        for key in bench.KEPT:
+            with pytest.raises(LabError, match=f"changed since it was started: {key}$"):
+                benches.resumed(store, meta | {key: "another"}, bench.KEPT)
+
+    def test_a_signal_tells_how_to_go_on(self, tmp_path: Path) -> None:
+        store = Store.create(tmp_path / "ktls-run", {})
+        store.append({"outcome": "ok"})
+        with (
+            pytest.raises(LabError, match=r"^stopped by SIGINT; 1 samples are kept in ") as caught,
+            resumable("ktls", store),
+        ):
+            raise Stopped("SIGINT")
+        assert caught.value.hint == "`lab ktls --resume ktls-run` goes on"
+
+    def test_an_image_that_is_out_of_date_is_told_before_a_guest_starts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bench, "connect", lambda: None)
+        monkeypatch.setattr(images, "is_current", lambda engine, folder: folder != ROOT / "kmod")
+        monkeypatch.setattr(engines, "several", lambda *_: pytest.fail("a guest was started"))
+        with (
+            pytest.raises(LabError, match="lab/kmod:latest is missing or out of date"),
+            bench.prepared(bench.Settings(), print),
+        ):
+            pass
+
+    def test_the_image_is_the_modules_folder(self) -> None:
+        assert ends.IMAGE == "lab/kmod:latest"
+        assert (ROOT / "kmod" / "Dockerfile").exists()
+
+    def test_a_limit_grows_with_what_is_moved(self, answering: Callable[[Sequence[str]], Result]) -> None:
+        ready, _ = prepared(answering, size=options.size_in_bytes("1GB"), seconds=7)
+        timed, file = cell("transmission", "tls", "library", "send"), cell("file", "tls", "library", "mmap")
+        assert ready.limit(timed) == bench.PATIENCE + 7
+        assert ready.limit(paths.profiled(file)) == bench.PATIENCE + 500
