@@ -4,8 +4,9 @@
 #define KTLS_H
 
 #include <crypto/aead.h>
+#include <linux/mutex.h>
 #include <linux/net.h>
-#include <linux/rwsem.h>
+#include <linux/scatterlist.h>
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
@@ -13,9 +14,24 @@
 #include "record.h"
 #include "window.h"
 
+/* A record in an skb: its linear part and pages; a file's pages that are not copied before they are encrypted. */
+#define KTLS_SEALED_PARTS	(1 + DIV_ROUND_UP(KTLS_HEADER + KTLS_MAX_EXPLICIT + KTLS_MAX_PAYLOAD + KTLS_TAG, PAGE_SIZE))
+#define KTLS_PLAIN_PARTS	17
+
+/* What a sender works with while it holds `sending`: so a record takes no memory but its datagram. */
+struct ktls_sealer {
+	struct scatterlist plain[1 + KTLS_PLAIN_PARTS];
+	struct scatterlist sealed[1 + KTLS_SEALED_PARTS];
+	struct crypto_wait wait;
+	u8 aad[KTLS_AAD];
+	u8 nonce[KTLS_NONCE];
+	struct aead_request request; /* last: the driver's context follows */
+};
+
 /* One direction's key; `aead` is published last and stays until the socket is released. */
 struct ktls_direction {
 	struct crypto_aead *aead;
+	struct ktls_sealer *sealer;	/* to send */
 	u8 salt[KTLS_MAX_SALT];
 	u16 epoch;
 };
@@ -27,8 +43,9 @@ enum ktls_rx_state {
 };
 
 /*
- * An AF_KTLS socket. Configured under its socket lock. It holds the lower socket's file until it is released itself, so
- * the lower socket cannot go away before it, whoever closes what. Lock order: our socket lock, the lower one's, rx_lock.
+ * An AF_KTLS socket. Configured under its socket lock. It holds the lower socket's file until it is released itself,
+ * so the lower socket cannot go away before it, whoever closes what. Lock order: our socket lock, `sending`, the
+ * lower one's lock, rx_lock.
  */
 struct ktls_sock {
 	struct sock sk;			/* first */
@@ -37,8 +54,9 @@ struct ktls_sock {
 	u16 version;
 	u32 record_size;
 	bool detached;
+	unsigned long keyed;		/* streams: a bit for each direction that has its key */
 
-	struct rw_semaphore sending;	/* senders share it; detach waits for them */
+	struct mutex sending;		/* from taking a number to the wire: records leave in the order of their numbers */
 	struct ktls_direction tx;
 	atomic64_t tx_next;		/* without the epoch; above KTLS_SEQ_MAX: used up */
 
@@ -56,6 +74,7 @@ struct ktls_sock {
 
 /* Kept in a received record's skb->cb while it waits for the reader. */
 struct ktls_cb {
+	u32 offset;	/* what splice() has taken of it */
 	u8 type;
 };
 
@@ -79,10 +98,19 @@ static inline struct socket *ktls_lower(struct ktls_sock *ks)
 }
 
 /* crypto.c */
-int ktls_direction_set(struct ktls_direction *direction, const struct ktls_cipher *cipher, const struct ktls_key *key);
+bool ktls_cipher_present(const struct ktls_cipher *cipher);
+int ktls_direction_init(struct ktls_direction *direction, const struct ktls_cipher *cipher, const struct ktls_key *key,
+			bool send);
 void ktls_direction_clear(struct ktls_direction *direction);
-int ktls_encrypt(struct crypto_aead *aead, struct scatterlist *sg, size_t payload, u8 *nonce);
+int ktls_encrypt(struct ktls_sealer *sealer, struct scatterlist *from, size_t payload);
 void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_record *record);
+
+/* seal.c */
+int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t payload);
+
+/* udp.c */
+struct sk_buff *ktls_udp_alloc(struct sock *lower, size_t size, bool noblock, int *err);
+int ktls_udp_send(struct socket *lower, struct sk_buff *skb);
 
 /* dtls.c */
 int ktls_dtls_attach(struct ktls_sock *ks, struct socket *lower);
@@ -96,6 +124,7 @@ extern struct proto_ops ktls_dgram_ops;
 extern struct proto_ops ktls_stream_ops;
 int ktls_stream_attach(struct socket *lower);
 int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *key);
+struct crypto_aead *ktls_stream_aead(struct ktls_sock *ks, int direction);
 
 /* options.c */
 int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, unsigned int length);

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The AEAD ciphers: keys, encryption for a sender that waits, decryption that may complete later. */
-#include <linux/scatterlist.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "af_ktls.h"
 
-/* A record at the cipher's driver; one allocation, with the scatter list and the driver's request behind it. */
+static char *driver = "";
+module_param(driver, charp, 0444);
+MODULE_PARM_DESC(driver, "Drivers, as in /proc/crypto, to take for their ciphers (default: the kernel's choice)");
+
+/* A record at the cipher's driver; one allocation, with the scatter lists and the driver's request behind it. */
 struct ktls_job {
 	struct ktls_sock *ks;
-	struct sk_buff *skb;
+	struct sk_buff *sealed;		/* as it came, or NULL: decrypted in place */
+	struct sk_buff *plain;
 	u64 seq;
 	u8 type;
 	u8 nonce[KTLS_NONCE];
@@ -17,17 +22,65 @@ struct ktls_job {
 	struct scatterlist sg[];
 };
 
+/* A driver of the parameter's list that does what `algorithm` does, or the kernel's choice. */
+static struct crypto_aead *ktls_aead(const char *algorithm)
+{
+	const char *name = driver;
+
+	while (*name) {
+		char one[CRYPTO_MAX_ALG_NAME] = "";
+		size_t length = 0, depth = 0;
+		struct crypto_aead *aead;
+
+		/* The commas of rfc7539(chacha20,poly1305) are its own. */
+		for (; name[length] && (depth || name[length] != ','); length++)
+			depth += (name[length] == '(') - (name[length] == ')');
+		memcpy(one, name, min(length, sizeof(one) - 1));
+		name += length + (name[length] == ',');
+		aead = crypto_alloc_aead(one, 0, 0);
+		if (IS_ERR(aead))
+			continue;
+		if (!strcmp(crypto_tfm_alg_name(crypto_aead_tfm(aead)), algorithm))
+			return aead;
+		crypto_free_aead(aead);
+	}
+	return crypto_alloc_aead(algorithm, 0, 0);
+}
+
 /**
- * ktls_direction_set - set the key of one direction
- * @direction: the direction
+ * ktls_cipher_present - whether this kernel has a cipher
+ * @cipher: the cipher
+ */
+bool ktls_cipher_present(const struct ktls_cipher *cipher)
+{
+	return crypto_has_aead(cipher->algorithm, 0, 0);
+}
+
+static struct ktls_sealer *ktls_sealer_alloc(struct crypto_aead *aead)
+{
+	struct ktls_sealer *sealer = kzalloc(sizeof(*sealer) + crypto_aead_reqsize(aead), GFP_KERNEL_ACCOUNT);
+
+	if (!sealer)
+		return NULL;
+	crypto_init_wait(&sealer->wait);
+	aead_request_set_tfm(&sealer->request, aead);
+	aead_request_set_callback(&sealer->request, CRYPTO_TFM_REQ_MAY_BACKLOG | CRYPTO_TFM_REQ_MAY_SLEEP,
+				  crypto_req_done, &sealer->wait);
+	aead_request_set_ad(&sealer->request, KTLS_AAD);
+	return sealer;
+}
+
+/**
+ * ktls_direction_init - make ready one direction
+ * @direction: the direction, which nobody else sees yet
  * @cipher: the cipher
  * @key: key, salt and sequence number
- *
- * Return: 0, or what the crypto API says: -ENOENT when this kernel lacks the cipher.
+ * @send: with what it takes to send
  */
-int ktls_direction_set(struct ktls_direction *direction, const struct ktls_cipher *cipher, const struct ktls_key *key)
+int ktls_direction_init(struct ktls_direction *direction, const struct ktls_cipher *cipher, const struct ktls_key *key,
+			bool send)
 {
-	struct crypto_aead *aead = crypto_alloc_aead(cipher->algorithm, 0, 0);
+	struct crypto_aead *aead = ktls_aead(cipher->algorithm);
 	int err;
 
 	if (IS_ERR(aead))
@@ -35,13 +88,18 @@ int ktls_direction_set(struct ktls_direction *direction, const struct ktls_ciphe
 	err = crypto_aead_setkey(aead, key->key, cipher->key);
 	if (!err)
 		err = crypto_aead_setauthsize(aead, KTLS_TAG);
+	if (!err && send) {
+		direction->sealer = ktls_sealer_alloc(aead);
+		if (!direction->sealer)
+			err = -ENOMEM;
+	}
 	if (err) {
 		crypto_free_aead(aead);
 		return err;
 	}
 	memcpy(direction->salt, key->salt, cipher->salt);
 	direction->epoch = ktls_epoch(key->seq);
-	smp_store_release(&direction->aead, aead); /* whoever sees the key sees the salt */
+	direction->aead = aead;
 	return 0;
 }
 
@@ -51,46 +109,37 @@ int ktls_direction_set(struct ktls_direction *direction, const struct ktls_ciphe
  */
 void ktls_direction_clear(struct ktls_direction *direction)
 {
+	kfree_sensitive(direction->sealer);
 	crypto_free_aead(direction->aead); /* wipes its copy */
 	memzero_explicit(direction, sizeof(*direction));
 }
 
 /**
- * ktls_encrypt - encrypt a record in place, and wait
- * @aead: the key
- * @sg: additional data, then the payload with room for the tag
+ * ktls_encrypt - encrypt a record, and wait
+ * @sealer: with nonce and additional data, and in `sealed` that data, then room for the ciphertext and the tag
+ * @from: additional data, then the payload; may be `sealed`
  * @payload: length of the payload
- * @nonce: the nonce, not on the stack
  */
-int ktls_encrypt(struct crypto_aead *aead, struct scatterlist *sg, size_t payload, u8 *nonce)
+int ktls_encrypt(struct ktls_sealer *sealer, struct scatterlist *from, size_t payload)
 {
-	struct aead_request *request = aead_request_alloc(aead, GFP_KERNEL);
-	DECLARE_CRYPTO_WAIT(wait);
-	int err;
-
-	if (!request)
-		return -ENOMEM;
-	aead_request_set_callback(request, CRYPTO_TFM_REQ_MAY_BACKLOG | CRYPTO_TFM_REQ_MAY_SLEEP, crypto_req_done, &wait);
-	aead_request_set_crypt(request, sg, sg, payload, nonce);
-	aead_request_set_ad(request, KTLS_AAD);
-	err = crypto_wait_req(crypto_aead_encrypt(request), &wait);
-	aead_request_free(request);
-	return err;
+	aead_request_set_crypt(&sealer->request, from, sealer->sealed, payload, sealer->nonce);
+	return crypto_wait_req(crypto_aead_encrypt(&sealer->request), &sealer->wait);
 }
 
 static void ktls_decrypted(struct ktls_job *job, int err)
 {
 	struct ktls_sock *ks = job->ks;
-	struct sk_buff *skb = job->skb;
 
+	if (job->sealed)
+		consume_skb(job->sealed);
 	if (!err) {
-		ktls_dtls_opened(ks, skb, job->type, job->seq);
+		ktls_dtls_opened(ks, job->plain, job->type, job->seq);
 	} else {
 		if (err == -EBADMSG)
 			ktls_count(ks, rx_forged);
 		else
 			ktls_count(ks, rx_errors);
-		kfree_skb(skb);
+		kfree_skb(job->plain);
 	}
 	kfree_sensitive(job);
 	/* Our own reference: the socket may be released as soon as nothing is at the driver. */
@@ -106,48 +155,116 @@ static void ktls_decrypt_done(void *data, int err)
 		ktls_decrypted(data, err);
 }
 
+/* How many parts a scatter list of it has; negative: too deep. */
+static int ktls_parts(const struct sk_buff *skb)
+{
+	int parts = 1 + skb_shinfo(skb)->nr_frags;
+	struct sk_buff *one;
+
+	skb_walk_frags(skb, one) {
+		if (skb_has_frag_list(one))
+			return -EMSGSIZE;
+		parts += 1 + skb_shinfo(one)->nr_frags;
+	}
+	return parts;
+}
+
+/* Where the plaintext goes, pages of their own in it. */
+static struct sk_buff *ktls_plain_alloc(size_t payload)
+{
+	size_t linear = min_t(size_t, payload, SKB_WITH_OVERHEAD(PAGE_SIZE));
+	struct sk_buff *skb;
+	int err;
+
+	skb = alloc_skb_with_frags(linear, payload - linear, 0, &err, GFP_ATOMIC);
+	if (!skb)
+		return NULL;
+	skb_put(skb, linear);
+	skb->data_len = payload - linear;
+	skb->len += payload - linear;
+	return skb;
+}
+
+static struct ktls_job *ktls_job_alloc(struct crypto_aead *aead, int parts)
+{
+	struct ktls_job *job;
+	size_t size = ALIGN(struct_size(job, sg, parts), crypto_tfm_ctx_alignment());
+
+	job = kmalloc(size + sizeof(*job->request) + crypto_aead_reqsize(aead), GFP_ATOMIC);
+	if (job)
+		job->request = (void *)job + size;
+	return job;
+}
+
+/* To other pages than it came in; `out` is their scatter list. */
+static int ktls_job_elsewhere(struct ktls_job *job, struct scatterlist *out, size_t payload)
+{
+	int err = 0;
+
+	job->sealed = job->plain;
+	job->plain = ktls_plain_alloc(payload);
+	if (!job->plain) {
+		job->plain = job->sealed;
+		return -ENOMEM;
+	}
+	sg_init_table(out, 1 + KTLS_SEALED_PARTS);
+	sg_set_buf(out, job->aad, KTLS_AAD);
+	if (payload)
+		err = skb_to_sgvec(job->plain, out + 1, 0, payload);
+	else
+		sg_mark_end(out);
+	return min(err, 0);
+}
+
 /**
  * ktls_decrypt - decrypt a record, now or later; it ends in ktls_dtls_opened() or is dropped and counted
  * @ks: the socket
  * @skb: the record, header first; it is consumed
  * @record: its header, parsed
  *
- * Called in softirq under RCU, or with bottom halves off.
+ * In place only where the bytes are surely this skb's own: a sniffer shares what is cloned, and pages may be
+ * anybody's, even a file's. A failed authentication, too, writes over what it decrypts. Called in softirq under RCU,
+ * or with bottom halves off.
  */
 void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_record *record)
 {
 	const struct ktls_cipher *cipher = ks->cipher;
 	struct crypto_aead *aead = ks->rx.aead;
-	size_t head = KTLS_HEADER + cipher->explicit, sealed = record->length - cipher->explicit, size;
-	struct sk_buff *last;
-	struct ktls_job *job;
-	int parts, err;
+	size_t head = KTLS_HEADER + cipher->explicit, sealed = record->length - cipher->explicit;
+	bool own = !skb_is_nonlinear(skb) && !skb_cloned(skb);
+	int parts = ktls_parts(skb), err;
+	struct ktls_job *job = NULL;
+	struct scatterlist *out;
 
-	/* What a sniffer or a local sender shares must not be decrypted in place. */
-	parts = pskb_may_pull(skb, head) ? skb_cow_data(skb, 0, &last) : -ENOMEM;
-	if (parts < 0)
+	if (parts < 0 || !pskb_may_pull(skb, head))
 		goto drop;
-	size = ALIGN(struct_size(job, sg, parts + 1), crypto_tfm_ctx_alignment());
-	job = kmalloc(size + sizeof(*job->request) + crypto_aead_reqsize(aead), GFP_ATOMIC);
+	job = ktls_job_alloc(aead, 1 + parts + (own ? 0 : 1 + KTLS_SEALED_PARTS));
 	if (!job)
 		goto drop;
-	job->request = (void *)job + size;
 	job->ks = ks;
-	job->skb = skb;
 	job->seq = record->seq;
 	job->type = record->type;
+	job->sealed = NULL;
+	job->plain = skb;
 	ktls_record_aad(job->aad, record->type, record->seq, sealed - KTLS_TAG);
 	ktls_record_nonce(job->nonce, ks->rx.salt, record->seq, skb->data + KTLS_HEADER, cipher);
-	sg_init_table(job->sg, parts + 1);
+	out = job->sg;
+	sg_init_table(job->sg, 1 + parts);
 	sg_set_buf(job->sg, job->aad, KTLS_AAD);
-	err = skb_to_sgvec(skb, job->sg + 1, head, sealed);
-	if (err < 0) {
-		kfree(job);
+	if (skb_to_sgvec(skb, job->sg + 1, head, sealed) < 0)
 		goto drop;
+	if (own) {
+		__skb_pull(skb, head);
+		__skb_trim(skb, sealed - KTLS_TAG);
+	} else {
+		out += 1 + parts;
+		err = ktls_job_elsewhere(job, out, sealed - KTLS_TAG);
+		if (err)
+			goto drop;
 	}
 	aead_request_set_tfm(job->request, aead);
 	aead_request_set_callback(job->request, 0, ktls_decrypt_done, job);
-	aead_request_set_crypt(job->request, job->sg, job->sg, sealed, job->nonce);
+	aead_request_set_crypt(job->request, job->sg, out, sealed, job->nonce);
 	aead_request_set_ad(job->request, KTLS_AAD);
 
 	sock_hold(&ks->sk);
@@ -158,5 +275,8 @@ void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_r
 	return;
 drop:
 	ktls_count(ks, rx_errors);
+	if (job && job->plain != skb)
+		kfree_skb(job->plain);
+	kfree(job);
 	kfree_skb(skb);
 }

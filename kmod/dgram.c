@@ -1,124 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Datagram sockets: sending, receiving and waiting. A record is a datagram. */
-#include <linux/bvec.h>
 #include <linux/file.h>
-#include <linux/mm.h>
-#include <linux/scatterlist.h>
-#include <linux/uio.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/splice.h>
 
 #include "af_ktls.h"
 
-/* The first bytes of a record's first page: what the cipher's driver reads and nobody is sent. */
-#define SCRATCH_AAD		0
-#define SCRATCH_NONCE		16
-#define SCRATCH			32
-#define TX_PAGES		DIV_ROUND_UP(SCRATCH + KTLS_HEADER + KTLS_MAX_EXPLICIT + KTLS_MAX_PAYLOAD + KTLS_TAG, \
-					     PAGE_SIZE)
-
-struct ktls_tx {
-	struct page *pages[TX_PAGES];
-	struct bio_vec bvec[TX_PAGES];
-	struct scatterlist sg[TX_PAGES + 1];
-	int count;
-};
-
-static void ktls_tx_free(struct ktls_tx *tx)
+static int ktls_may_send(struct sock *sk)
 {
-	while (tx->count)
-		put_page(tx->pages[--tx->count]);
-}
-
-/* Pages for a record of `size` bytes, and the payload in its place. Single pages: large ones are scarce. */
-static int ktls_tx_fill(struct ktls_tx *tx, size_t size, size_t head, size_t payload, struct iov_iter *from)
-{
-	size_t place = SCRATCH + head;
-	int i, pages = DIV_ROUND_UP(SCRATCH + size, PAGE_SIZE);
-
-	for (tx->count = 0; tx->count < pages; tx->count++) {
-		tx->pages[tx->count] = alloc_page(GFP_KERNEL);
-		if (!tx->pages[tx->count])
-			return -ENOMEM;
-	}
-	for (i = 0; i < pages; i++) {
-		size_t skip = i ? 0 : SCRATCH, part = min(size, PAGE_SIZE - skip);
-
-		bvec_set_page(&tx->bvec[i], tx->pages[i], part, skip);
-		size -= part;
-	}
-	while (payload) {
-		size_t part = min(payload, PAGE_SIZE - place % PAGE_SIZE);
-
-		if (copy_page_from_iter(tx->pages[place / PAGE_SIZE], place % PAGE_SIZE, part, from) != part)
-			return -EFAULT;
-		place += part;
-		payload -= part;
-	}
-	return 0;
-}
-
-static int ktls_tx_seal(struct ktls_sock *ks, struct ktls_tx *tx, u8 type, u64 seq, size_t payload)
-{
-	size_t head = KTLS_HEADER + ks->cipher->explicit;
-	u8 *scratch = page_address(tx->pages[0]);
-	int i;
-
-	ktls_record_aad(scratch + SCRATCH_AAD, type, seq, payload);
-	ktls_record_header(scratch + SCRATCH, type, seq, payload, ks->cipher);
-	ktls_record_nonce(scratch + SCRATCH_NONCE, ks->tx.salt, seq, scratch + SCRATCH + KTLS_HEADER, ks->cipher);
-	sg_init_table(tx->sg, tx->count + 1);
-	sg_set_buf(&tx->sg[0], scratch + SCRATCH_AAD, KTLS_AAD);
-	for (i = 0; i < tx->count; i++) {
-		size_t skip = i ? 0 : head;
-
-		sg_set_page(&tx->sg[i + 1], tx->pages[i], tx->bvec[i].bv_len - skip, tx->bvec[i].bv_offset + skip);
-	}
-	return ktls_encrypt(ks->tx.aead, tx->sg, payload, scratch + SCRATCH_NONCE);
-}
-
-/* A number that was taken is never taken again, whatever becomes of its record: a nonce must not be used twice. */
-static int ktls_tx_number(struct ktls_sock *ks, u64 *seq)
-{
-	*seq = atomic64_fetch_add_unless(&ks->tx_next, 1, KTLS_SEQ_MAX + 1);
-	if (*seq > KTLS_SEQ_MAX)
-		return -EKEYEXPIRED;
-	*seq |= (u64)ks->tx.epoch << KTLS_SEQ_BITS;
-	return 0;
-}
-
-static int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *from, size_t payload)
-{
-	struct msghdr msg = { .msg_flags = from->msg_flags & (MSG_DONTWAIT | MSG_NOSIGNAL) };
-	size_t size = ktls_overhead(ks->cipher) + payload;
-	struct ktls_tx tx;
-	u64 seq;
+	struct ktls_sock *ks = ktls_sk(sk);
 	int err;
 
-	err = ktls_tx_fill(&tx, size, KTLS_HEADER + ks->cipher->explicit, payload, &from->msg_iter);
-	if (!err)
-		err = ktls_tx_number(ks, &seq);
+	if (!ktls_lower(ks))
+		return -ENOTCONN;
+	err = sock_error(sk);
 	if (err)
-		goto free;
-	err = ktls_tx_seal(ks, &tx, type, seq, payload);
-	if (!err) {
-		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, tx.bvec, tx.count, size);
-		err = sock_sendmsg(ks->lower, &msg);
-	}
-	if (err < 0) {
-		ktls_count(ks, tx_errors);
-	} else {
-		err = 0;
-		ktls_count(ks, tx_records);
-		ktls_add(ks, tx_bytes, payload);
-	}
-free:
-	ktls_tx_free(&tx);
-	return err;
+		return err;
+	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		return -EPIPE;
+	if (!smp_load_acquire(&ks->tx.aead)) /* pairs with ktls_dgram_keys_set() */
+		return -ENOKEY;
+	return 0;
 }
 
 static int ktls_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 {
-	struct sock *sk = sock->sk;
-	struct ktls_sock *ks = ktls_sk(sk);
+	struct ktls_sock *ks = ktls_sk(sock->sk);
 	size_t most = READ_ONCE(ks->record_size), sent = 0;
 	u8 type = KTLS_TYPE_DATA;
 	int err;
@@ -134,19 +42,7 @@ static int ktls_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t le
 	/* A file's pages are a stream and may be cut; a message may not. */
 	if (length > most && !(msg->msg_flags & MSG_SPLICE_PAGES))
 		return -EMSGSIZE;
-	if (!ktls_lower(ks))
-		return -ENOTCONN;
-	err = sock_error(sk);
-	if (err)
-		return err;
-	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
-		return -EPIPE;
-	if (down_read_killable(&ks->sending))
-		return -EINTR;
-	if (ks->detached)
-		err = -ENOTCONN;
-	else if (!smp_load_acquire(&ks->tx.aead)) /* pairs with ktls_direction_set() */
-		err = -ENOKEY;
+	err = ktls_may_send(sock->sk);
 	while (!err) {
 		size_t part = min(length - sent, most);
 
@@ -156,16 +52,43 @@ static int ktls_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t le
 		if (sent == length)
 			break;
 	}
-	up_read(&ks->sending);
 	return sent ? sent : err;
+}
+
+/* The next record; NULL with `err` 0: there will be none any more. */
+static struct sk_buff *ktls_dgram_receive(struct sock *sk, int flags, int *err)
+{
+	struct ktls_sock *ks = ktls_sk(sk);
+	struct sk_buff *skb = NULL;
+
+	if (!ktls_lower(ks)) {
+		*err = -ENOTCONN;
+	} else if (!smp_load_acquire(&ks->rx.aead)) { /* pairs with ktls_dgram_keys_set() */
+		*err = -ENOKEY;
+	} else {
+		skb = skb_recv_datagram(sk, flags, err);
+		/* Or who polls would come back for ever. */
+		if (!skb && *err == -EAGAIN && READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+			*err = 0;
+	}
+	return skb;
+}
+
+/* Not read after all: it is the next again. */
+static void ktls_dgram_put_back(struct sock *sk, struct sk_buff *skb, int flags)
+{
+	if (flags & MSG_PEEK)
+		skb_free_datagram(sk, skb);
+	else
+		skb_queue_head(&sk->sk_receive_queue, skb);
 }
 
 static int ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t length, int flags)
 {
 	struct sock *sk = sock->sk;
-	struct ktls_sock *ks = ktls_sk(sk);
 	struct sk_buff *skb;
-	size_t copied;
+	size_t copied, there;
+	u32 offset;
 	int err;
 	u8 type;
 
@@ -173,33 +96,61 @@ static int ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t le
 		return -EOPNOTSUPP;
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
-	if (!ktls_lower(ks))
-		return -ENOTCONN;
-	if (!smp_load_acquire(&ks->rx.aead)) /* pairs with ktls_direction_set() */
-		return -ENOKEY;
-	skb = skb_recv_datagram(sk, flags, &err);
+	skb = ktls_dgram_receive(sk, flags, &err);
 	if (!skb)
 		return err;
 	type = ktls_cb(skb)->type;
 	/* An alert must not be taken for data: a reader that cannot be told the type has to come again. */
 	if (type != KTLS_TYPE_DATA && msg->msg_controllen < CMSG_SPACE(sizeof(type))) {
-		if (flags & MSG_PEEK)
-			skb_free_datagram(sk, skb);
-		else
-			skb_queue_head(&sk->sk_receive_queue, skb);
+		ktls_dgram_put_back(sk, skb, flags);
 		return -EIO;
 	}
-	copied = min_t(size_t, length, skb->len);
-	if (copied < skb->len)
+	offset = READ_ONCE(ktls_cb(skb)->offset);
+	there = skb->len - offset;
+	copied = min(length, there);
+	if (copied < there)
 		msg->msg_flags |= MSG_TRUNC;
-	err = skb_copy_datagram_msg(skb, 0, msg, copied);
+	err = skb_copy_datagram_msg(skb, offset, msg, copied);
 	if (!err) {
 		if (msg->msg_controllen)
 			put_cmsg(msg, SOL_KTLS, KTLS_RECORD_TYPE, sizeof(type), &type);
-		err = flags & MSG_TRUNC ? skb->len : copied;
+		err = flags & MSG_TRUNC ? there : copied;
 	}
 	skb_free_datagram(sk, skb);
 	return err;
+}
+
+/* One record at a time: its end can be told. What the pipe has no room for stays; an empty record is no end of file. */
+static ssize_t ktls_dgram_splice_read(struct socket *sock, loff_t *position, struct pipe_inode_info *pipe,
+				      size_t length, unsigned int flags)
+{
+	int wait = flags & SPLICE_F_NONBLOCK || sock->file->f_flags & O_NONBLOCK ? MSG_DONTWAIT : 0;
+	struct sock *sk = sock->sk;
+	struct sk_buff *skb;
+	ssize_t taken;
+	int err;
+
+	for (;;) {
+		skb = ktls_dgram_receive(sk, wait, &err);
+		if (!skb)
+			return err;
+		if (skb->len)
+			break;
+		skb_free_datagram(sk, skb);
+	}
+	if (ktls_cb(skb)->type != KTLS_TYPE_DATA) {
+		ktls_dgram_put_back(sk, skb, 0);
+		return -EIO;
+	}
+	taken = skb_splice_bits(skb, sk, ktls_cb(skb)->offset, pipe,
+				min_t(size_t, length, skb->len - ktls_cb(skb)->offset), flags);
+	if (taken > 0)
+		WRITE_ONCE(ktls_cb(skb)->offset, ktls_cb(skb)->offset + taken);
+	if (ktls_cb(skb)->offset < skb->len)
+		ktls_dgram_put_back(sk, skb, 0);
+	else
+		skb_free_datagram(sk, skb);
+	return taken;
 }
 
 /* Room to send is the lower socket's: wait there too. Before the attachment there is none. */
@@ -250,5 +201,6 @@ struct proto_ops ktls_dgram_ops __ro_after_init = {
 	.getsockopt	= ktls_getsockopt,
 	.sendmsg	= ktls_dgram_sendmsg,
 	.recvmsg	= ktls_dgram_recvmsg,
+	.splice_read	= ktls_dgram_splice_read,
 	.mmap		= sock_no_mmap,
 };

@@ -49,8 +49,8 @@ static void ktls_take_copy(struct ktls_sock *ks, const struct sk_buff *datagram,
 }
 
 /*
- * A datagram in which our records and the library's are mixed: take ours out and close the gaps. Left in, a replayed record
- * of ours would reach a library that has no window for it.
+ * A datagram in which our records and the library's are mixed: take ours out and close the gaps. Left in, a replayed
+ * record of ours would reach a library that has no window for it.
  */
 static int ktls_sort_out(struct ktls_sock *ks, struct sk_buff *skb)
 {
@@ -250,13 +250,13 @@ int ktls_dtls_enable(struct ktls_sock *ks, u64 floor)
 /**
  * ktls_dtls_opened - a record turned out authentic: deliver it unless it is a replay
  * @ks: our socket
- * @skb: the record, decrypted in place
+ * @skb: its payload
  * @type: its content type
  * @seq: epoch and sequence number
  */
 void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq)
 {
-	size_t payload = skb->len - ktls_overhead(ks->cipher);
+	size_t payload = skb->len;
 	int err;
 
 	spin_lock_bh(&ks->rx_lock);
@@ -269,14 +269,8 @@ void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 se
 			ktls_count(ks, rx_old);
 		goto drop;
 	}
-	__skb_pull(skb, KTLS_HEADER + ks->cipher->explicit);
-	if (pskb_trim(skb, payload)) {
-		ktls_count(ks, rx_errors);
-		goto drop;
-	}
 	skb->ip_summed = CHECKSUM_NONE;
-	memset(skb->cb, 0, sizeof(skb->cb));
-	ktls_cb(skb)->type = type;
+	*ktls_cb(skb) = (struct ktls_cb){ .type = type };
 	if (sock_queue_rcv_skb(&ks->sk, skb)) {
 		ktls_count(ks, rx_full);
 		goto drop;

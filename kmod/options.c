@@ -36,7 +36,7 @@ static int ktls_attach(struct socket *sock, const struct ktls_attach *attach)
 		return -EINVAL;
 	if (ks->lower)
 		return -EISCONN;
-	if (!cipher || !ktls_version_known(sock->type, attach->version))
+	if (!cipher || !ktls_version_known(sock->type, attach->version) || !ktls_cipher_present(cipher))
 		return -EPROTONOSUPPORT;
 	lower = sockfd_lookup(attach->fd, &err);
 	if (!lower)
@@ -54,71 +54,93 @@ static int ktls_attach(struct socket *sock, const struct ktls_attach *attach)
 	return 0;
 }
 
+/* How many bytes of a nonce are fixed: in TLS 1.3 all of the write IV, for all ciphers. */
+static size_t ktls_salt(const struct ktls_cipher *cipher, u16 version)
+{
+	return version == KTLS_TLS_1_3 ? KTLS_MAX_SALT : cipher->salt;
+}
+
 static bool ktls_zero(const u8 *p, size_t from, size_t size)
 {
 	return from == size || !memchr_inv(p + from, 0, size - from);
 }
 
 /* What can be told of a key before anything is changed. */
-static int ktls_key_check(const struct ktls_sock *ks, const struct ktls_direction *direction,
-			  const struct ktls_key *key)
+static int ktls_key_check(const struct ktls_sock *ks, int direction, const struct ktls_key *key)
 {
+	const struct crypto_aead *aead = direction == KTLS_TX_KEY ? ks->tx.aead : ks->rx.aead;
+
 	if (!ks->lower || ks->detached)
 		return -ENOTCONN;
-	if (direction->aead)
+	if (aead || test_bit(direction, &ks->keyed))
 		return -EALREADY;
 	if (key->reserved || !ktls_zero(key->key, ks->cipher->key, KTLS_MAX_KEY))
 		return -EINVAL;
-	if (ks->version != KTLS_DTLS_1_2)
-		return 0;
-	/* Epoch 0 has no key. */
-	if (!ktls_epoch(key->seq) || !ktls_zero(key->salt, ks->cipher->salt, KTLS_MAX_SALT))
+	if (!ktls_zero(key->salt, ktls_salt(ks->cipher, ks->version), KTLS_MAX_SALT))
 		return -EINVAL;
+	/* Epoch 0 has no key. */
+	if (ks->version == KTLS_DTLS_1_2 && !ktls_epoch(key->seq))
+		return -EINVAL;
+	return 0;
+}
+
+/* First what receives, so that nothing has been sent yet if that fails; what can be told was told before. */
+static int ktls_stream_keys_set(struct ktls_sock *ks, const struct ktls_key *tx, const struct ktls_key *rx)
+{
+	int err = 0;
+
+	if (rx)
+		err = ktls_stream_key(ks, KTLS_RX_KEY, rx);
+	if (!err && tx)
+		err = ktls_stream_key(ks, KTLS_TX_KEY, tx);
+	return err;
+}
+
+/* Both or neither: both are made ready before either is seen. */
+static int ktls_dgram_keys_set(struct ktls_sock *ks, const struct ktls_key *tx, const struct ktls_key *rx)
+{
+	struct ktls_direction send = {}, receive = {};
+	int err = 0;
+
+	if (tx)
+		err = ktls_direction_init(&send, ks->cipher, tx, true);
+	if (!err && rx)
+		err = ktls_direction_init(&receive, ks->cipher, rx, false);
+	if (err) {
+		ktls_direction_clear(&send);
+		return err;
+	}
+	/* Published last: whoever sees the key sees what belongs to it. */
+	if (tx) {
+		atomic64_set(&ks->tx_next, tx->seq & KTLS_SEQ_MAX);
+		memcpy(ks->tx.salt, send.salt, sizeof(send.salt));
+		ks->tx.epoch = send.epoch;
+		ks->tx.sealer = send.sealer;
+		smp_store_release(&ks->tx.aead, send.aead); /* pairs with ktls_dgram_sendmsg() */
+	}
+	if (rx) {
+		memcpy(ks->rx.salt, receive.salt, sizeof(receive.salt));
+		ks->rx.epoch = receive.epoch;
+		smp_store_release(&ks->rx.aead, receive.aead); /* pairs with ktls_dgram_receive() */
+		ktls_dtls_hold(ks);
+	}
+	memzero_explicit(&send, sizeof(send));
+	memzero_explicit(&receive, sizeof(receive));
 	return 0;
 }
 
 static int ktls_keys_set(struct socket *sock, const struct ktls_key *tx, const struct ktls_key *rx)
 {
 	struct ktls_sock *ks = ktls_sk(sock->sk);
-	struct ktls_direction fresh = {};
 	int err = 0;
 
 	if (tx)
-		err = ktls_key_check(ks, &ks->tx, tx);
+		err = ktls_key_check(ks, KTLS_TX_KEY, tx);
 	if (!err && rx)
-		err = ktls_key_check(ks, &ks->rx, rx);
+		err = ktls_key_check(ks, KTLS_RX_KEY, rx);
 	if (err)
 		return err;
-	if (sock->type == SOCK_STREAM) {
-		if (tx)
-			err = ktls_stream_key(ks, KTLS_TX_KEY, tx);
-		if (!err && rx)
-			err = ktls_stream_key(ks, KTLS_RX_KEY, rx);
-		return err;
-	}
-	if (tx) {
-		/* Published last: a sender may be waiting for it. */
-		err = ktls_direction_set(&fresh, ks->cipher, tx);
-		if (err)
-			return err;
-	}
-	if (rx)
-		err = ktls_direction_set(&ks->rx, ks->cipher, rx);
-	if (err) {
-		if (tx)
-			ktls_direction_clear(&fresh);
-		return err;
-	}
-	if (tx) {
-		atomic64_set(&ks->tx_next, tx->seq & KTLS_SEQ_MAX);
-		memcpy(ks->tx.salt, fresh.salt, sizeof(fresh.salt));
-		ks->tx.epoch = fresh.epoch;
-		smp_store_release(&ks->tx.aead, fresh.aead); /* pairs with ktls_dgram_sendmsg() */
-	}
-	memzero_explicit(&fresh, sizeof(fresh));
-	if (rx)
-		ktls_dtls_hold(ks);
-	return 0;
+	return sock->type == SOCK_STREAM ? ktls_stream_keys_set(ks, tx, rx) : ktls_dgram_keys_set(ks, tx, rx);
 }
 
 static int ktls_detach(struct socket *sock)
@@ -129,11 +151,11 @@ static int ktls_detach(struct socket *sock)
 		return -EOPNOTSUPP; /* the kernel's TLS cannot be taken off a TCP socket */
 	if (!ks->lower || ks->detached)
 		return -ENOTCONN;
-	/* Senders that have begun finish first: then the sequence is final. */
-	if (down_write_killable(&ks->sending))
+	/* A sender that has begun finishes first: then the sequence is final. */
+	if (mutex_lock_killable(&ks->sending))
 		return -EINTR;
 	ks->detached = true;
-	up_write(&ks->sending);
+	mutex_unlock(&ks->sending);
 	ktls_dtls_detach(ks);
 	WRITE_ONCE(sock->sk->sk_shutdown, SHUTDOWN_MASK);
 	sock->sk->sk_state_change(sock->sk);
@@ -241,20 +263,25 @@ static int ktls_sequences(struct socket *sock, struct ktls_sequences *sequences)
 	return 0;
 }
 
-static int ktls_info(struct ktls_sock *ks, struct ktls_info *info)
+static void ktls_driver(char *name, struct crypto_aead *aead)
 {
+	if (aead)
+		strscpy(name, crypto_tfm_alg_driver_name(crypto_aead_tfm(aead)), KTLS_DRIVER_NAME);
+}
+
+static int ktls_info(struct socket *sock, struct ktls_info *info)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	bool stream = sock->type == SOCK_STREAM;
+
 	if (!ks->lower)
 		return -ENOTCONN;
 	memset(info, 0, sizeof(*info));
 	info->version = ks->version;
 	info->cipher = ks->cipher->id;
 	info->record_size = ks->record_size;
-	if (ks->tx.aead)
-		strscpy(info->tx_driver, crypto_tfm_alg_driver_name(crypto_aead_tfm(ks->tx.aead)),
-			sizeof(info->tx_driver));
-	if (ks->rx.aead)
-		strscpy(info->rx_driver, crypto_tfm_alg_driver_name(crypto_aead_tfm(ks->rx.aead)),
-			sizeof(info->rx_driver));
+	ktls_driver(info->tx_driver, stream ? ktls_stream_aead(ks, KTLS_TX_KEY) : ks->tx.aead);
+	ktls_driver(info->rx_driver, stream ? ktls_stream_aead(ks, KTLS_RX_KEY) : ks->rx.aead);
 	return 0;
 }
 
@@ -296,7 +323,7 @@ int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value
 		break;
 	case KTLS_INFO:
 		size = sizeof(option.info);
-		err = ktls_info(ks, &option.info);
+		err = ktls_info(sock, &option.info);
 		break;
 	case KTLS_RECORD_SIZE:
 		size = sizeof(option.size);

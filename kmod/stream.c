@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Stream sockets: a front on the kernel's own TLS, so that one interface covers both and nothing is written twice. */
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/poll.h>
 #include <linux/tcp.h>
 #include <linux/unaligned.h>
@@ -7,25 +9,54 @@
 
 #include "af_ktls.h"
 
-static int ktls_lower_set(struct socket *lower, int level, int name, void *value, unsigned int length)
+static int ktls_lower_set(struct socket *lower, int level, int name, sockptr_t value, unsigned int length)
 {
 	const struct proto_ops *ops = READ_ONCE(lower->ops);
 
-	return ops->setsockopt(lower, level, name, KERNEL_SOCKPTR(value), length);
+	return ops->setsockopt(lower, level, name, value, length);
+}
+
+/*
+ * The kernel's TLS wants its keys from user space: from kernel memory it takes them too, but Linux 7 warns (a
+ * fortified memcpy() to what follows a struct's end). So they go through a page of the caller, who brought them, and
+ * which lives as long as that.
+ */
+static int ktls_lower_set_key(struct socket *lower, int name, const void *value, unsigned int length)
+{
+	unsigned long place;
+	void __user *page;
+	int err = -EFAULT;
+
+	if (!current->mm)
+		return -EFAULT;
+	place = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(place))
+		return -ENOMEM;
+	page = (void __user *)place;
+	if (!copy_to_user(page, value, length))
+		err = ktls_lower_set(lower, SOL_TLS, name, USER_SOCKPTR(page), length);
+	if (clear_user(page, length))
+		err = err ?: -EFAULT;
+	vm_munmap(place, PAGE_SIZE);
+	return err;
 }
 
 /**
  * ktls_stream_attach - put the kernel's TLS on a TCP socket
  * @lower: the TCP socket
  *
- * Return: 0, -ENOTCONN, -EBUSY when it has an upper layer protocol, -ENOENT when this kernel has no TLS.
+ * Return: 0, -ENOTCONN, -EBUSY when it has an upper layer protocol, -EPROTONOSUPPORT when this kernel has no TLS.
  */
 int ktls_stream_attach(struct socket *lower)
 {
 	char name[] = "tls";
-	int err = ktls_lower_set(lower, SOL_TCP, TCP_ULP, name, sizeof(name));
+	int err = ktls_lower_set(lower, SOL_TCP, TCP_ULP, KERNEL_SOCKPTR(name), sizeof(name));
 
-	return err == -EEXIST ? -EBUSY : err;
+	switch (err) {
+	case -EEXIST:	return -EBUSY;
+	case -ENOENT:	return -EPROTONOSUPPORT;
+	default:	return err;
+	}
 }
 
 /* The kernel's TLS keeps the nonce as salt (4) and IV (8), or as IV (12) for ChaCha20. */
@@ -68,17 +99,48 @@ int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *
 		memcpy(crypto.chacha.rec_seq, seq, sizeof(seq));
 		break;
 	}
-	err = ktls_lower_set(ks->lower, SOL_TLS, direction == KTLS_TX_KEY ? TLS_TX : TLS_RX, &crypto, size);
+	err = ktls_lower_set_key(ks->lower, direction == KTLS_TX_KEY ? TLS_TX : TLS_RX, &crypto, size);
 	memzero_explicit(&crypto, sizeof(crypto));
-	/* Set before: what the kernel's TLS says to that depends on its version. */
+	if (!err)
+		set_bit(direction, &ks->keyed); /* read by ktls_stream_lower() */
+	/* Somebody has set it on the TCP socket itself. */
 	return err == -EBUSY ? -EALREADY : err;
+}
+
+/**
+ * ktls_stream_aead - the cipher's driver of one direction; NULL where there is none, or the network card encrypts
+ * @ks: our socket, attached
+ * @direction: KTLS_TX_KEY or KTLS_RX_KEY
+ */
+struct crypto_aead *ktls_stream_aead(struct ktls_sock *ks, int direction)
+{
+	const struct tls_context *tls = tls_get_ctx(ks->lower->sk);
+
+	if (!test_bit(direction, &ks->keyed) || !tls)
+		return NULL;
+	if (direction == KTLS_TX_KEY)
+		return tls->tx_conf == TLS_SW ? tls_sw_ctx_tx(tls)->aead_send : NULL;
+	return tls->rx_conf == TLS_SW ? tls_sw_ctx_rx(tls)->aead_recv : NULL;
+}
+
+/*
+ * The TCP socket, when that direction has its key. Without one the kernel's TLS would send what it is given as it is,
+ * and take what comes for plaintext.
+ */
+static struct socket *ktls_stream_lower(struct socket *sock, int direction, int *err)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct socket *lower = ktls_lower(ks);
+
+	*err = !lower ? -ENOTCONN : !test_bit_acquire(direction, &ks->keyed) ? -ENOKEY : 0;
+	return lower;
 }
 
 /* One record's worth at a time, so that the record size holds; the type goes to the kernel's TLS in its own words. */
 static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 {
 	struct ktls_sock *ks = ktls_sk(sock->sk);
-	struct socket *lower = ktls_lower(ks);
+	struct socket *lower;
 	size_t most = READ_ONCE(ks->record_size), sent = 0;
 	unsigned int flags = msg->msg_flags;
 	union {
@@ -93,8 +155,12 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 	err = ktls_message_type(msg, &type);
 	if (err)
 		return err;
-	if (!lower)
-		return -ENOTCONN;
+	lower = ktls_stream_lower(sock, KTLS_TX_KEY, &err);
+	if (err)
+		return err;
+	/* The kernel's TLS would take it, and tell the next to send. */
+	if (READ_ONCE(lower->sk->sk_shutdown) & SEND_SHUTDOWN)
+		return sk_stream_error(lower->sk, flags, -EPIPE);
 	msg->msg_controllen = 0;
 	do {
 		size_t rest = length - sent, part = min(rest, most);
@@ -116,30 +182,27 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 		if (err > 0)
 			sent += err;
 	} while (err > 0 && sent < length);
-	if (err < 0 && !sent) {
-		ktls_count(ks, tx_errors);
-		return err;
-	}
 	ktls_add(ks, tx_bytes, sent);
-	return sent;
+	return sent ? sent : err;
 }
 
 static int ktls_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t length, int flags)
 {
 	struct ktls_sock *ks = ktls_sk(sock->sk);
-	struct socket *lower = ktls_lower(ks);
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(u8))];
 	} control = {};
 	struct msghdr user = *msg;
 	bool wanted = msg->msg_controllen;
+	struct socket *lower;
 	size_t left;
 	u8 type;
 	int err;
 
-	if (!lower)
-		return -ENOTCONN;
+	lower = ktls_stream_lower(sock, KTLS_RX_KEY, &err);
+	if (err)
+		return err;
 	/* Without room for the type, the kernel's TLS gives data only. */
 	if (wanted) {
 		msg->msg_control = &control;
@@ -147,7 +210,7 @@ static int ktls_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t l
 		msg->msg_controllen = sizeof(control);
 	}
 	err = sock_recvmsg(lower, msg, flags);
-	if (err > 0)
+	if (err > 0 && !(flags & MSG_PEEK))
 		ktls_add(ks, rx_bytes, err);
 	if (!wanted)
 		return err;
@@ -174,11 +237,17 @@ static __poll_t ktls_stream_poll(struct file *file, struct socket *sock, struct 
 static ssize_t ktls_stream_splice_read(struct socket *sock, loff_t *position, struct pipe_inode_info *pipe,
 				       size_t length, unsigned int flags)
 {
-	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+	struct socket *lower;
+	ssize_t got;
+	int err;
 
-	if (!lower)
-		return -ENOTCONN;
-	return READ_ONCE(lower->ops)->splice_read(lower, position, pipe, length, flags);
+	lower = ktls_stream_lower(sock, KTLS_RX_KEY, &err);
+	if (err)
+		return err;
+	got = READ_ONCE(lower->ops)->splice_read(lower, position, pipe, length, flags);
+	if (got > 0)
+		ktls_add(ktls_sk(sock->sk), rx_bytes, got);
+	return got;
 }
 
 static void ktls_stream_splice_eof(struct socket *sock)

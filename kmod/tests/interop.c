@@ -1,102 +1,88 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * interop CIPHER FAMILY SIDE: DTLS 1.2 over the loopback, one end GnuTLS alone, the other GnuTLS for the handshake and then
- * the kernel. What one end sends the other sends back; all bytes are compared.
+ * interop dtls1.2|tls1.2|tls1.3 gnutls|openssl SUITE 4|6 client|server
+ *
+ * Over the loopback. One end is a library on its own; the other, as client or server, shakes hands with GnuTLS and
+ * hands over to the kernel. What it sends the library sends back, and all bytes are compared: messages, a file by
+ * sendfile(), what came back by splice(). Then both say goodbye: the kernel's end by an alert of its own.
  */
-#include <gnutls/dtls.h>
+#include <fcntl.h>
 #include <gnutls/gnutls.h>
+#include <sys/sendfile.h>
 #include <sys/wait.h>
 
 #include "common.h"
+#include "example.h"
+#include "stock.h"
 
-static const struct {
-	const char *name, *priority;
-	int id, salt;
-} suites[] = {
-	{ "aes-128-gcm", "+AES-128-GCM", KTLS_AES_GCM_128, 4 },
-	{ "aes-256-gcm", "+AES-256-GCM", KTLS_AES_GCM_256, 4 },
-	{ "chacha20-poly1305", "+CHACHA20-POLY1305", KTLS_CHACHA20_POLY1305, 12 },
-};
+static const char *const protocols[] = { "dtls1.2", "tls1.2", "tls1.3", NULL };
+static const char *const suites[] = { "aes-128-gcm", "aes-256-gcm", "chacha20-poly1305", NULL };
+static const char *const families[] = { "4", "6", NULL };
+static const char *const sides[] = { "client", "server", NULL };
+static const char *const libraries[] = { "gnutls", "openssl", NULL };
 
+static const int versions[] = { KTLS_DTLS_1_2, KTLS_TLS_1_2, KTLS_TLS_1_3 };
 static const int sizes[] = { 1, 2, 15, 16, 17, 100, 1000, 1400, 4000, 4030, 4031, 4075, 4096, 8192, 16000, 16347 };
+#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
+#define ROUNDS 10
+#define FILE_SIZE 100000
 
-static void must(int result, const char *what)
+static unsigned char out[FILE_SIZE], in[FILE_SIZE + 1];
+
+static int choice(const char *const *words, const char *word)
 {
-	if (result < 0) {
-		fprintf(stderr, "%s: %s\n", what, gnutls_strerror(result));
-		exit(2);
-	}
-}
+	int i;
 
-static int psk(gnutls_session_t session, const char *user, gnutls_datum_t *key)
-{
-	(void)session;
-	(void)user;
-	key->size = 16;
-	key->data = gnutls_malloc(16);
-	memset(key->data, 7, 16);
-	return 0;
-}
-
-static gnutls_session_t handshake(int fd, int server, const char *cipher)
-{
-	gnutls_datum_t key = { (void *)"07070707070707070707070707070707", 32 };
-	gnutls_session_t session;
-	char priority[200];
-	int err;
-
-	snprintf(priority, sizeof(priority), "NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:+PSK:-CIPHER-ALL:%s", cipher);
-	must(gnutls_init(&session, (server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_DATAGRAM), "init");
-	must(gnutls_priority_set_direct(session, priority, NULL), "priority");
-	if (server) {
-		gnutls_psk_server_credentials_t credentials;
-
-		gnutls_psk_allocate_server_credentials(&credentials);
-		gnutls_psk_set_server_credentials_function(credentials, psk);
-		gnutls_credentials_set(session, GNUTLS_CRD_PSK, credentials);
-	} else {
-		gnutls_psk_client_credentials_t credentials;
-
-		gnutls_psk_allocate_client_credentials(&credentials);
-		must(gnutls_psk_set_client_credentials(credentials, "u", &key, GNUTLS_PSK_KEY_HEX), "psk");
-		gnutls_credentials_set(session, GNUTLS_CRD_PSK, credentials);
-	}
-	gnutls_transport_set_int(session, fd);
-	gnutls_dtls_set_mtu(session, 16384);
-	do
-		err = gnutls_handshake(session);
-	while (err < 0 && !gnutls_error_is_fatal(err));
-	must(err, "handshake");
-	return session;
+	for (i = 0; words[i]; i++)
+		if (!strcmp(words[i], word))
+			return i;
+	fprintf(stderr, "interop: %s?\n", word);
+	exit(2);
 }
 
 static struct ktls_key key_of(gnutls_session_t session, int read)
 {
 	gnutls_datum_t mac, iv, key;
+	struct ktls_key k = {};
 	unsigned char seq[8];
-	struct ktls_key out = {};
 	int i;
 
-	must(gnutls_record_get_state(session, read, &mac, &iv, &key, seq), "state");
-	memcpy(out.key, key.data, key.size);
-	memcpy(out.salt, iv.data, iv.size);
+	if (gnutls_record_get_state(session, read, &mac, &iv, &key, seq) < 0)
+		exit(2);
+	memcpy(k.key, key.data, key.size);
+	memcpy(k.salt, iv.data, iv.size);
 	for (i = 0; i < 8; i++)
-		out.seq = out.seq << 8 | seq[i];
-	return out;
+		k.seq = k.seq << 8 | seq[i];
+	return k;
+}
+
+static void early(const void *packet, int length)
+{
+	(void)packet;
+	CHECK(length < 0); /* nothing was sent that could have come before */
 }
 
 /* Hand the session over to the kernel. */
-static int kernel(gnutls_session_t session, int lower, int cipher)
+static int kernel(gnutls_session_t session, int lower, enum protocol protocol, enum suite suite)
 {
 	struct ktls_keys keys = { key_of(session, 0), key_of(session, 1) };
-	__u64 floor = keys.rx.seq;
-	int fd = socket(AF_KTLS, SOCK_DGRAM, 0);
+	int fd;
 
-	if (fd < 0 || attach(fd, lower, KTLS_DTLS_1_2, cipher) || option(fd, KTLS_KEYS, &keys, sizeof(keys)) ||
-	    option(fd, KTLS_RX_ENABLE, &floor, sizeof(floor))) {
+	if (protocol == DTLS12) {
+		fd = hand_over(session, lower, KTLS_AES_GCM_128 + suite, early);
+	} else {
+		fd = socket(AF_KTLS, SOCK_STREAM, 0);
+		if (attach(fd, lower, versions[protocol], KTLS_AES_GCM_128 + suite) ||
+		    option(fd, KTLS_KEYS, &keys, sizeof(keys)))
+			fd = -1;
+	}
+	if (fd < 0) {
 		perror("kernel");
 		exit(2);
 	}
+	FAILS(option(fd, KTLS_KEYS, &keys, sizeof(keys)), EALREADY);
+	FAILS(option(fd, KTLS_TX_KEY, &keys.tx, sizeof(keys.tx)), EALREADY);
+	FAILS(option(fd, KTLS_RX_KEY, &keys.rx, sizeof(keys.rx)), EALREADY);
 	return fd;
 }
 
@@ -108,105 +94,186 @@ static void fill(unsigned char *buffer, int size, int seed)
 		buffer[i] = (i * 31 + seed * 17) ^ i >> 8;
 }
 
-/* The stock end: sends back what comes, until a record of one byte 0xff. */
-static int echo(gnutls_session_t session)
+/* Sends back what comes until the other end says goodbye. */
+static int echo(const struct stock *stock, void *session)
 {
 	static unsigned char buffer[16384];
 	int n;
 
-	for (;;) {
-		n = gnutls_record_recv(session, buffer, sizeof(buffer));
-		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
-			continue;
-		must(n, "recv");
-		if (n == 1 && buffer[0] == 0xff)
-			break;
-		must(gnutls_record_send(session, buffer, n), "send");
-	}
-	gnutls_bye(session, GNUTLS_SHUT_WR);
+	while ((n = stock->receive(session, buffer, sizeof(buffer))) > 0)
+		if (stock->send(session, buffer, n) != n)
+			return 1;
+	stock->bye(session);
 	return 0;
 }
 
-static int drive(int fd, int lower)
+/* All of `size` bytes, in as many pieces as it takes; returns how many. */
+static int receive(int fd, int size)
 {
-	static unsigned char out[16384], in[16384 + 1];
+	int got = 0, n;
+
+	while (got < size && readable(fd, 5000)) {
+		n = recv(fd, in + got, sizeof(in) - got, MSG_DONTWAIT);
+		if (n <= 0)
+			break;
+		got += n;
+	}
+	return got;
+}
+
+static int by_splice(int fd, int size)
+{
+	int pipes[2], got = 0, n;
+
+	if (pipe(pipes))
+		return -1;
+	while (got < size && readable(fd, 5000)) {
+		n = splice(fd, NULL, pipes[1], NULL, size - got, 0);
+		if (n <= 0)
+			break;
+		while (n > 0) {
+			int part = read(pipes[0], in + got, n);
+
+			if (part <= 0)
+				return -1;
+			got += part;
+			n -= part;
+		}
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	return got;
+}
+
+static void messages(int fd)
+{
 	unsigned int i, round;
-	char control[64];
-	struct iovec iov = { in, sizeof(in) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+
+	for (round = 0; round < ROUNDS && failures < 10; round++)
+		for (i = 0; i < SIZES; i++) {
+			fill(out, sizes[i], round * 100 + i);
+			CHECK(send(fd, out, sizes[i], 0) == sizes[i]);
+			memset(in, 0, sizes[i]);
+			CHECK(receive(fd, sizes[i]) == sizes[i]);
+			CHECK(!memcmp(in, out, sizes[i]));
+		}
+	CHECK(send(fd, out, 1000, 0) == 1000 && readable(fd, 5000));
+	CHECK(recv(fd, in, 400, MSG_PEEK) == 400 && !memcmp(in, out, 400));
+	CHECK(receive(fd, 1000) == 1000 && !memcmp(in, out, 1000));
+}
+
+/* Records of 1400 bytes, so that pages are cut; from a file, back through a pipe. */
+static void files(int fd)
+{
+	char name[] = "/tmp/interop.XXXXXX";
+	int file = mkstemp(name);
+	__u32 size = 1400;
+	off_t offset = 0;
+
+	unlink(name);
+	fill(out, FILE_SIZE, 77);
+	CHECK(write(file, out, FILE_SIZE) == FILE_SIZE);
+	CHECK(!option(fd, KTLS_RECORD_SIZE, &size, sizeof(size)));
+	while (offset < FILE_SIZE && sendfile(fd, file, &offset, FILE_SIZE - offset) > 0)
+		;
+	CHECK(offset == FILE_SIZE);
+	memset(in, 0, FILE_SIZE);
+	CHECK(by_splice(fd, FILE_SIZE) == FILE_SIZE);
+	CHECK(!memcmp(in, out, FILE_SIZE));
+	close(file);
+}
+
+static void goodbye(int fd)
+{
+	static const unsigned char close_notify[] = { 1, 0 };
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(1)];
+	} control = { .header = { CMSG_LEN(1), SOL_KTLS, KTLS_RECORD_TYPE } };
+	struct iovec iov = { (void *)close_notify, 2 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+
+	*CMSG_DATA(&control.header) = 21;
+	CHECK(sendmsg(fd, &msg, 0) == 2);
+	CHECK(readable(fd, 5000));
+	/* An alert, told by its type; without room for the type it stays. */
+	FAILS(recv(fd, in, sizeof(in), 0), EIO);
+	memset(&control, 0, sizeof(control));
+	iov.iov_base = in;
+	CHECK(recvmsg(fd, &msg, 0) == 2 && in[0] == 1 && in[1] == 0);
+	CHECK(CMSG_FIRSTHDR(&msg) && CMSG_FIRSTHDR(&msg)->cmsg_level == SOL_KTLS && *CMSG_DATA(CMSG_FIRSTHDR(&msg)) == 21);
+}
+
+static void statistics(int fd, enum protocol protocol)
+{
+	unsigned long long bytes = FILE_SIZE + 1000, records = 1;
 	struct ktls_info info = {};
 	socklen_t length = sizeof(info);
-	struct ktls_stats s;
-	int last;
+	struct ktls_stats s = stats(fd);
+	unsigned int i;
 
-	(void)lower;
-	for (round = 0; round < 20; round++)
-		for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-			fill(out, sizes[i], round * 100 + i);
-			if (sizes[i] == 1)
-				out[0] = 1;
-			CHECK(send(fd, out, sizes[i], 0) == sizes[i]);
-			CHECK(readable(fd, 3000));
-			CHECK(recv(fd, in, sizeof(in), MSG_DONTWAIT) == sizes[i]);
-			CHECK(!memcmp(in, out, sizes[i]));
-			if (failures > 10)
-				return 1;
-		}
-	out[0] = 0xff;
-	CHECK(send(fd, out, 1, 0) == 1);
-	/* The close_notify: an alert, told by its type; without room for the type it stays. */
-	CHECK(readable(fd, 3000));
-	FAILS(recv(fd, in, sizeof(in), 0), EIO);
-	CHECK(recvmsg(fd, &msg, 0) == 2 && in[0] == 1 && in[1] == 0);
-	CHECK(CMSG_FIRSTHDR(&msg) && *CMSG_DATA(CMSG_FIRSTHDR(&msg)) == 21);
-	s = stats(fd);
-	last = 20 * (sizeof(sizes) / sizeof(sizes[0])) + 1;
-	CHECK(s.tx_records == (unsigned int)last && s.rx_records == (unsigned int)last);
-	CHECK(!s.rx_forged && !s.rx_replayed && !s.rx_malformed && !s.rx_errors && !s.tx_errors);
-	CHECK(!getsockopt(fd, SOL_KTLS, KTLS_INFO, &info, &length));
-	printf("drivers %s, %s; ", info.tx_driver, info.rx_driver);
-	return 0;
+	for (i = 0; i < SIZES; i++)
+		bytes += ROUNDS * sizes[i];
+	records += ROUNDS * SIZES + 65536 / 1400 + 1 + (FILE_SIZE - 65536) / 1400 + 1;
+	CHECK(s.rx_bytes == bytes && s.tx_bytes == bytes);
+	if (protocol == DTLS12)
+		CHECK(s.rx_records == records && s.tx_records == records);
+	CHECK(!s.rx_forged && !s.rx_replayed && !s.rx_malformed && !s.rx_old && !s.rx_full && !s.rx_errors && !s.tx_errors);
+	CHECK(!getsockopt(fd, SOL_KTLS, KTLS_INFO, &info, &length) && *info.tx_driver && *info.rx_driver);
+	printf("%s, %s; ", info.tx_driver, info.rx_driver);
+}
+
+/* A byte goes both ways before the hand over: so the peer's last flight has arrived, and is not sent again. */
+static void *begin(const struct stock *stock, int fd, int server, enum protocol protocol, enum suite suite,
+		   const struct identity *identity)
+{
+	void *session = stock->handshake(fd, server, protocol, suite, identity);
+	char byte = 'a';
+
+	if (stock->send(session, &byte, 1) != 1 || stock->receive(session, &byte, 1) != 1)
+		exit(2);
+	return session;
 }
 
 int main(int argc, char **argv)
 {
-	int fds[2], server_is_kernel, family, n, status, fd;
+	int fds[2], server, family, status, fd;
+	const struct stock *stock;
+	enum protocol protocol;
+	struct identity identity;
 	gnutls_session_t session;
-	unsigned int suite;
-	char c = 0;
+	enum suite suite;
 	pid_t child;
 
-	if (argc != 4)
+	if (argc != 6)
 		return 2;
-	for (suite = 0; strcmp(suites[suite].name, argv[1]); suite++)
-		if (suite == 2)
-			return 2;
-	family = argv[2][0] == '6' ? AF_INET6 : AF_INET;
-	server_is_kernel = !strcmp(argv[3], "server");
-	pair(family, fds);
+	protocol = choice(protocols, argv[1]);
+	stock = choice(libraries, argv[2]) ? &stock_openssl : &stock_gnutls;
+	suite = choice(suites, argv[3]);
+	family = choice(families, argv[4]) ? AF_INET6 : AF_INET;
+	server = choice(sides, argv[5]);
+	make_identity(&identity);
+	if (protocol == DTLS12)
+		pair(family, fds);
+	else
+		stream_pair(family, fds);
 	child = fork();
-	alarm(60); /* neither end outlives the other for long */
+	alarm(120); /* neither end outlives the other for long */
 	if (!child) {
-		/* The stock end. A byte goes both ways before the other end is handed over. */
-		session = handshake(fds[0], !server_is_kernel, suites[suite].priority);
-		must(gnutls_record_send(session, "a", 1), "first");
-		do
-			n = gnutls_record_recv(session, &c, 1);
-		while (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED);
-		must(n, "first");
-		return echo(session);
+		close(fds[1]);
+		return echo(stock, begin(stock, fds[0], !server, protocol, suite, &identity));
 	}
-	session = handshake(fds[1], server_is_kernel, suites[suite].priority);
-	must(gnutls_record_send(session, "b", 1), "first");
-	do
-		n = gnutls_record_recv(session, &c, 1);
-	while (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED);
-	must(n, "first");
-	fd = kernel(session, fds[1], suites[suite].id);
-	drive(fd, fds[1]);
+	close(fds[0]);
+	session = begin(&stock_gnutls, fds[1], server, protocol, suite, &identity);
+	fd = kernel(session, fds[1], protocol, suite);
+	messages(fd);
+	files(fd);
+	statistics(fd, protocol);
+	goodbye(fd);
 	close(fd);
 	waitpid(child, &status, 0);
 	CHECK(WIFEXITED(status) && !WEXITSTATUS(status));
-	printf("interop %s IPv%s %s: %d checks, %d failures\n", argv[1], argv[2], argv[3], checks, failures);
+	printf("interop %s %s %s IPv%s %s: %d checks, %d failures\n", argv[1], argv[2], argv[3], argv[4], argv[5], checks,
+	       failures);
 	return failures != 0;
 }

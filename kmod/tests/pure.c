@@ -95,7 +95,8 @@ static void window(void)
 	CHECK(ktls_window_accept(&w, 499) == -ERANGE && ktls_window_accept(&w, 501) == 0);
 	CHECK(ktls_window_accept(&w, 500) == 0 && ktls_window_accept(&w, 500) == -EALREADY && w.next == 502);
 	ktls_window_init(&w, 64);
-	CHECK(ktls_window_accept(&w, 64 + 63) == 0 && ktls_window_accept(&w, 64) == 0 && ktls_window_accept(&w, 127) == -EALREADY);
+	CHECK(ktls_window_accept(&w, 64 + 63) == 0 && ktls_window_accept(&w, 64) == 0);
+	CHECK(ktls_window_accept(&w, 127) == -EALREADY);
 }
 
 /* Against a table of all numbers seen. */

@@ -44,6 +44,7 @@
 #define KTLS_MAX_KEY		32
 #define KTLS_MAX_SALT		12
 #define KTLS_MAX_PAYLOAD	16384
+#define KTLS_DRIVER_NAME	128
 
 struct ktls_attach {
 	__s32 fd;		/* a connected UDP socket, or a TCP socket */
@@ -54,9 +55,9 @@ struct ktls_attach {
 };
 
 /*
- * What the library's record state gives. `salt`: the 4 bytes that are fixed in the nonce of AES-GCM in TLS and DTLS 1.2,
- * else the 12 bytes of the write IV. `seq`: number of the next record; DTLS has the epoch in its upper 16 bits. Of the
- * arrays the cipher's bytes are used; the others must be 0.
+ * What the library's record state gives. `salt`: the 4 bytes that are fixed in the nonce of AES-GCM in TLS and DTLS
+ * 1.2, else the 12 bytes of the write IV. `seq`: number of the next record; DTLS has the epoch in its upper 16 bits. Of
+ * the arrays the cipher's bytes are used; the others must be 0.
  */
 struct ktls_key {
 	__u8  key[KTLS_MAX_KEY];
@@ -80,11 +81,11 @@ struct ktls_info {
 	__u16 version;
 	__u16 cipher;
 	__u32 record_size;
-	char  tx_driver[64];	/* who encrypts, by the kernel's name */
-	char  rx_driver[64];
+	char  tx_driver[KTLS_DRIVER_NAME];	/* who encrypts, by the kernel's name; empty: no key yet, or the network card */
+	char  rx_driver[KTLS_DRIVER_NAME];
 };
 
-/* Counted since the socket was made. Later versions append: ask with the size you know. */
+/* Counted since the socket was made; of streams the bytes only. Later versions append: ask with the size you know. */
 struct ktls_stats {
 	__u64 tx_records;
 	__u64 tx_bytes;		/* payload */

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Records to be sent: number, frame, encrypt, hand over.
+ *
+ * What a user writes is copied once, to where it is then encrypted. A file's pages are not copied: they are encrypted
+ * from where they are to where the record is.
+ */
+#include <linux/uio.h>
+
+#include "af_ktls.h"
+
+/* A number that was taken is never taken again, whatever becomes of its record: a nonce must not be used twice. */
+static int ktls_tx_number(struct ktls_sock *ks, u64 *seq)
+{
+	*seq = atomic64_fetch_add_unless(&ks->tx_next, 1, KTLS_SEQ_MAX + 1);
+	if (*seq > KTLS_SEQ_MAX)
+		return -EKEYEXPIRED;
+	*seq |= (u64)ks->tx.epoch << KTLS_SEQ_BITS;
+	return 0;
+}
+
+/* Pages to encrypt from; false if they are too scattered, and nothing is taken from the message then. */
+static bool ktls_plain_pages(struct ktls_sealer *sealer, struct iov_iter *from, size_t payload)
+{
+	struct sg_table table = { .sgl = sealer->plain + 1 };
+	ssize_t got;
+
+	sg_init_table(sealer->plain, ARRAY_SIZE(sealer->plain));
+	sg_set_buf(sealer->plain, sealer->aad, KTLS_AAD);
+	got = extract_iter_to_sg(from, payload, &table, KTLS_PLAIN_PARTS, 0);
+	if (got == payload && table.nents) {
+		sg_mark_end(&table.sgl[table.nents - 1]);
+		return true;
+	}
+	if (got > 0)
+		iov_iter_revert(from, got);
+	return false;
+}
+
+/* The sender holds `sending`. */
+static int ktls_seal(struct ktls_sock *ks, struct sk_buff *skb, u8 type, struct msghdr *msg, size_t payload, bool pages)
+{
+	const struct ktls_cipher *cipher = ks->cipher;
+	struct ktls_sealer *sealer = ks->tx.sealer;
+	size_t head = KTLS_HEADER + cipher->explicit;
+	struct scatterlist *from = sealer->sealed;
+	u64 seq;
+	int err;
+
+	if (pages && ktls_plain_pages(sealer, &msg->msg_iter, payload))
+		from = sealer->plain;
+	else if (pages && skb_copy_datagram_from_iter(skb, head, &msg->msg_iter, payload))
+		return -EFAULT;
+	err = ktls_tx_number(ks, &seq);
+	if (err)
+		return err;
+	ktls_record_header(skb->data, type, seq, payload, cipher);
+	ktls_record_aad(sealer->aad, type, seq, payload);
+	ktls_record_nonce(sealer->nonce, ks->tx.salt, seq, skb->data + KTLS_HEADER, cipher);
+	sg_init_table(sealer->sealed, 2 + skb_shinfo(skb)->nr_frags);
+	sg_set_buf(sealer->sealed, sealer->aad, KTLS_AAD);
+	err = skb_to_sgvec(skb, sealer->sealed + 1, head, payload + KTLS_TAG);
+	if (err >= 0)
+		err = ktls_encrypt(sealer, from, payload);
+	if (err)
+		ktls_count(ks, tx_errors);
+	return err;
+}
+
+/**
+ * ktls_send_record - send a record
+ * @ks: our socket
+ * @type: content type
+ * @msg: the message that the payload is taken from
+ * @payload: its length
+ *
+ * The wait for room, and for the user's pages, is before a number is taken: a sender that is put off has used none.
+ */
+int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t payload)
+{
+	bool pages = msg->msg_flags & MSG_SPLICE_PAGES && iov_iter_is_bvec(&msg->msg_iter);
+	struct sk_buff *skb;
+	int err;
+
+	skb = ktls_udp_alloc(ks->lower->sk, ktls_overhead(ks->cipher) + payload, msg->msg_flags & MSG_DONTWAIT, &err);
+	if (!skb)
+		return err;
+	err = -EFAULT;
+	if (!pages && skb_copy_datagram_from_iter(skb, KTLS_HEADER + ks->cipher->explicit, &msg->msg_iter, payload))
+		goto free;
+	err = -EINTR;
+	if (mutex_lock_killable(&ks->sending))
+		goto free;
+	err = ks->detached ? -EPIPE : ktls_seal(ks, skb, type, msg, payload, pages);
+	if (!err) {
+		err = ktls_udp_send(ks->lower, skb);
+		skb = NULL;
+		if (err) {
+			ktls_count(ks, tx_errors);
+		} else {
+			ktls_count(ks, tx_records);
+			ktls_add(ks, tx_bytes, payload);
+		}
+	}
+	mutex_unlock(&ks->sending);
+free:
+	kfree_skb(skb);
+	return err;
+}
