@@ -177,6 +177,7 @@ class TestNotebook:
         df.to_csv(folder / "results.csv", index=False)
         (folder / "meta.json").write_text(json.dumps(META))
         monkeypatch.setenv("LAB_RUN", str(folder))
+        monkeypatch.chdir(folder)  # the project's own runs of raw ciphers lie elsewhere
         shown: list[Any] = []
         names: dict[str, Any] = {"display": shown.append}
         for text in self.cells():
