@@ -60,10 +60,10 @@ def settings_of(model: type[Model], store: Store, kind: str) -> Model:
         LabError: it is a run of something else.
     """
     meta = store.meta()
-    if meta.get("kind") != kind:
-        other = str(meta.get("kind", "matrix"))
+    other = meta.get("kind", "matrix")
+    if other != kind:
         raise LabError(f"{store.folder.name} is no run of `lab {kind}`", f"`lab {other} --resume` goes on with it")
-    return model.model_validate(meta["settings"])
+    return settings(model, meta["settings"])
 
 
 def fingerprint(plan: Plan) -> str:

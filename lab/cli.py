@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from docker.errors import DockerException
-from pydantic import ValidationError
 from requests.exceptions import RequestException
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +30,6 @@ from lab.options import (
     Processors,
     Results,
     engine_choice,
-    faults,
     size_in_bytes,
     words,
 )
@@ -207,43 +205,30 @@ def matrix(
     as_json: Json = False,
 ) -> None:
     """Measure every VPN with every suite in randomised blocks, and show the tables."""
-    from lab import engines
+    from lab import benches, engines
     from lab.matrix import Choice, Prepared, Settings, execute, new_run, resumed
     from lab.progress import Follow
     from lab.store import Store
 
     store = Store(results / resume) if resume else None
     told = complaints if as_json else console
-    try:
-        settings = Settings.model_validate(
-            store.meta()["settings"]
-            if store
-            else {
-                "vpns": words(vpns),
-                "variants": words(variants),
-                "ciphers": words(ciphers),
-                "measures": words(measured),
-                "blocks": blocks,
-                "duration": duration,
-                "streams": words(streams),
-                "directions": words(directions),
-                "size": size_in_bytes(size),
-                "seed": seed,
-                "engine": {
-                    "name": engine_name,
-                    "clock": clock,
-                    "kernel": kernel,
-                    "processors": processors,
-                    "memory": memory,
-                    "guests": guests,
-                },
-            }
-        )
-    except ValidationError as error:
-        raise faults(error) from error
+    asked = {
+        "vpns": words(vpns),
+        "variants": words(variants),
+        "ciphers": words(ciphers),
+        "measures": words(measured),
+        "blocks": blocks,
+        "duration": duration,
+        "streams": words(streams),
+        "directions": words(directions),
+        "size": size_in_bytes(size),
+        "seed": seed,
+        "engine": engine_choice(engine_name, clock, kernel=kernel, processors=processors, memory=memory, guests=guests),
+    }
+    settings = benches.settings_of(Settings, store, "matrix") if store else benches.settings(Settings, asked)
     choice = Choice.of(Catalog(), settings)
     with (
-        alone(shared=settings.engine.clock == "instructions") as say,
+        alone(settings.engine.clock) as say,
         engines.several(settings.engine, told.print) as found,
     ):
         prepared = Prepared(choice, found)

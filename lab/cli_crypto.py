@@ -55,7 +55,7 @@ def crypto(
     }
     choice = bench.Choice.of(Catalog(), bench.settings_of(store) if store else bench.settings(asked))
     told = complaints if as_json else console
-    with alone() as say, bench.prepared(choice, told.print) as ready:
+    with alone(choice.settings.engine.clock) as say, bench.prepared(choice, told.print) as ready:
         store = bench.resumed(store, ready) if store else bench.new_run(results, ready)
         say(f"run {store.folder.name}")
         told.print(f"run {store.folder.name}: {ready.announced()}", highlight=False)

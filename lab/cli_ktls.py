@@ -101,7 +101,7 @@ def ktls(
         benches.settings_of(bench.Settings, store, bench.KIND) if store else benches.settings(bench.Settings, asked)
     )
     told = complaints if as_json else console
-    with alone() as say, bench.prepared(settings, told.print) as ready:
+    with alone(settings.engine.clock) as say, bench.prepared(settings, told.print) as ready:
         store = benches.resumed(store, ready.meta(), bench.KEPT) if store else benches.new_run(results, ready.meta())
         say(f"run {store.folder.name}")
         told.print(f"run {store.folder.name}: {ready.announced()}", highlight=False)

@@ -77,10 +77,10 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def alone(*, shared: bool = False) -> Iterator[Callable[[str], None]]:
+def alone(clock: str = "wall") -> Iterator[Callable[[str], None]]:
     """Hold the machine for measuring: two runs at once would measure each other. Yields a way to say what is measured.
 
-    With `shared` others that are shared may measure beside it: those whose clock does not notice the machine's load.
+    Runs on the clock "instructions" may be beside each other: it does not notice the machine's load.
 
     Raises:
         LabError: another lab is measuring; says which.
@@ -91,7 +91,7 @@ def alone(*, shared: bool = False) -> Iterator[Callable[[str], None]]:
         raise LabError(f"{LOCK} cannot be opened: {error.strerror}", "name another with LAB_LOCK") from error
     with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
         try:
-            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if clock == "instructions" else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
             raise LabError(

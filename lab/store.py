@@ -48,9 +48,7 @@ class Store:
             store = cls(folder)
             store.write_meta(meta)
         except FileExistsError as error:
-            raise LabError(
-                f"{folder} exists already", f"`lab matrix --resume {folder.name}` goes on with it"
-            ) from error
+            raise LabError(f"{folder} exists already", f"`--resume {folder.name}` goes on with it") from error
         except OSError as error:
             raise LabError(f"{folder} cannot be written: {error.strerror}", "choose another with --results") from error
         return store
@@ -110,7 +108,7 @@ class Store:
                     os.truncate(self.samples, size)
                     raise
         except OSError as error:
-            hint = f"make room, then `lab matrix --resume {self.folder.name}`"
+            hint = f"make room, then go on with `--resume {self.folder.name}`"
             raise LabError(f"{self.samples} cannot be written: {error.strerror}", hint) from error
 
     def read(self) -> Iterator[dict[str, Any]]:
@@ -130,7 +128,7 @@ class Store:
             if not intact:
                 raise LabError(
                     f"{self.samples}:{number}: this line was cut short or changed after it was written",
-                    f"restore it, or delete it and measure it again with `lab matrix --resume {self.folder.name}`",
+                    f"restore it, or delete it and measure it again with `--resume {self.folder.name}`",
                 )
             yield sample
 

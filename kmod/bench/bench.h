@@ -148,7 +148,7 @@ void payload_fill(void *buffer, size_t length, uint64_t position);
 ssize_t payload_find(const unsigned char *buffer, size_t length, uint64_t position, size_t whole);
 bool payload_same(const void *buffer, size_t length, uint64_t position);
 void payload_stamp(void *buffer, uint64_t record, unsigned int payload);
-unsigned int payload_check(struct check *k, const unsigned char *buffer, size_t length);
+void load_took(struct load *l, struct check *k, const unsigned char *buffer, size_t length);
 
 /* The scenarios: what this end does, and what the peer does meanwhile. */
 void transmission_send(struct end *e, struct load *l);

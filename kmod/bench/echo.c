@@ -81,7 +81,7 @@ void echo_inject(struct end *e, struct load *l)
 	struct check k = { .request = r, .stream = in->stream };
 	const uint64_t bound = (uint64_t)r->in_flight * r->payload;
 	uint64_t sent = 0, target = UINT64_MAX, number = 0;
-	unsigned int silences = 0, counts;
+	unsigned int silences = 0;
 	struct timespec begin;
 	json_t *done = NULL;
 	ssize_t n;
@@ -99,11 +99,7 @@ void echo_inject(struct end *e, struct load *l)
 		}
 		n = channel_get(in, buffer, sizeof(buffer));
 		if (n > 0) {
-			l->calls++;
-			counts = payload_check(&k, buffer, n);
-			l->bytes += counts;
-			l->records += !!counts;
-			clock_gettime(CLOCK_MONOTONIC_COARSE, &l->last);
+			load_took(l, &k, buffer, n);
 			silences = 0;
 			continue;
 		}

@@ -6,6 +6,7 @@
  * rest is whatever the buffer had.
  */
 #include <string.h>
+#include <time.h>
 
 #include "bench.h"
 
@@ -103,7 +104,7 @@ void payload_stamp(void *buffer, uint64_t record, unsigned int payload)
  * others begin with a record. Of a stream: is every record's beginning where it should be? Those that lie across
  * two receives are passed over. Returns how many bytes count.
  */
-unsigned int payload_check(struct check *k, const unsigned char *buffer, size_t length)
+static unsigned int checked(struct check *k, const unsigned char *buffer, size_t length)
 {
 	const unsigned int payload = k->request->payload;
 	const uint64_t step = words(payload);
@@ -123,4 +124,15 @@ unsigned int payload_check(struct check *k, const unsigned char *buffer, size_t 
 			k->wrong++;
 	k->position += length;
 	return length;
+}
+
+/* One receive has brought something. Only this is done for a record on the timed path. */
+void load_took(struct load *l, struct check *k, const unsigned char *buffer, size_t length)
+{
+	unsigned int counts = checked(k, buffer, length);
+
+	l->calls++;
+	l->bytes += counts;
+	l->records += !!counts;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &l->last);
 }

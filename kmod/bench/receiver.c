@@ -2,7 +2,6 @@
 /*
  * The peer's part of a transmission and of a file: read until everything has come. How much that is, is known
  * beforehand, or told when the sender is through; of datagrams some may never come, so silence ends it then.
- * Nothing but the receive, a look at the counter and a look at the coarse clock is done for a record.
  */
 #include "bench.h"
 
@@ -44,7 +43,6 @@ void receive_all(struct end *e, struct load *l)
 		.target = r->limit == RECORDS ? r->most * r->payload : r->limit == BYTES ? r->most : UINT64_MAX,
 	};
 	struct timespec begin;
-	unsigned int counts;
 	ssize_t n;
 
 	usage_begin(&l->usage);
@@ -53,11 +51,7 @@ void receive_all(struct end *e, struct load *l)
 	for (;;) {
 		n = channel_get(&e->session, buffer, sizeof(buffer));
 		if (n > 0) {
-			l->calls++;
-			counts = payload_check(&k, buffer, n);
-			l->bytes += counts;
-			l->records += !!counts;
-			clock_gettime(CLOCK_MONOTONIC_COARSE, &l->last);
+			load_took(l, &k, buffer, n);
 			w.silences = 0;
 			if (l->bytes < w.target)
 				continue;

@@ -120,7 +120,7 @@ def test_the_disk_fills_up(lab: Lab, alone: tuple[str, ...], tmp_path: Path) -> 
     folder = lab.run()
     whole = samples(folder)
     assert 0 < len(told) == len(whole) < 6
-    assert f"lab matrix --resume {folder.name}" in done.text
+    assert f"`--resume {folder.name}`" in done.text
 
     lab.ok("matrix", "--resume", folder.name)
     after = samples(folder)

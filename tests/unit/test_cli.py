@@ -26,10 +26,11 @@ Lab = Callable[..., Said]
 
 
 @pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
+def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Lab:
     """Run the command, with an engine that cannot be reached; returns its exit code, output and complaints."""
     monkeypatch.setenv("DOCKER_HOST", DEAD)
     monkeypatch.delenv("LAB_RESULTS", raising=False)
+    monkeypatch.setattr("lab.signals.LOCK", tmp_path / "lock")  # a run on this machine is no concern of these
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["lab", *arguments])

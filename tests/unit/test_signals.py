@@ -81,11 +81,11 @@ def test_one_measures_at_a_time(lock: Path) -> None:
 
 
 def test_those_that_share_measure_beside_each_other_and_nobody_else_does(lock: Path) -> None:
-    with signals.alone(shared=True) as say, signals.alone(shared=True):
+    with signals.alone("instructions") as say, signals.alone("instructions"):
         say("run r1")
         with pytest.raises(LabError, match="another lab is measuring"), signals.alone():
             pytest.fail("one that must be alone is not")
-    with signals.alone(), pytest.raises(LabError, match="another lab is measuring"), signals.alone(shared=True):
+    with signals.alone(), pytest.raises(LabError, match="another lab is measuring"), signals.alone("instructions"):
         pytest.fail("one that must be alone is not")
 
 

@@ -89,7 +89,7 @@ def test_a_meta_that_could_not_be_written_leaves_the_former(store: Store, monkey
 def test_a_run_is_not_created_twice(store: Store) -> None:
     with pytest.raises(LabError, match="exists already") as caught:
         Store.create(store.folder, {})
-    assert "lab matrix --resume r1" in caught.value.hint
+    assert "`--resume r1`" in caught.value.hint
     assert store.meta()["plan"] == "abc"
 
 
@@ -158,7 +158,7 @@ def test_an_edited_line_is_named(store: Store, old: str, new: str) -> None:
     )  # fmt: skip
     with pytest.raises(LabError, match=r"samples\.jsonl:2: this line was cut short or changed") as caught:
         list(store.read())
-    assert "lab matrix --resume r1" in caught.value.hint
+    assert "`--resume r1`" in caught.value.hint
 
 
 @pytest.mark.parametrize("line", [b"", b"[1]", b"7", b'{"check": ', b"\xff\xfe"])
@@ -181,7 +181,7 @@ def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.Mon
         patch.setattr(os, "fsync", full)
         with pytest.raises(LabError, match=r"samples\.jsonl cannot be written: No space left on device") as caught:
             store.append(sample(1))
-    assert caught.value.hint == "make room, then `lab matrix --resume r1`"
+    assert caught.value.hint == "make room, then go on with `--resume r1`"
     assert store.samples.read_bytes() == whole
     store.append(sample(1))
     assert list(store.read()) == [sample(0), sample(1)]

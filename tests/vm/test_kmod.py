@@ -185,7 +185,7 @@ class TestLater:
     def test_datagrams(self, later: Module) -> None:
         said = later.passes("./interop dtls1.2 openssl aes-128-gcm 4 client")
         assert re.search(r"^(cryptd|pcrypt)\(.*; interop", said, re.MULTILINE), said
-        later.passes("./hostile; ./traffic 25; ./races 5 7", "NET_ADMIN", programs=3, timeout=200)
+        later.passes("./hostile && ./traffic 25 && ./races 5 7", "NET_ADMIN", programs=3, timeout=200)
         assert later.users == 0
 
 
