@@ -27,7 +27,7 @@ YAML_RULES = {extends: default, rules: {document-start: disable, truthy: {check-
 	braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}}}
 PYTHON_TREES = $(wildcard lab tests benchmarks)
 
-.PHONY: help setup venv host images demo test test-vm test-unit lint lock clean
+.PHONY: help setup venv host images demo test test-host test-vm test-unit lint lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,13 +36,20 @@ demo: setup images ## Set everything up and compare VPNs: a table, a CSV, pictur
 	$(call step,demo)
 	@$(BIN)/lab matrix --ciphers quick --blocks 3 --duration 1
 
-test: setup lint images ## Set everything up and run all tests but those of guests
-	$(call step,tests)
-	@$(BIN)/pytest -m 'not vm'
+# Which tests share a process, tests/conftest.py says. Guests use more than a processor each: more at once helps little.
+PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
 
-test-vm: setup images ## Run the tests of guests: another quarter of an hour
+test: setup lint images ## Set everything up and run all tests
+	$(call step,tests)
+	@$(PYTEST)
+
+test-host: setup lint images ## Run all tests but those of guests
+	$(call step,tests on this machine's engine)
+	@$(PYTEST) -m 'not vm'
+
+test-vm: setup images ## Run the tests of guests
 	$(call step,tests of guests)
-	@$(BIN)/pytest -m vm
+	@$(PYTEST) -m vm
 
 test-unit: venv ## Run the tests that need no Docker engine
 	$(call step,unit tests)

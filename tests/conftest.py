@@ -59,6 +59,22 @@ needs:
 """
 
 
+TOGETHER = {"e2e": "host", "live": "host", "vm/test_kept": "kept", "vm/test_beside": "kept"}
+"""Folders and files whose tests share what there is one of: the labs of this machine's engine (one test takes them all
+down), and the guest that is kept up."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say which tests `pytest -n 2 --dist loadgroup` takes one after the other: those of a file, as a rule.
+
+    What is done again in a guest of another kernel is a group of its own.
+    """
+    folder, file = item.path.parent.name, f"{item.path.parent.name}/{item.path.stem}"
+    callspec = getattr(item, "callspec", None)
+    guest = callspec.params.get("module", "") if callspec else ""
+    item.add_marker(pytest.mark.xdist_group(TOGETHER.get(folder) or TOGETHER.get(file) or f"{file} {guest}".strip()))
+
+
 @pytest.fixture(scope="session")
 def captured() -> Callable[[str], str]:
     """The text of a file under `tests/data`."""

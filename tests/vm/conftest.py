@@ -12,6 +12,7 @@ import pytest
 from e2e.command import left_behind, own_environment, owned_by, processes
 
 from lab import guest
+from lab.disks import ready
 from lab.engine import Engine, connect
 
 from .guests import Patient, disks, left
@@ -33,6 +34,12 @@ class Kept:
 @pytest.fixture(scope="session")
 def host() -> Engine:
     return connect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk(host: Engine) -> None:
+    """The disk that guests start from: brought by whoever is first, so that no test finds another's guest at it."""
+    ready(host, print)
 
 
 @pytest.fixture(scope="session")
