@@ -130,7 +130,7 @@ static void *receiver(void *unused)
 			continue; /* the other was faster */
 		for (k = 1; k < 350; k++)
 			CHECK(record[k] == record[0]);
-		CHECK((int)record[0] < SENDERS * sends && !seen[record[0]]++);
+		CHECK(record[0] < (unsigned int)(SENDERS * sends) && !seen[record[0]]++);
 		taken++;
 	}
 	return unused;
