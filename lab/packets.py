@@ -32,19 +32,17 @@ METRIC = "instructions_per_packet"
 PARTS = (f"{METRIC}_user", f"{METRIC}_kernel")
 Figure = tuple[int, str, str]
 """A size, a metric and an end."""
-PATH = ["engine", "clock", "vpn", "variant", "records", "suite", "direction"]
+PATH = ["engine", "clock", "vpn", "variant", "records", "suite"]
 
 
 def sized(df: pd.DataFrame) -> pd.DataFrame:
     """The summary of instructions by packet, of the whole machine and of each end's processes.
 
-    With `size` (bytes of payload) and `direction`: empty where packets went both ways.
+    With `size`: bytes of an IP packet.
     """
     summary = analysis.summarise(df, [METRIC, *PARTS])
     summary = summary[summary["end"].isin(["machine", *analysis.VPN_ENDS])]
-    said = [parse_conditions(text) for text in summary["conditions"]]
-    sizes = [int(each_cell.get("size", 0)) for each_cell in said]
-    summary = summary.assign(size=sizes, direction=[each_cell.get("direction", "") for each_cell in said])
+    summary = summary.assign(size=[int(parse_conditions(text).get("size", 0)) for text in summary["conditions"]])
     return summary[summary["size"] > 0]
 
 
@@ -82,18 +80,18 @@ def table(df: pd.DataFrame) -> Table:
         cells.setdefault(key, {}).setdefault((row.size, row.metric, row.end), []).append(row)
     notes, lines = Notes(), []
     for key in sorted(cells, key=lambda key: [natural(word) for word in key]):
-        _, _, vpn, variant, records, suite, direction = key
-        texts = [f"{vpn}/{variant}", suite, RECORDS.get(records, records), direction or "both"]
+        _, _, vpn, variant, records, suite = key
+        texts = [f"{vpn}/{variant}", suite, RECORDS.get(records, records)]
         texts += [_at(cells[key], size) for size in sizes]
         texts += _line(lines_of.get(key), notes)
         lines.append([Cell(text) for text in (*texts, _counted(cells[key]))])
-    columns = ["vpn/variant", "suite", "records in", "direction", *(f"{size} B" for size in sizes)]
+    columns = ["vpn/variant", "suite", "records in", *(f"{size} B" for size in sizes)]
     columns += ["by packet", "by byte", "off the line", "n"]
     title = "Instructions by packet: median of all, user / kernel, and least squares through the sizes"
     said = [f"then: user / kernel; processes of server / client; {spread_name(clock)} of all", *spread_note(clock)]
     said.append("by packet + by byte × size: the line; off the line: its largest distance from a median")
     where = analysis.clocked(engine, clock) if engine else ""
-    return Table("packets", title, columns, lines, 4, [*said, *notes.lines()], where)
+    return Table("packets", title, columns, lines, 3, [*said, *notes.lines()], where)
 
 
 def _at(found: dict[Figure, list[Any]], size: int) -> str:

@@ -22,38 +22,34 @@ DASHES = {"kernel": "--", "kernel-tx": "-."}
 
 
 def draw(df: pd.DataFrame, meta: Mapping[str, Any]) -> Figure:
-    """A row of panels for each suite, a column for each direction; the control is grey in all of them."""
+    """A panel for each suite; the control is grey in all of them."""
     summary = packets.of_machine(packets.sized(df)).assign(series=tables.series)
     mine = summary[summary["vpn"] == analysis.control_of(df, meta)]
     others = summary.drop(mine.index)
     suites = packets.shared_suites(others if len(others) else summary, SUITES)
-    directions = tables.order(summary["direction"])
     names = tables.order((others if len(others) else summary)["series"])
     with mpl.rc_context(plots.STYLE):
         height = 2.1 + 0.18 * -(-len(names) // 4) + 2.9 * len(suites)
         figure = Figure(figsize=(9.5, height), layout="constrained")
-        grid = figure.subplots(len(suites), len(directions), sharex=True, sharey=True, squeeze=False)
-        for line, suite in zip(grid, suites, strict=True):
-            for axes, direction in zip(line, directions, strict=True):
-                here = summary[(summary["suite"] == suite) & (summary["direction"] == direction)]
-                for index, name in enumerate(names):
-                    _line(axes, here[here["series"] == name], plots.look(index, _records(here, name)))
-                _control(axes, mine[mine["direction"] == direction])
-                axes.set_title(f"{suite}, {direction}" if direction else suite, fontsize=10)
-                axes.set_ylim(bottom=0)
-                axes.set_xticks(sorted(set(summary["size"])))
-                axes.grid(color="#CCCCCC", linewidth=0.5)
-                axes.set_axisbelow(True)
-        for axes in grid[-1]:
-            axes.set_xlabel("payload of a packet, bytes")
-        for axes in grid[:, 0]:
+        panels = figure.subplots(len(suites), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, suite in zip(panels, suites, strict=True):
+            here = summary[summary["suite"] == suite]
+            for index, name in enumerate(names):
+                _line(axes, here[here["series"] == name], plots.look(index, _records(here, name)))
+            _control(axes, mine)
+            axes.set_title(suite, fontsize=10)
+            axes.set_ylim(bottom=0)
+            axes.set_xticks(sorted(set(summary["size"])))
+            axes.grid(color="#CCCCCC", linewidth=0.5)
+            axes.set_axisbelow(True)
             axes.set_ylabel("instructions by packet")
+        panels[-1].set_xlabel("size of an IP packet, bytes")
         said = f"median (symbol); {plots.FILLED}\n"
         said += f"the {len(suites)} of {others['suite'].nunique()} suites that most data paths have"
         said += "; grey: no VPN" if len(mine) else ""
         plots.title(figure, df, "Instructions by packet and its size", said, plots.counts(summary))
         handles: dict[str, Any] = {}
-        for axes in grid.flat:
+        for axes in panels:
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         shown = tables.order(handles)
         figure.legend([handles[name] for name in shown], shown, loc="outside lower center", ncols=4, frameon=False)

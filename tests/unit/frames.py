@@ -97,7 +97,7 @@ def by_packet(vpn: str, fixed: float, by_byte: float, suite: str = "x", **other:
         whole = fixed + by_byte * size
         for part, value in {"": whole, "_user": whole / 3, "_kernel": whole * 2 / 3}.items():
             figure = {"metric": f"instructions_per_packet{part}", "unit": "instructions", "end": "machine"}
-            common = {"measure": "cost", "conditions": f"direction=up size={size}", **figure, **other}
+            common = {"measure": "cost", "conditions": f"size={size}", **figure, **other}
             rows += cell(vpn, suite, [value] * 3, **common)
         for end in ("server", "client"):
             rows += cell(vpn, suite, [100.0] * 3, **common | {"metric": "instructions_per_packet", "end": end})

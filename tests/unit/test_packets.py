@@ -39,42 +39,28 @@ class TestFit:
         df = frame(rows)
         assert np.isnan(one(packets.fits(packets.sized(df)))["fixed"])
         cells = [each.text for each in packets.table(df).rows[0]]
-        assert cells[4] == "\n".join(
+        assert cells[3] == "\n".join(
             ["1128 (n=2) | 2256 (n=1)", "376 (n=2) | 752 (n=1) / 752 (n=2) | 1504 (n=1)",
              "100 (n=2) | 100 (n=1) / 100 (n=2) | 100 (n=1)", "1128–2256"]
         )  # fmt: skip
-        assert cells[7:10] == ["–¹", "–", "–"]
-
-    def test_directions_have_lines_of_their_own(self) -> None:
-        down = [
-            entry | {"conditions": entry["conditions"].replace("up", "down")} for entry in by_packet("a", 9000, 1, **VM)
-        ]
-        found = packets.fits(packets.sized(frame(by_packet("a", 5000, 2, **VM) + down)))
-        assert found.set_index("direction")["fixed"].to_dict() == pytest.approx({"up": 5000, "down": 9000})
-
-
-def test_without_a_direction_packets_go_both_ways() -> None:
-    """As `lab.measures.cost` has it: an echo is one packet each way."""
-    rows = [entry | {"conditions": entry["conditions"].split()[1]} for entry in by_packet("a", 5000, 2.5, **VM)]
-    assert [each.text for each in packets.table(frame(rows)).rows[0]][3] == "both"
-    assert [axes.get_title() for axes in packets_plot.draw(frame(rows), {}).axes] == ["x"]
+        assert cells[6:9] == ["–¹", "–", "–"]
 
 
 def test_table() -> None:
     found = packets.table(frame(by_packet("a", 5000, 2.5, records="kernel", **VM)))
     assert [each.text for each in found.rows[0]] == [
-        "a/udp", "x", "kernel", "up", "5160\n1720 / 3440\n100 / 100\n5160–5160",
+        "a/udp", "x", "kernel", "5160\n1720 / 3440\n100 / 100\n5160–5160",
         "6280\n2093 / 4187\n100 / 100\n6280–6280",
         "8500\n2833 / 5667\n100 / 100\n8500–8500", "5000", "2.50", "0.0 %", "3",
     ]  # fmt: skip
-    assert found.columns[4:7] == ["64 B", "512 B", "1400 B"]
+    assert found.columns[3:6] == ["64 B", "512 B", "1400 B"]
     assert found.where == "vm engine, instructions clock"
 
 
 def test_the_measure_has_no_tables_of_its_load() -> None:
-    extra = {"measure": "cost", "conditions": "direction=up size=64", **VM}
+    extra = {"measure": "cost", "conditions": "size=64", **VM}
     rows = [row("a", "x", 0, 1.0, metric=metric, unit="s", end="server", **extra) for metric in ("cpu_user", "cost")]
-    assert tables.loads(frame(rows)) == [("cost", "direction=up size=64")]
+    assert tables.loads(frame(rows)) == [("cost", "size=64")]
     assert tables.loads(frame(rows + by_packet("a", 1, 1, **VM))) == []
 
 
@@ -86,14 +72,14 @@ def test_picture() -> None:
     )
     df = frame(paths + by_packet("plain", 900, 0.1, suite="none", **VM))
     figure = packets_plot.draw(df, META)
-    assert [axes.get_title() for axes in figure.axes] == ["x, up", "y, up"]
+    assert [axes.get_title() for axes in figure.axes] == ["x", "y"]
     drawn = {str(line.get_label()): line for line in figure.axes[0].lines if not str(line.get_label()).startswith("_")}
     assert list(drawn) == ["a/udp", "b/udp", "plain/udp"]
     assert list(drawn["a/udp"].get_ydata()) == [5160, 6280, 8500]  # type: ignore[arg-type]
     assert list(drawn["a/udp"].get_xdata()) == [64, 512, 1400]  # type: ignore[arg-type]
     assert drawn["b/udp"].get_markerfacecolor() == "white"
     assert to_hex(str(drawn["plain/udp"].get_color())) == "#999999"
-    assert [axes.get_xlabel() for axes in figure.axes] == ["", "payload of a packet, bytes"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "size of an IP packet, bytes"]
     assert {axes.get_ylabel() for axes in figure.axes} == {"instructions by packet"}
 
 
