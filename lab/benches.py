@@ -6,15 +6,12 @@ and the analysis serve all of them.
 
 from __future__ import annotations
 
-import hashlib
-import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -64,42 +61,6 @@ def settings_of(model: type[Model], store: Store, kind: str) -> Model:
     if other != kind:
         raise LabError(f"{store.folder.name} is no run of `lab {kind}`", f"`lab {other} --resume` goes on with it")
     return settings(model, meta["settings"])
-
-
-def fingerprint(plan: Plan) -> str:
-    """A digest of the plan's cells: a run is only resumed by the plan that it was started with."""
-    cells = "\n".join(sorted(map(str, [*plan.cells, *plan.unsupported])))
-    return hashlib.sha256(cells.encode()).hexdigest()[:16]
-
-
-def packages(engine: Engine, image: str, names: Sequence[str]) -> dict[str, str]:
-    """The versions of the Debian packages of an image that matter."""
-    query = ["dpkg-query", "--show", "--showformat", "${Package}: ${Version}\n", *names]
-    lines = engine.once(image, query).stdout.splitlines()
-    return dict(line.split(": ", 1) for line in lines if ": " in line)
-
-
-def new_run(results: Path, meta: Mapping[str, Any]) -> Store:
-    """A new run folder, named by its kind, the time and a few letters."""
-    letters = "".join(random.SystemRandom().choices("abcdefghjkmnpqrstuvwxyz", k=3))
-    return Store.create(results / f"{meta['kind']}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{letters}", meta)
-
-
-def resumed(store: Store, now: Mapping[str, Any], keys: Sequence[str]) -> Store:
-    """Make `store` ready to go on, once it is known that `keys` of what it was made with are what they are `now`.
-
-    Raises:
-        LabError: something has changed since; says what.
-    """
-    then = store.meta()
-    changed = [key for key in keys if then.get(key) != now.get(key)]
-    if changed:
-        raise LabError(
-            f"{store.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
-            "go back to what it was started with, or start a new run",
-        )
-    store.mend()
-    return store
 
 
 def carry_out(plan: Plan, store: Store, progress: Progress, lanes: Sequence[Lane], record: Record) -> dict[str, int]:

@@ -29,6 +29,7 @@ from lab.options import (
     Memory,
     Processors,
     Results,
+    called,
     engine_choice,
     size_in_bytes,
     words,
@@ -53,6 +54,7 @@ console = Console()
 complaints = Console(stderr=True)
 
 RESULTS = ROOT / "results"
+LabName = Annotated[str, typer.Option(help="The lab's name.", callback=called)]
 
 
 class Things(StrEnum):
@@ -133,7 +135,7 @@ def up(
     ] = None,
     variant: Annotated[str | None, typer.Option(help="Its data path; its first where none is named.")] = None,
     cipher: Annotated[str | None, typer.Option(help="The suite; the first that it has where none is named.")] = None,
-    name: Annotated[str, typer.Option(help="The lab's name.")] = "lab",
+    name: LabName = "lab",
     engine_name: EngineName = "host",
 ) -> None:
     """Bring both ends and a tunnel up, to play with; `lab down` takes them down."""
@@ -147,16 +149,19 @@ def up(
 
 @app.command()
 def down(
-    name: Annotated[str, typer.Option(help="The lab's name.")] = "lab",
+    name: LabName = "lab",
     everything: Annotated[
         bool, typer.Option("--all", help="Every lab, also those that a killed run left behind.")
     ] = False,
     engine_name: EngineName = "host",
 ) -> None:
     """Take a lab down: its containers, networks, volumes and secrets."""
-    from lab import engines, play
+    from lab import engines, guest, play
 
-    play.down(engines.present(engine_choice(engine_name)), console, None if everything else name)
+    engine = engines.present(engine_choice(engine_name))
+    if everything and engine_name == "host":
+        guest.sweep_forgotten(engine)
+    play.down(engine, console, None if everything else name)
 
 
 @app.command()
@@ -232,11 +237,7 @@ def matrix(
         engines.several(settings.engine, told.print) as found,
     ):
         prepared = Prepared(choice, found)
-        if store:
-            resumed(store, prepared)
-            store.mend()
-        else:
-            store = new_run(results, prepared)
+        store = resumed(store, prepared) if store else new_run(results, prepared)
         say(f"run {store.folder.name}")
         cells = len(prepared.plan.cells)
         told.print(f"run {store.folder.name}: {cells} cells x {settings.blocks} blocks", highlight=False)

@@ -23,7 +23,7 @@ def crypto(
     runs: Annotated[int, typer.Option(help="How often every cell is timed.")] = 3,
     seconds: Annotated[int, typer.Option(help="Seconds of each timing.")] = 1,
     places: Annotated[
-        str, typer.Option(help="host (this machine, no container), container; both, with a guest container.")
+        str, typer.Option(help="host (this machine, no container), container; both, in a guest container.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Orders the cells of each run.")] = 0,
     engine_name: EngineName = "host",

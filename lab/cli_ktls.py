@@ -102,7 +102,7 @@ def ktls(
     )
     told = complaints if as_json else console
     with alone(settings.engine.clock) as say, bench.prepared(settings, told.print) as ready:
-        store = benches.resumed(store, ready.meta(), bench.KEPT) if store else benches.new_run(results, ready.meta())
+        store = store.go_on(ready.meta(), bench.KEPT) if store else Store.begin(results, ready.meta())
         say(f"run {store.folder.name}")
         told.print(f"run {store.folder.name}: {ready.announced()}", highlight=False)
         with resumable("ktls", store):

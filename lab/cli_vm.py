@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 
 from lab.errors import LabError
-from lab.options import DEFAULT, Clock, Kernel, Memory, Processors, engine_choice
+from lab.options import DEFAULT, Clock, Kernel, Memory, Processors, called, engine_choice
 
 app = typer.Typer(no_args_is_help=True, help="The guest of the vm engine: a stock kernel in QEMU, with Docker inside.")
 console = Console()
 
-Name = Annotated[str, typer.Option(help="The guest's name; the commands of `--engine vm` use `vm`.")]
+Name = Annotated[str, typer.Option(help="The guest's name; the commands of `--engine vm` use `vm`.", callback=called)]
 
 
 @app.command()
@@ -47,10 +47,12 @@ def down(
     from lab import engine, guest
 
     host = engine.connect()
-    guest.kept(host, name).remove()
+    if not disks or name in guest.found(host):
+        guest.kept(host, name).remove()
+        console.print(f"guest {name!r} is down", highlight=False)
     if disks:
         stored.purge(host)
-    console.print(f"guest {name!r} is down", highlight=False)
+        console.print("the disks are gone; the next guest brings the images over again", highlight=False)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from lab import guest, images
 from lab.catalog import ROOT
 from lab.engine import Choice, Engine
 from lab.errors import LabError
-from lab.guest import DISK, IMAGE, VOLUME
+from lab.guest import IMAGE, VOLUME
 from lab.signals import undisturbed
 
 SIZE = 8 * 10**9
@@ -51,8 +51,14 @@ def wanted(host: Engine) -> dict[str, str]:
     return {tag: number for tag in tags if tag != IMAGE and (number := host.image_id(tag))}
 
 
+def path(host: Engine) -> str:
+    """Where, in a guest's container, the disk is that holds every image as it is now; it may yet have to be made."""
+    digest = hashlib.sha256("".join(f"{tag}={number}\n" for tag, number in sorted(wanted(host).items())).encode())
+    return f"/disks/{digest.hexdigest()[:12]}.disk"
+
+
 def ready(host: Engine, say: Say) -> str:
-    """The path, in a guest's container, of a disk that holds every image as it is now; made where there is none.
+    """`path`, made where there is none.
 
     Raises:
         LabError: the image of the guest is missing, there is no room, or the images could not be brought over.
@@ -62,8 +68,7 @@ def ready(host: Engine, say: Say) -> str:
     present = wanted(host)
     if not present:
         raise LabError("there is no image to bring to the guest", "`lab build` makes them")
-    digest = hashlib.sha256("".join(f"{tag}={number}\n" for tag, number in sorted(present.items())).encode())
-    disk = f"/disks/{digest.hexdigest()[:12]}.disk"
+    disk = path(host)
     with _alone():
         if _run(host, ["test", "-e", disk]):
             _fill(host, disk, present, say)
@@ -73,9 +78,7 @@ def ready(host: Engine, say: Say) -> str:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Wait for another lab of this user that is making a disk: it is made once."""
-    path = guest.directory("disks.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
+    with (guest.runtime() / ".disks.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -86,7 +89,7 @@ def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
     _run(host, ["sh", "-ec", PREPARE, "sh", part, str(SIZE), str(ROOM)], check=True)
     try:
         _filled(host, name, part, present, say)
-        used = [str(each.container.labels[DISK]) for each in guest.found(host).values()]
+        used = [each.disk for each in guest.found(host).values()]
         _run(host, ["mv", part, disk], check=True)
         _run(host, ["sh", "-ec", SPARE, "sh", disk, *used], check=True)
     except BaseException:

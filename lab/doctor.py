@@ -70,7 +70,7 @@ def _machine() -> Iterator[Finding]:
 
 
 def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
-    for folder in sorted(path.parent for path in (catalog.root / "images").glob("*/Dockerfile")):
+    for folder in images.folders(catalog.root / "images"):
         tag = images.tag_of(folder)
         if images.is_current(engine, folder):
             size = engine.client.images.get(tag).attrs["Size"]

@@ -37,6 +37,7 @@ def opened(choice: Choice, say: Callable[[str], None], *, keep: bool = False) ->
         LabError: there is no engine, or the guest does not start; with the last of its console.
     """
     host = connect()
+    guest.sweep_forgotten(host)
     if choice.name == "host":
         yield host
         return
@@ -57,12 +58,15 @@ def present(choice: Choice) -> Engine:
 @contextmanager
 def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> Iterator[Engine]:
     """The engine of a guest: of one that is up and fits, or of a new one, that ends with this unless it is kept."""
+    there = guest.found(host, guest.NAME).get(guest.NAME)
     if keep:
-        with _watched(kept(host, guest.NAME, choice, say)) as engine:
+        # Who wants to play takes what is there.
+        asked = there.choice if there and there.alive else choice
+        with _watched(kept(host, guest.NAME, asked, say)) as engine:
             yield engine
         return
-    there = guest.found(host, guest.NAME).get(guest.NAME)
-    if there and there.alive and there.choice == choice and choice.clock == "wall":
+    fits = there and there.alive and there.choice == choice and choice.clock == "wall"
+    if there and fits and there.disk == disks.path(host):
         say(f"guest {guest.NAME!r} is up")
         with _watched(there) as engine:
             yield engine
@@ -95,7 +99,7 @@ def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
     """The guest of that name: the one that is up, or a new one that stays up.
 
     Raises:
-        LabError: one of another choice is up, or none can be started.
+        LabError: one of another choice, or with other images, is up, or none can be started.
     """
     there = guest.found(host, name).get(name)
     if there is None or not there.alive:
@@ -103,6 +107,8 @@ def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
     if there.choice != choice:
         differs = ", ".join(f"{key} {value}" for key, value in there.choice if value != getattr(choice, key))
         raise LabError(f"the guest {name!r} is up with {differs}", f"`lab vm down --name {name}` takes it down")
+    if there.disk != disks.path(host):
+        raise LabError(f"the guest {name!r} is up with images as they were", f"`lab vm down --name {name}`, and again")
     say(f"guest {name!r} is up")
     return there
 
@@ -113,7 +119,6 @@ def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False)
     Raises:
         LabError: it did not start; nothing is left behind.
     """
-    guest.sweep_forgotten(host)
     disk = disks.ready(host, say)
     began = time.monotonic()
     made = guest.start(host, name, choice, disk, keep=keep)

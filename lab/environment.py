@@ -29,6 +29,9 @@ done
 """
 
 
+OF_LOADS = ("iperf3", "netcat-openbsd", "iputils-ping")
+
+
 def describe(engine: Engine, vpns: Sequence[Vpn]) -> dict[str, Any]:
     """Kernel, processor, mitigations, images and the packages in them."""
     machine = engine.once("lab/base:latest", ["sh", "-c", _MACHINE]).stdout
@@ -44,7 +47,9 @@ def describe(engine: Engine, vpns: Sequence[Vpn]) -> dict[str, Any]:
         },
         "machine": facts,
         "images": {tag: engine.image_id(tag) for tag in images},
-        "packages": {vpn.name: _packages(engine, vpn) for vpn in vpns},
+        "packages": {
+            vpn.name: packages(engine, f"lab/{vpn.name}:latest", [*OF_LOADS, *vpn.file.packages]) for vpn in vpns
+        },
     }
 
 
@@ -55,10 +60,10 @@ def describe_ends(bed: Testbed, ends: dict[str, Container]) -> dict[str, Any]:
     return {end: dict(_pairs(text)) for end, text in said.items()}
 
 
-def _packages(engine: Engine, vpn: Vpn) -> dict[str, str]:
-    base = ["iperf3", "netcat-openbsd", "iputils-ping"]
-    query = ["dpkg-query", "--show", "--showformat", "${Package}: ${Version}\n", *base, *vpn.file.packages]
-    return dict(_pairs(engine.once(f"lab/{vpn.name}:latest", query).stdout))
+def packages(engine: Engine, image: str, names: Sequence[str]) -> dict[str, str]:
+    """The versions of the Debian packages of an image that matter."""
+    query = ["dpkg-query", "--show", "--showformat", "${Package}: ${Version}\n", *names]
+    return dict(_pairs(engine.once(image, query).stdout))
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

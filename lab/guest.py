@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ class Guest:
     choice: Choice
     directory: Path
     lifeline: Any = None
+
+    @property
+    def disk(self) -> str:
+        """The path of the disk that it was started with."""
+        return str(self.container.labels[DISK])
 
     @property
     def alive(self) -> bool:
@@ -138,9 +144,11 @@ class Guest:
 
     def remove(self) -> None:
         """Kill and forget it, whatever state it is in."""
-        with suppress(NotFound):
-            self.container.remove(force=True, v=True)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        try:
+            with suppress(NotFound):
+                self.container.remove(force=True, v=True)
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is how many seconds it may take to start"
@@ -148,8 +156,22 @@ HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is h
 
 def directory(name: str) -> Path:
     """Where the sockets of a guest are: readable by this user alone."""
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.getuid() == 0 else f"/tmp/lab-{os.getuid()}"))  # noqa: S108
-    return base / "lab-vm" / name
+    return runtime() / name
+
+
+def runtime() -> Path:
+    """The folder of all guests' sockets; made where there is none.
+
+    Raises:
+        LabError: somebody else has made it, who could then be the engine that the lab talks to.
+    """
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.getuid() == 0 else "/tmp"))  # noqa: S108 -- see below
+    folder = base / (f"lab-vm-{os.getuid()}" if base == Path("/tmp") else "lab-vm")  # noqa: S108
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise LabError(f"{folder} is not this user's alone", "remove it, or set XDG_RUNTIME_DIR")
+    return folder
 
 
 def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = False, write: bool = False) -> Guest:
@@ -175,8 +197,8 @@ def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = Fa
         "command": ["guest"],
         "name": f"lab-vm-{name}",
         "environment": {key: str(value) for key, value in environment.items()},
-        # A kept one is no lab: `lab down --all` leaves it to `lab vm down`.
-        "labels": ({} if keep else owner.labels(f"vm-{name}")) | {LABEL: choice.model_dump_json(), DISK: disk},
+        # It is no lab, and `lab down` leaves it alone.
+        "labels": ({} if keep else {owner.OWNER: owner.this_process()}) | {LABEL: choice.model_dump_json(), DISK: disk},
         "volumes": {str(sockets): {"bind": "/run/guest", "mode": "rw"}, VOLUME: {"bind": "/disks", "mode": "rw"}},
         "stdin_open": not keep,
         **confined(),

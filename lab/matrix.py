@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
 import secrets
 import threading
 from collections.abc import Callable, Sequence
@@ -108,18 +106,13 @@ class Prepared:
             shared=engine.patience > 1,  # a guest takes as long to bring a tunnel up as to load it
         )
 
-    def fingerprint(self) -> str:
-        """A digest of the plan's cells: a run is only resumed by the plan that it was started with."""
-        cells = "\n".join(sorted(map(str, [*self.plan.cells, *self.plan.unsupported])))
-        return hashlib.sha256(cells.encode()).hexdigest()[:16]
-
     def meta(self) -> dict[str, Any]:
         """What `meta.json` says of a run of this plan."""
         return {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.settings.model_dump(),
             "options": asdict(self.settings.options()),
-            "plan": self.fingerprint(),
+            "plan": self.plan.fingerprint(),
             "controls": [vpn.name for vpn in self.vpns if vpn.file.control],
             "processors": self.engine.processors,
             "folders": {folder.name: images.folder_digest(folder) for folder in folders_of(self.catalog, self.vpns)},
@@ -128,26 +121,17 @@ class Prepared:
 
 
 def new_run(results: Path, prepared: Prepared) -> Store:
-    """A new run folder, named by the time and a few letters."""
-    letters = "".join(random.SystemRandom().choices("abcdefghjkmnpqrstuvwxyz", k=3))
-    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{letters}"
-    return Store.create(results / name, prepared.meta())
+    """A new run folder."""
+    return Store.begin(results, prepared.meta())
 
 
-def resumed(store: Store, prepared: Prepared) -> None:
-    """Check that `store` was made by this plan, on this engine and kernel, with these images.
+def resumed(store: Store, prepared: Prepared) -> Store:
+    """`store`, ready to go on: it was made by this plan, on this engine and kernel, with these images.
 
     Raises:
         LabError: something has changed since; says what.
     """
-    then, now = store.meta(), prepared.meta()
-    changed = [key for key in ("plan", "folders", "packages", "engine") if then.get(key) != now[key]]
-    changed += ["kernel"] if then["machine"].get("kernel") != now["machine"].get("kernel") else []
-    if changed:
-        raise LabError(
-            f"{store.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
-            "go back to what it was started with, or start a new run",
-        )
+    return store.go_on(prepared.meta(), ("plan", "folders", "packages", "engine", "machine.kernel"))
 
 
 def execute(prepared: Prepared, store: Store, progress: Progress) -> dict[str, int]:

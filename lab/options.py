@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,19 @@ Processors = Annotated[
 Memory = Annotated[int, typer.Option(help="vm: the guest's memory in MiB.")]
 Guests = Annotated[int, typer.Option(help="vm, instructions: guests side by side, each with its share of the run.")]
 DEFAULT = Choice()
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""What a lab or guest may be called: it becomes part of the names of containers and of a folder."""
+
+
+def called(name: str) -> str:
+    """The name of a lab or guest, as it is.
+
+    Raises:
+        UsageError: nothing can be called that.
+    """
+    if not NAME.fullmatch(name):
+        raise UsageError(f"--name: {name!r} is no name", "letters, digits, and after the first also . _ and -")
+    return name
 
 
 def engine_choice(name: str, clock: str = "wall", **options: Any) -> Choice:

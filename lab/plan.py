@@ -6,6 +6,7 @@ cells alike and ratios taken within a block cancel it.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,11 @@ class Plan:
                 order.sort(key=lambda cell: first[cell.tunnel])
             steps += [Step(block, position, cell) for position, cell in enumerate(order)]
         return steps
+
+    def fingerprint(self) -> str:
+        """A digest of the cells: a run is only resumed by the plan that it was started with."""
+        cells = "\n".join(sorted(map(str, [*self.cells, *self.unsupported])))
+        return hashlib.sha256(cells.encode()).hexdigest()[:16]
 
     def tunnels(self, steps: Sequence[Step]) -> list[list[Step]]:
         """`steps` by the tunnel that they are measured in, in their order."""

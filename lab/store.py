@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +54,31 @@ class Store:
         except OSError as error:
             raise LabError(f"{folder} cannot be written: {error.strerror}", "choose another with --results") from error
         return store
+
+    @classmethod
+    def begin(cls, results: Path, meta: Mapping[str, Any]) -> Store:
+        """A new run, named by the time and a few letters, and by its kind where that is no matrix; see `create`."""
+        letters = "".join(random.SystemRandom().choices("abcdefghjkmnpqrstuvwxyz", k=3))
+        kind = f"{meta['kind']}-" if "kind" in meta else ""
+        return cls.create(results / f"{kind}{datetime.now(UTC):%Y%m%d-%H%M%S}-{letters}", meta)
+
+    def go_on(self, now: Mapping[str, Any], keys: Sequence[str]) -> Store:
+        """Make ready to take more samples, once it is known that the run would be as it was begun.
+
+        `keys` of `meta.json`, those of a key in a key behind a dot, must be what they are `now`.
+
+        Raises:
+            LabError: something has changed since; says what.
+        """
+        then = self.meta()
+        changed = [key.rpartition(".")[2] for key in keys if _at(then, key) != _at(now, key)]
+        if changed:
+            raise LabError(
+                f"{self.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
+                "go back to what it was started with, or start a new run",
+            )
+        self.mend()
+        return self
 
     def mend(self) -> None:
         """Before a run goes on: move a last line that was cut short to `samples.torn`; its sample is taken again."""
@@ -144,6 +171,12 @@ class Store:
         path = self.folder / "results.csv"
         self.frame().to_csv(path, index=False, float_format="%.10g")
         return path
+
+
+def _at(meta: Mapping[str, Any], key: str) -> Any:
+    first, _, rest = key.partition(".")
+    found = meta.get(first)
+    return _at(found or {}, rest) if rest else found
 
 
 def cell_of(sample: Mapping[str, Any]) -> Cell:

@@ -61,7 +61,11 @@ class Testbed:
             options["network_mode"] = service.network_mode
         try:
             container = self.engine.client.containers.create(**options)
-            container.start()
+            try:
+                container.start()
+            except BaseException:  # its name would be taken for the next
+                _remove(container)
+                raise
         except ImageNotFound as error:
             raise LabError(f"image {service.image} is missing", "`lab build` makes it") from error
         except APIError as error:
@@ -188,7 +192,7 @@ def _remove(container: Container) -> None:
 
 def found(engine: Engine, name: str | None = None, *, role: str | None = None) -> list[Container]:
     """The containers of the lab `name`, of all labs where it is None."""
-    wanted = [f"{LABEL}={name}" if name else LABEL] + ([f"lab.role={role}"] if role else [])
+    wanted = [LABEL if name is None else f"{LABEL}={name}"] + ([f"lab.role={role}"] if role else [])
     return list(engine.client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True))
 
 

@@ -184,24 +184,35 @@ class Tunnel:
         Raises:
             InvalidSample: an end says another suite than was asked for.
         """
-        said = {end: proof.groups(match, text) for end, (match, text) in self._ask("suite").items()}
+        answers = self._ask("suite")
+        said = {end: proof.groups(match, answer.stdout) for end, (match, answer) in answers.items()}
         self.evidence["suite"] = said
         for end, suite in said.items():
             if suite != self.native:
-                raise InvalidSample(f"the {end} negotiated {suite or 'nothing that it tells'}, not {self.native}")
+                told = suite or f"nothing that it tells ({_failure(answers[end][1])})"
+                raise InvalidSample(f"the {end} negotiated {told}, not {self.native}")
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """The VPN's own byte counters by end (`rx`, `tx`); empty where it has none."""
-        return {end: proof.named(match, text) for end, (match, text) in self._ask("counters").items()}
+        """The VPN's own byte counters by end (`rx`, `tx`); empty where it has none.
 
-    def _ask(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, str]]:
-        """Put a question of the VPN's proof to both ends at once: by end, the pattern and what was answered."""
+        Raises:
+            LabError: an end did not tell them; with what it said instead.
+        """
+        told = {}
+        for end, (match, answer) in self._ask("counters").items():
+            told[end] = proof.named(match, answer.stdout)
+            if not told[end]:
+                raise LabError(f"the {end}'s own counters were not found: {_failure(answer)}")
+        return told
+
+    def _ask(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
+        """Put a question of the VPN's proof to both ends at once: by end, the pattern and the answer."""
         way: Ends | None = getattr(self.vpn.proof(self.variant), question)
         if way is None:
             return {}
         probes: dict[str, Probe] = {"server": way.server, "client": way.client}
         jobs = {end: self.bed.pool.submit(self.execute, end, probe.run) for end, probe in probes.items()}
-        return {end: (probe.match, jobs[end].result().stdout) for end, probe in probes.items()}
+        return {end: (probe.match, jobs[end].result()) for end, probe in probes.items()}
 
 
 @contextmanager
@@ -238,6 +249,11 @@ def snapshots(stderr: str, roles: Mapping[str, str]) -> list[dict[str, Any]]:
     for reading in found:
         reading["ends"] = {roles[container]: counters for container, counters in reading["ends"].items()}
     return found
+
+
+def _failure(answer: Result) -> str:
+    """What an answer was in which something was not found."""
+    return f"status {answer.status}: {answer.complaint}"
 
 
 def _without_bracket(result: Result) -> Result:

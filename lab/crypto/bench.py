@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lab import benches, engines, environment, images
 from lab.catalog import Catalog, Suite
@@ -50,6 +50,12 @@ class Settings(Document):
     runs: Annotated[int, Field(ge=1)] = 3
     seconds: Annotated[int, Field(ge=1, le=60)] = 1
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_machine(self) -> Settings:
+        if "host" in self.places and self.engine.name != "host":
+            raise ValueError("a guest has no place `host`: this machine is another, on another clock")
+        return self
 
 
 @dataclass(frozen=True)
@@ -124,9 +130,9 @@ class Bench:
             "kind": KIND,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.choice.settings.model_dump(),
-            "plan": benches.fingerprint(self.plan),
+            "plan": self.plan.fingerprint(),
             "images": {places.IMAGE: self.engine.image_id(places.IMAGE)},
-            "packages": {KIND: benches.packages(self.engine, places.IMAGE, PACKAGES)},
+            "packages": {KIND: environment.packages(self.engine, places.IMAGE, PACKAGES)},
             "implementations": self.facts,
         }
 
@@ -219,7 +225,7 @@ def check_image(engine: Engine, catalog: Catalog) -> None:
 
 def new_run(results: Path, bench: Bench) -> Store:
     """A new run folder, named by the time and a few letters."""
-    return benches.new_run(results, bench.meta())
+    return Store.begin(results, bench.meta())
 
 
 def settings(asked: Mapping[str, Any]) -> Settings:
@@ -238,4 +244,4 @@ def resumed(store: Store, bench: Bench) -> Store:
     Raises:
         LabError: something has changed since; says what.
     """
-    return benches.resumed(store, bench.meta(), ("plan", "images", "engine", "machine", "implementations"))
+    return store.go_on(bench.meta(), ("plan", "images", "engine", "machine", "implementations"))

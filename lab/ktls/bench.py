@@ -137,9 +137,9 @@ class Bench:
             "kind": KIND,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.settings.model_dump(),
-            "plan": benches.fingerprint(self.plan),
+            "plan": self.plan.fingerprint(),
             "images": {ends.IMAGE: self.engine.image_id(ends.IMAGE)},
-            "packages": {KIND: benches.packages(self.engine, ends.IMAGE, PACKAGES)},
+            "packages": {KIND: environment.packages(self.engine, ends.IMAGE, PACKAGES)},
             "processors": self.engine.processors,
             "modules": self.places[0][1].facts(),
         }
@@ -210,8 +210,23 @@ def prepared(settings: Settings, say: Callable[[str], None]) -> Iterator[Bench]:
             )
             if where.refused:
                 say(f"af_ktls is not loaded: {where.refused}")
+            check_driver(where.facts(), settings.driver)
             places.append((engine, where))
         yield Bench(settings, places)
+
+
+def check_driver(facts: Mapping[str, str], driver: str) -> None:
+    """Check that the module, where it is loaded, was loaded for this driver (empty: the kernel's choice).
+
+    Raises:
+        LabError: it is loaded with another: what somebody else has loaded stays as it is.
+    """
+    loaded = facts.get("af_ktls driver", driver)
+    if loaded != driver:
+        raise LabError(
+            f"af_ktls is loaded with driver={loaded!r}, not {driver!r}",
+            f"--driver {loaded!r}, or unload it: `rmmod af_ktls`, in a guest that is kept `lab vm down`",
+        )
 
 
 def check_image(engine: Engine) -> None:

@@ -90,16 +90,18 @@ class Figures:
         return float(rows[0].median) if len(rows) == 1 else float("nan")
 
     def ratio(self, over: Spot, under: Spot, metric: Metric) -> float:
-        """The median of the ratios within a block; NaN where no block has both."""
+        """The median of the ratios within a block; NaN where no block has both, or where one has several modes."""
         ratios = [one / two for one, two in self._pairs(over, under, metric) if two > 0]
         return median(ratios) if ratios else float("nan")
 
     def difference(self, one: Spot, two: Spot, metric: Metric) -> float:
-        """The median of the differences within a block; NaN where no block has both."""
+        """The median of the differences within a block; NaN as for `ratio`."""
         gaps = [value - other for value, other in self._pairs(one, two, metric)]
         return median(gaps) if gaps else float("nan")
 
     def _pairs(self, one: Spot, two: Spot, metric: Metric) -> list[tuple[float, float]]:
+        if any(len(self.get(spot, metric)) > 1 for spot in (one, two)):
+            return []
         mine, others = (self.blocks.get((spot, metric), {}) for spot in (one, two))
         return [(value, others[block]) for block, value in mine.items() if block in others]
 

@@ -69,8 +69,9 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         if came is None or int(came[1]) != count:
             raise InvalidSample(f"{came[1] if came else 'none'} of {count} echoes came back")
     brackets = [Bracket.parse(flood["stderr"]) for flood in floods]
-    if brackets[1].machine["idle"] > IDLE * brackets[1].wall:
-        raise InvalidSample(f"the machine was idle for {brackets[1].machine['idle']:.2f} of {brackets[1].wall:.2f} s")
+    for bracket in brackets:
+        if bracket.machine["idle"] > IDLE * bracket.wall:
+            raise InvalidSample(f"the machine was idle for {bracket.machine['idle']:.2f} of {bracket.wall:.2f} s")
     packets = 2 * raw["echoes"]  # one each way, N echoes more
     total = (brackets[1].wall - brackets[0].wall) * 1e9 / packets
     user = brackets[1].machine["user"] / brackets[1].busy

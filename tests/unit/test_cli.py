@@ -112,6 +112,14 @@ def test_a_value_that_cannot_be(lab: Lab, arguments: list[str], said: str) -> No
     assert (code, said in complaints) == (2, True), complaints
 
 
+@pytest.mark.parametrize("words", [["up"], ["down"], ["vm", "up"], ["vm", "down", "--disks"], ["vm", "shell"]])
+@pytest.mark.parametrize("name", ["", "..", "/srv", "a/b", "-a", "a b"])
+def test_what_nothing_can_be_called(lab: Lab, words: list[str], name: str) -> None:
+    """A name becomes a part of a path under which things are removed."""
+    code, _, complaints = lab(*words, f"--name={name}")
+    assert (code, f"--name: {name!r} is no name" in complaints) == (2, True), complaints
+
+
 @pytest.mark.parametrize("arguments", [["report", "r2"], ["compare", "r2", "r1"], ["thesis", "r2"]])
 def test_a_run_that_is_not_there(lab: Lab, tmp_path: Path, arguments: list[str]) -> None:
     Store.create(tmp_path / "r1", {})

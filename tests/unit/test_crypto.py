@@ -227,6 +227,11 @@ class TestRun:
         assert [line.split(":")[0] for line in caught.value.message.splitlines()] == [
             "--sizes", "--places", "--runs", "--seconds"]  # fmt: skip
 
+    def test_this_machine_is_no_place_of_a_guest(self) -> None:
+        with pytest.raises(UsageError, match="a guest has no place `host`"):
+            bench.settings({"places": ["host", "container"], "engine": {"name": "vm"}})
+        assert bench.settings({"places": ["container"], "engine": {"name": "vm"}}).places == ["container"]
+
     def test_an_unknown_library(self) -> None:
         with pytest.raises(UsageError, match=r"unknown library 'opensl'\. Did you mean 'openssl'"):
             bench.Choice.of(Catalog(), bench.settings({"libraries": ["opensl"]}))

@@ -321,10 +321,10 @@ class TestRun:
             tmp_path / "run", {"kind": bench.KIND, "settings": json.loads(wanted.model_dump_json()), **meta}
         )
         assert benches.settings_of(bench.Settings, store, bench.KIND) == wanted
-        assert benches.resumed(store, meta, bench.KEPT) is store
+        assert store.go_on(meta, bench.KEPT) is store
         for key in bench.KEPT:
             with pytest.raises(LabError, match=f"changed since it was started: {key}$"):
-                benches.resumed(store, meta | {key: "another"}, bench.KEPT)
+                store.go_on(meta | {key: "another"}, bench.KEPT)
 
     def test_a_signal_tells_how_to_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "ktls-run", {})
@@ -355,3 +355,22 @@ class TestRun:
         timed, file = cell("transmission", "tls", "library", "send"), cell("file", "tls", "library", "mmap")
         assert ready.limit(timed) == bench.PATIENCE + 7
         assert ready.limit(paths.profiled(file)) == bench.PATIENCE + 500
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked", "fits"),
+    [
+        ({}, "gcm-aesni", True),  # not loaded: what needs it is `unsupported`
+        ({"af_ktls driver": "gcm-aesni"}, "gcm-aesni", True),
+        ({"af_ktls driver": ""}, "", True),
+        ({"af_ktls driver": "gcm-aesni"}, "", False),
+        ({"af_ktls driver": ""}, "gcm-aesni", False),
+    ],
+)
+def test_a_module_that_is_loaded_with_another_driver(facts: dict[str, str], asked: str, fits: bool) -> None:
+    if fits:
+        bench.check_driver(facts, asked)
+        return
+    with pytest.raises(LabError, match="af_ktls is loaded with driver=") as caught:
+        bench.check_driver(facts, asked)
+    assert "rmmod af_ktls" in (caught.value.hint or "")

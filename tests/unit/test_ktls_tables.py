@@ -118,6 +118,12 @@ class TestFigures:
         found = Figures.of(frame(rows))
         assert len(found.get(spot("library"), WALL)) == 2
         assert math.isnan(found.median(spot("library"), WALL))
+        rows += [each for block in range(3) for each in
+                 sample("dtls", "kernel", "transmission", "send", 1400, block, 100.0, **VM)]  # fmt: skip
+        both = Figures.of(frame(rows))
+        for compare in (both.ratio, both.difference):
+            assert math.isnan(compare(spot("kernel"), spot("library"), WALL))
+            assert math.isnan(compare(spot("library"), spot("kernel"), WALL))
 
     def test_the_order_is_that_of_the_file(self, it: Figures) -> None:
         assert [each.path for each in it.of_scenario("transmission", "dtls") if each.payload == 1400] == [

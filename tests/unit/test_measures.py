@@ -212,6 +212,12 @@ def test_what_is_lost_or_waited_for_is_no_cost(second: dict[str, Any], said: str
         cost.parse(floods(**second))
 
 
+def test_what_the_first_flood_waited_for_would_make_a_packet_cheaper() -> None:
+    raw = floods() | {"once": flood(4000, 0.2, user=5, system=14, idle=1)}
+    with pytest.raises(InvalidSample, match=r"the machine was idle for 0\.01 of 0\.20 s"):
+        cost.parse(raw)
+
+
 def test_ping_said_nothing_of_what_came_back() -> None:
     raw = floods()
     raw["once"]["stdout"] = ""

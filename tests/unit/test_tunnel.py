@@ -12,7 +12,7 @@ import pytest
 from lab import topology
 from lab.catalog import Catalog
 from lab.engine import Result
-from lab.errors import LabError
+from lab.errors import InvalidSample, LabError
 from lab.tunnel import ENDS, METER_FAILED, Tunnel, snapshots
 
 Captured = Callable[[str], str]
@@ -157,3 +157,47 @@ def test_what_went_wrong_while_calls_were_counted(
     tunnel, _ = made(Result(status, "", captured(f"counted/{file}.txt")))
     with pytest.raises(LabError, match=said):
         tunnel.count_syscalls(["nc"], timeout=9)
+
+
+COUNTERS = r"in (?P<rx>\d+) out (?P<tx>\d+)"
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, pattern: str, server: Result, client: Result) -> None:
+    """Both ends answer every question of the proof so."""
+    monkeypatch.setattr(Tunnel, "_ask", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
+
+
+def test_counters(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    tunnel, _ = made(Result(0, "", ""))
+    # What a pipe's status says does not matter where the answer is there.
+    answering(monkeypatch, COUNTERS, Result(0, "in 1 out 2", ""), Result(141, "in 3 out 4", ""))
+    assert tunnel.counters() == {"server": {"rx": 1, "tx": 2}, "client": {"rx": 3, "tx": 4}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Result(1, "", "counters: nobody there"), "status 1: counters: nobody there"),
+        (Result(124, "", ""), "status 124: exit 124"),
+        (Result(0, "no such words", ""), "status 0: no such words"),
+    ],
+)
+def test_counters_that_are_not_told_say_why(
+    made: Made, monkeypatch: pytest.MonkeyPatch, answer: Result, said: str
+) -> None:
+    """Nothing is wrong with the data path: the end failed."""
+    tunnel, _ = made(Result(0, "", ""))
+    answering(monkeypatch, COUNTERS, Result(0, "in 1 out 2", ""), answer)
+    with pytest.raises(LabError, match=rf"^the client's own counters were not found: {said}$") as caught:
+        tunnel.counters()
+    assert type(caught.value) is LabError
+
+
+def test_a_suite_that_is_not_told_says_why(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    tunnel, _ = made(Result(0, "", ""))
+    answering(monkeypatch, "cipher (.*)$", Result(0, f"cipher {tunnel.native}", ""), Result(137, "", "killed"))
+    with pytest.raises(InvalidSample, match=r"the client negotiated nothing that it tells \(status 137: killed\), not"):
+        tunnel.prove_suite()
+    answering(monkeypatch, "cipher (.*)$", Result(0, f"cipher {tunnel.native}", ""), Result(0, "cipher ROT13", ""))
+    with pytest.raises(InvalidSample, match=f"the client negotiated ROT13, not {tunnel.native}"):
+        tunnel.prove_suite()

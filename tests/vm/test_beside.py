@@ -27,7 +27,7 @@ NAME = f"{PREFIX}other"
 @pytest.fixture(scope="module")
 def other(kept: Kept, shared: Patient, host: Engine) -> Iterator[Kept]:
     """A second guest, of other options, for which /dev/kvm is tried as if never before."""
-    run(host, "rm -f /disks/kvm-*", volumes={guest.VOLUME: {"bind": "/disks", "mode": "rw"}})
+    run(host, "rm -f /disks/kvm-*-stable", volumes={guest.VOLUME: {"bind": "/disks", "mode": "rw"}})
     said = shared.ok("vm", "up", "--name", NAME, "--kernel", "stable", "--memory", "1024", "--processors", "1").text
     there = guest.found(host)[NAME]
     yield Kept(there, said, disks(host), there.connect())
@@ -40,7 +40,8 @@ def test_nothing_is_brought_again(other: Kept, kept: Kept) -> None:
 
 
 def test_kvm_was_tried(other: Kept, host: Engine) -> None:
-    verdicts = run(host, "cat /disks/kvm-*", volumes={guest.VOLUME: {"bind": "/disks", "mode": "ro"}}).stdout.split()
+    volume = {guest.VOLUME: {"bind": "/disks", "mode": "ro"}}
+    verdicts = run(host, "cat /disks/kvm-*-stable", volumes=volume).stdout.split()
     if not guest.DEVICE.exists():
         assert verdicts == []
         assert ", tcg; " in other.text

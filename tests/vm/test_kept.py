@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from e2e.command import LAB, samples, wait_for
 
-from lab import guest
+from lab import disks as disks_of
+from lab import engines, guest
+from lab.engine import Engine
+from lab.errors import LabError
 
 from .conftest import Kept
 from .guests import Patient, disks, inside, run, shell, throughput, until_process, within
@@ -170,6 +173,13 @@ class TestAgain:
         assert "`lab vm down --name vm` takes it down" in done.text
         assert {path.name for path in kept.guest.directory.iterdir()} == {"docker.sock", "shell.sock"}
         assert kept.guest.connect().facts["KernelVersion"].startswith("7.")
+
+    def test_images_have_changed_since(self, kept: Kept, host: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is not used as if it had them, and says how to get one that has."""
+        monkeypatch.setattr(disks_of, "path", lambda host: "/disks/another.disk")
+        with pytest.raises(LabError, match="the guest 'vm' is up with images as they were") as caught:
+            engines.kept(host, "vm", kept.guest.choice, print)
+        assert caught.value.hint == "`lab vm down --name vm`, and again"
 
     def test_it_is_no_lab(self, lab: Patient, kept: Kept) -> None:
         """Or `lab down --all` would take it down, with everything in it."""

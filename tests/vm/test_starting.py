@@ -81,7 +81,7 @@ class TestDisk:
 
     def test_not_readable(self, host: Engine, volume: str) -> None:
         # Nor is /dev/kvm tried.
-        script = "truncate --size 1M /disks/empty.disk; echo no >/disks/kvm-$(</proc/sys/kernel/random/boot_id)"
+        script = "truncate --size 1M /disks/empty.disk; echo no >/disks/kvm-$(</proc/sys/kernel/random/boot_id)-stable"
         run(host, script, volumes={volume: {"bind": "/disks", "mode": "rw"}})
         with pytest.raises(
             LabError, match=r"the guest did not start: no disk for images at /dev/vdb\n(?s:.*)guest: error"
