@@ -130,6 +130,7 @@ struct crypto_aead *ktls_stream_aead(struct ktls_sock *ks, int direction);
 int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, unsigned int length);
 int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value, int __user *length);
 int ktls_message_type(struct msghdr *msg, u8 *type);
+size_t ktls_type_room(const struct msghdr *msg);
 
 /* main.c */
 int ktls_release(struct socket *sock);

@@ -155,7 +155,10 @@ static void ktls_decrypt_done(void *data, int err)
 		ktls_decrypted(data, err);
 }
 
-/* How many parts a scatter list of it has; negative: too deep. */
+/* So many that what they take fits a page: no honest path cuts the longest record into half as many. */
+#define KTLS_MOST_PARTS	96
+
+/* How many parts a scatter list of it has; negative: too many, or too deep. Anybody can send fragments. */
 static int ktls_parts(const struct sk_buff *skb)
 {
 	int parts = 1 + skb_shinfo(skb)->nr_frags;
@@ -166,7 +169,7 @@ static int ktls_parts(const struct sk_buff *skb)
 			return -EMSGSIZE;
 		parts += 1 + skb_shinfo(one)->nr_frags;
 	}
-	return parts;
+	return parts > KTLS_MOST_PARTS ? -EMSGSIZE : parts;
 }
 
 /* Where the plaintext goes, pages of their own in it. */

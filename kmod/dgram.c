@@ -74,13 +74,14 @@ static struct sk_buff *ktls_dgram_receive(struct sock *sk, int flags, int *err)
 	return skb;
 }
 
-/* Not read after all: it is the next again. */
+/* Not read after all: it is the next again. One reader was woken for it; another may be the one that can read it. */
 static void ktls_dgram_put_back(struct sock *sk, struct sk_buff *skb, int flags)
 {
 	if (flags & MSG_PEEK)
 		skb_free_datagram(sk, skb);
 	else
 		skb_queue_head(&sk->sk_receive_queue, skb);
+	sk->sk_data_ready(sk);
 }
 
 static int ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t length, int flags)
@@ -101,7 +102,7 @@ static int ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t le
 		return err;
 	type = ktls_cb(skb)->type;
 	/* An alert must not be taken for data: a reader that cannot be told the type has to come again. */
-	if (type != KTLS_TYPE_DATA && msg->msg_controllen < CMSG_SPACE(sizeof(type))) {
+	if (type != KTLS_TYPE_DATA && msg->msg_controllen < ktls_type_room(msg)) {
 		ktls_dgram_put_back(sk, skb, flags);
 		return -EIO;
 	}

@@ -208,6 +208,33 @@ void ktls_dtls_hold(struct ktls_sock *ks)
 	synchronize_net();
 }
 
+/* How often what came while the held records were decrypted goes before what comes later. */
+#define HELD_ROUNDS	16
+
+/* Take what is held; under rx_lock. */
+static void ktls_held(struct ktls_sock *ks, struct sk_buff_head *held)
+{
+	skb_queue_splice_init(&ks->held, held);
+	ks->held_bytes = 0;
+}
+
+static void ktls_decrypt_held(struct ktls_sock *ks, struct sk_buff_head *held)
+{
+	struct ktls_record record;
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(held))) {
+		u8 header[KTLS_HEADER];
+
+		/* It was judged when it came. */
+		skb_copy_bits(skb, 0, header, sizeof(header));
+		ktls_record_parse(header, skb->len, ks->rx.epoch, ks->cipher, &record);
+		local_bh_disable();
+		ktls_decrypt(ks, skb, &record);
+		local_bh_enable();
+	}
+}
+
 /**
  * ktls_dtls_enable - receive, beginning with what was held
  * @ks: our socket, locked
@@ -218,8 +245,7 @@ void ktls_dtls_hold(struct ktls_sock *ks)
 int ktls_dtls_enable(struct ktls_sock *ks, u64 floor)
 {
 	struct sk_buff_head held;
-	struct ktls_record record;
-	struct sk_buff *skb;
+	int rounds = HELD_ROUNDS;
 
 	if (ks->rx_state == KTLS_RX_OFF)
 		return -ENOKEY;
@@ -230,20 +256,17 @@ int ktls_dtls_enable(struct ktls_sock *ks, u64 floor)
 	__skb_queue_head_init(&held);
 	spin_lock_bh(&ks->rx_lock);
 	ktls_window_init(&ks->window, floor & KTLS_SEQ_MAX);
-	ks->rx_state = KTLS_RX_ON;
-	skb_queue_splice_init(&ks->held, &held);
-	ks->held_bytes = 0;
-	spin_unlock_bh(&ks->rx_lock);
-	while ((skb = __skb_dequeue(&held))) {
-		u8 header[KTLS_HEADER];
-
-		/* It was judged when it came. */
-		skb_copy_bits(skb, 0, header, sizeof(header));
-		ktls_record_parse(header, skb->len, ks->rx.epoch, ks->cipher, &record);
-		local_bh_disable();
-		ktls_decrypt(ks, skb, &record);
-		local_bh_enable();
+	/* What comes meanwhile is held as well, so that nothing overtakes; but this has an end. */
+	while (rounds-- && !skb_queue_empty(&ks->held)) {
+		ktls_held(ks, &held);
+		spin_unlock_bh(&ks->rx_lock);
+		ktls_decrypt_held(ks, &held);
+		spin_lock_bh(&ks->rx_lock);
 	}
+	ks->rx_state = KTLS_RX_ON;
+	ktls_held(ks, &held);
+	spin_unlock_bh(&ks->rx_lock);
+	ktls_decrypt_held(ks, &held);
 	return 0;
 }
 

@@ -121,6 +121,7 @@ static int ktls_dgram_keys_set(struct ktls_sock *ks, const struct ktls_key *tx, 
 	if (rx) {
 		memcpy(ks->rx.salt, receive.salt, sizeof(receive.salt));
 		ks->rx.epoch = receive.epoch;
+		ks->window.next = rx->seq & KTLS_SEQ_MAX; /* what KTLS_SEQUENCES tells, until there is a floor */
 		smp_store_release(&ks->rx.aead, receive.aead); /* pairs with ktls_dgram_receive() */
 		ktls_dtls_hold(ks);
 	}
@@ -339,6 +340,15 @@ int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value
 	if (copy_to_user(value, &option, size) || put_user(size, length))
 		return -EFAULT;
 	return 0;
+}
+
+/**
+ * ktls_type_room - what a content type takes of a reader's control messages
+ * @msg: the message, which may be a 32-bit program's: a header of 12 bytes and one byte, to the next multiple of 4
+ */
+size_t ktls_type_room(const struct msghdr *msg)
+{
+	return msg->msg_flags & MSG_CMSG_COMPAT ? 16 : CMSG_SPACE(sizeof(u8));
 }
 
 /**

@@ -174,8 +174,8 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 			msg->msg_control_is_user = false;
 			msg->msg_controllen = sizeof(control);
 		}
-		/* More to come: only the last part may be left open. */
-		msg->msg_flags = part < rest ? flags & ~MSG_MORE : flags;
+		/* More to come: only the last part may be left open, if what comes may be as long as a record can be. */
+		msg->msg_flags = part < rest || most < KTLS_MAX_PAYLOAD ? flags & ~MSG_MORE : flags;
 		iov_iter_truncate(&msg->msg_iter, part);
 		err = sock_sendmsg(lower, msg);
 		iov_iter_reexpand(&msg->msg_iter, length - sent - max(err, 0));
@@ -194,7 +194,7 @@ static int ktls_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t l
 		char room[CMSG_SPACE(sizeof(u8))];
 	} control = {};
 	struct msghdr user = *msg;
-	bool wanted = msg->msg_controllen;
+	bool wanted = msg->msg_controllen >= ktls_type_room(msg);
 	struct socket *lower;
 	size_t left;
 	u8 type;
@@ -203,18 +203,16 @@ static int ktls_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t l
 	lower = ktls_stream_lower(sock, KTLS_RX_KEY, &err);
 	if (err)
 		return err;
-	/* Without room for the type, the kernel's TLS gives data only. */
-	if (wanted) {
-		msg->msg_control = &control;
-		msg->msg_control_is_user = false;
-		msg->msg_controllen = sizeof(control);
-	}
-	err = sock_recvmsg(lower, msg, flags);
+	/* Without room for the type, the kernel's TLS gives data only. What it says is for us, in the kernel's layout. */
+	msg->msg_flags &= ~MSG_CMSG_COMPAT;
+	msg->msg_control = &control;
+	msg->msg_control_is_user = false;
+	msg->msg_controllen = wanted ? sizeof(control) : 0;
+	err = sock_recvmsg(lower, msg, flags & ~MSG_CMSG_COMPAT);
 	if (err > 0 && !(flags & MSG_PEEK))
 		ktls_add(ks, rx_bytes, err);
-	if (!wanted)
-		return err;
-	left = msg->msg_controllen;
+	left = wanted ? msg->msg_controllen : sizeof(control);
+	msg->msg_flags |= user.msg_flags & MSG_CMSG_COMPAT;
 	msg->msg_control_user = user.msg_control_user;
 	msg->msg_control_is_user = user.msg_control_is_user;
 	msg->msg_controllen = user.msg_controllen;

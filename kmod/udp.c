@@ -125,7 +125,8 @@ static int ktls_send_slowly(struct socket *lower, struct sk_buff *skb)
 	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, parts, count, skb->len);
 	err = sock_sendmsg(lower, &msg);
 	consume_skb(skb);
-	return min(err, 0);
+	/* The room that it had was taken by another: not to be waited for with a number used and others behind. */
+	return err == -EAGAIN ? -ENOBUFS : min(err, 0);
 }
 
 /**

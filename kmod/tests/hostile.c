@@ -155,8 +155,8 @@ static void nonces(void)
 		while ((n = recv(fds[1], record, sizeof(record), MSG_DONTWAIT)) > 0) {
 			int number = record[8] << 16 | record[9] << 8 | record[10];
 
-			CHECK(!memcmp(record + 3, record + 13, 8) && record[4] == 1 && number < 1 << 16);
-			CHECK(!seen[number]++);
+			CHECK(!memcmp(record + 3, record + 13, 8) && record[4] == 1);
+			CHECK(number < 1 << 16 && !seen[number]++);
 			records++;
 		}
 	}

@@ -13,7 +13,7 @@
 
 #define THREADS 6
 
-static int lower[2], shared[THREADS], winner, file;
+static int lower[2], shared[THREADS], winner, file, begin_with;
 static _Atomic int attached, keyed, enabled, stop;
 static _Atomic unsigned long long calls;
 static pthread_barrier_t barrier;
@@ -49,7 +49,7 @@ static void *worker(void *argument)
 {
 	struct ktls_keys keys = { the_key(EPOCH), the_key(EPOCH) };
 	long me = (long)argument;
-	unsigned int seed = me * 7919 + stop, i;
+	unsigned int seed = me * 7919 + begin_with, i;
 	__u64 floor = EPOCH;
 	int failed;
 
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 
 	alarm(seconds * 4 + 60);
 	setbuf(stdout, NULL);
-	srand(argc > 2 ? atoi(argv[2]) : 1);
+	begin_with = argc > 2 ? atoi(argv[2]) : 1;
 	file = open("/proc/self/exe", O_RDONLY);
 	pthread_barrier_init(&barrier, NULL, THREADS + 1);
 	for (i = 0; i < THREADS; i++)

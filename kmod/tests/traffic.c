@@ -74,7 +74,10 @@ static void files(int a, int b)
 		CHECK(send(a, out, 0, 0) == 0); /* an empty record is no end of file */
 		CHECK(sendfile(a, file, &offset, size) == size);
 		for (got = 0; got < size; got += n) {
-			n = readable(b, 2000) ? splice(b, NULL, pipes[1], NULL, size - got, SPLICE_F_NONBLOCK) : 0;
+			/* An empty record may be all there is yet: splice passes over it. */
+			do
+				n = readable(b, 2000) ? splice(b, NULL, pipes[1], NULL, size - got, SPLICE_F_NONBLOCK) : 0;
+			while (n < 0 && errno == EAGAIN);
 			CHECK(n > 0);
 			if (n <= 0)
 				break;
@@ -165,9 +168,61 @@ static void crowd(int a, int b)
 	CHECK(stats(a).tx_records - before.tx_records == (unsigned int)(SENDERS * sends) && !stats(a).tx_errors);
 }
 
-static void *blocked(void *fd)
+static void *without_type(void *fd)
 {
 	return (void *)(long)recv(*(int *)fd, (char[8]){ 0 }, 8, 0);
+}
+
+/* Two bytes with the type of their record: to send it, or with room to be told it. */
+static long with_type(int fd, unsigned char type, ssize_t (*call)(int fd, struct msghdr *msg))
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(1)];
+	} control = { .header = { CMSG_LEN(1), SOL_KTLS, KTLS_RECORD_TYPE } };
+	struct iovec iov = { (char[2]){ 1, 0 }, 2 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+
+	*CMSG_DATA(&control.header) = type;
+	return call(fd, &msg);
+}
+
+static ssize_t receive_it(int fd, struct msghdr *msg)
+{
+	return recvmsg(fd, msg, 0);
+}
+
+static ssize_t send_it(int fd, struct msghdr *msg)
+{
+	return sendmsg(fd, msg, 0);
+}
+
+static void *reader_with_type(void *fd)
+{
+	return (void *)with_type(*(int *)fd, 0, receive_it);
+}
+
+/* An alert wakes one reader, who cannot be told what it is: the other must not sleep on. */
+static void two_readers(int a, int b)
+{
+	struct timeval limit = { .tv_sec = 3 };
+	pthread_t first, second;
+	void *result;
+	int i;
+
+	CHECK(!setsockopt(b, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+	pthread_create(&first, NULL, without_type, &b);
+	for (i = 0; i < 20; i++)
+		sched_yield();
+	pthread_create(&second, NULL, reader_with_type, &b);
+	for (i = 0; i < 20; i++)
+		sched_yield();
+	CHECK(with_type(a, 21, send_it) == 2);
+	pthread_join(second, &result);
+	CHECK((long)result == 2);
+	pthread_join(first, NULL);
+	limit.tv_sec = 0;
+	CHECK(!setsockopt(b, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
 }
 
 /* By epoll; in a read that somebody shuts down; with the descriptor underneath closed; then nobody is there. */
@@ -185,7 +240,7 @@ static void waiting(int a, int b, int lower)
 	CHECK(next_record(b, in, 10, 0) == 10);
 	close(lower);
 	CHECK(send(a, out, 10, 0) == 10 && next_record(b, in, 10, 0) == 10);
-	pthread_create(&thread, NULL, blocked, &b);
+	pthread_create(&thread, NULL, without_type, &b);
 	for (i = 0; i < 3; i++)
 		sched_yield();
 	CHECK(!shutdown(b, SHUT_RD));
@@ -224,6 +279,41 @@ static void mapped(void)
 	close(v6);
 }
 
+/* Records of a stream are no longer than they may be, also where the kernel says that more of the file will come. */
+static void stream_records(void)
+{
+	struct ktls_attach attach = { .version = KTLS_TLS_1_2, .cipher = KTLS_AES_GCM_128 };
+	int fd = socket(AF_KTLS, SOCK_STREAM, 0), fds[2], have = 0, at, n, records = 0, total = 0;
+	struct ktls_keys keys = { the_key(0), the_key(0) };
+	char name[] = "/tmp/traffic.XXXXXX";
+	int file = mkstemp(name);
+	off_t offset = 0;
+	__u32 size = 1400;
+
+	unlink(name);
+	CHECK(write(file, out, 100000) == 100000);
+	stream_pair(AF_INET, fds);
+	attach.fd = fds[0];
+	CHECK(!option(fd, KTLS_ATTACH, &attach, sizeof(attach)));
+	CHECK(!option(fd, KTLS_KEYS, &keys, sizeof(keys)));
+	CHECK(!option(fd, KTLS_RECORD_SIZE, &size, sizeof(size)));
+	CHECK(sendfile(fd, file, &offset, 100000) == 100000);
+	close(fd);
+	close(fds[0]);
+	while ((n = recv(fds[1], in + have, sizeof(in) - have, 0)) > 0)
+		have += n;
+	/* A header of five bytes, eight of the nonce, a tag of sixteen (RFC 5246, RFC 5288). */
+	for (at = 0; at + 5 <= have; at += 5 + n) {
+		n = in[at + 3] << 8 | in[at + 4];
+		CHECK(in[at] == 23 && n > 24 && n <= 1400 + 24);
+		total += n - 24;
+		records++;
+	}
+	CHECK(at == have && total == 100000 && records >= 100000 / 1400 + 1);
+	close(fds[1]);
+	close(file);
+}
+
 int main(int argc, char **argv)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
@@ -241,10 +331,12 @@ int main(int argc, char **argv)
 		files(a, b);
 		stay(0);
 		crowd(a, b);
+		two_readers(a, b);
 		waiting(a, b, fds[1]);
 		close(a);
 		close(fds[0]);
 	}
 	mapped();
+	stream_records();
 	return over("traffic");
 }
