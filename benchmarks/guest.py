@@ -4,8 +4,7 @@
 
 Prints the seconds until a guest's engine answers, on either clock; the size of a guest's disk; the seconds that a
 tunnel takes to come up in it; and, for every throughput cell of two runs with one seed, the ratio of the second to the
-first. The two run beside each other, so that neither has the machine to itself: on this clock a ratio within 1 % is
-expected whatever else the machine does.
+first. The two run beside each other, so that neither has the machine to itself.
 """
 
 from __future__ import annotations
