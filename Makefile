@@ -37,7 +37,7 @@ demo: setup images ## Set everything up and compare VPNs: a table, a CSV, pictur
 	@$(BIN)/lab matrix --ciphers quick --blocks 3 --duration 1
 
 # Which tests share a process, tests/conftest.py says. Guests use more than a processor each: more at once helps little.
-PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
+PYTEST = $(BIN)/pytest -n 2 --dist loadscope
 
 test: setup lint images ## Set everything up and run all tests
 	$(call step,tests)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from lab.catalog import Catalog
 
@@ -59,20 +61,26 @@ needs:
 """
 
 
-TOGETHER = {"e2e": "host", "live": "host", "vm/test_kept": "kept", "vm/test_beside": "kept"}
+TOGETHER = {"tests/e2e": "host", "tests/live": "host", "tests/vm/test_kept": "kept", "tests/vm/test_beside": "kept"}
 """Folders and files whose tests share what there is one of: the labs of this machine's engine (one test takes them all
 down), and the guest that is kept up."""
+GUEST = re.compile(r"\[(stable|backports)\b")
+"""What is done again in a guest of another kernel."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests `pytest -n 2 --dist loadgroup` takes one after the other: those of a file, as a rule.
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Which tests `pytest -n 2` takes one after the other: those of a file, as a rule."""
 
-    What is done again in a guest of another kernel is a group of its own.
-    """
-    folder, file = item.path.parent.name, f"{item.path.parent.name}/{item.path.stem}"
-    callspec = getattr(item, "callspec", None)
-    guest = callspec.params.get("module", "") if callspec else ""
-    item.add_marker(pytest.mark.xdist_group(TOGETHER.get(folder) or TOGETHER.get(file) or f"{file} {guest}".strip()))
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition(".py::")[0]
+        guest = GUEST.search(nodeid) if file.startswith("tests/vm/") else None
+        return TOGETHER.get(file) or TOGETHER.get(file.rpartition("/")[0]) or f"{file} {guest[1] if guest else ''}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
+    """Where tests are shared out among processes, they are so by these groups."""
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")
