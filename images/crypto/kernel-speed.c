@@ -15,6 +15,7 @@
 
 #include "timed.h"
 
+#define ABSENT "not in /proc/crypto"
 #define KEY_PARAMETERS 1   /* CRYPTO_AUTHENC_KEYA_PARAM, which no header for user space has */
 
 struct packet {
@@ -64,7 +65,7 @@ static void driver_of(const char *name, char *driver, size_t room)
     long best = -1, priority;
     FILE *file = fopen("/proc/crypto", "r");
 
-    snprintf(driver, room, "not in /proc/crypto");
+    snprintf(driver, room, ABSENT);
     while (file && fgets(line, sizeof(line), file)) {
         if (sscanf(line, "name : %159s", value) == 1)
             strcpy(current, value);
@@ -77,6 +78,18 @@ static void driver_of(const char *name, char *driver, size_t room)
     }
     if (file)
         fclose(file);
+}
+
+/* Why an algorithm could not be bound to: recent kernels have AEADs and offer none of them to user space. */
+static const char *refused(const char *name)
+{
+    char driver[160];
+
+    if (errno != ENOENT)
+        return strerror(errno);
+    driver_of(name, driver, sizeof(driver));
+    return strcmp(driver, ABSENT) ? "the kernel has this algorithm, but keeps it from AF_ALG"
+                                  : "the kernel has no such algorithm, or no algif_aead";
 }
 
 static void add(struct packet *p, struct cmsghdr **c, int type, size_t length)
@@ -130,7 +143,7 @@ int main(int argc, char **argv)
     if (template < 0)
         refuse(127, "the kernel has no AF_ALG sockets (CONFIG_CRYPTO_USER_API_AEAD)", strerror(errno));
     if (bind(template, (struct sockaddr *)&address, sizeof(address)))
-        refuse(127, argv[1], errno == ENOENT ? "the kernel has no such algorithm, or no algif_aead" : strerror(errno));
+        refuse(127, argv[1], refused(argv[1]));
     if (setsockopt(template, SOL_ALG, ALG_SET_KEY, key, (socklen_t)make_key(argv[2], key)))
         refuse(1, "key", strerror(errno));
     if (setsockopt(template, SOL_ALG, ALG_SET_AEAD_AUTHSIZE, NULL, (socklen_t)tag))
