@@ -280,6 +280,6 @@ drop:
 	ktls_count(ks, rx_errors);
 	if (job && job->plain != skb)
 		kfree_skb(job->plain);
-	kfree(job);
+	kfree_sensitive(job); /* the salt is in its nonce */
 	kfree_skb(skb);
 }

@@ -142,7 +142,8 @@ static void ktls_encap_err_rcv(struct sock *lower, struct sk_buff *skb, int err,
  * @ks: our socket
  * @lower: the UDP socket
  *
- * Return: 0, -ENOTCONN, -EBUSY when it has another owner, -EOPNOTSUPP when it merges datagrams (UDP_GRO).
+ * Return: 0, -ENOTCONN, -EBUSY when it has another owner, -EOPNOTSUPP when it merges or cuts datagrams (UDP_GRO,
+ * UDP_CORK, UDP_SEGMENT).
  */
 int ktls_dtls_attach(struct ktls_sock *ks, struct socket *lower)
 {
@@ -155,7 +156,7 @@ int ktls_dtls_attach(struct ktls_sock *ks, struct socket *lower)
 		err = -ENOTCONN;
 	} else if (READ_ONCE(sk->sk_user_data) || up->encap_type) {
 		err = -EBUSY;
-	} else if (udp_test_bit(GRO_ENABLED, sk)) {
+	} else if (udp_test_bit(GRO_ENABLED, sk) || udp_test_bit(CORK, sk) || READ_ONCE(up->gso_size)) {
 		err = -EOPNOTSUPP;
 	} else {
 		rcu_assign_sk_user_data(sk, ks);
@@ -294,13 +295,14 @@ void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 se
 	}
 	skb->ip_summed = CHECKSUM_NONE;
 	*ktls_cb(skb) = (struct ktls_cb){ .type = type };
-	if (sock_queue_rcv_skb(&ks->sk, skb)) {
-		ktls_count(ks, rx_full);
-		goto drop;
-	}
+	/* Before it is delivered: who has read a record must find it counted. */
 	ktls_count(ks, rx_records);
 	ktls_add(ks, rx_bytes, payload);
-	return;
+	if (!sock_queue_rcv_skb(&ks->sk, skb))
+		return;
+	ktls_add(ks, rx_records, -1);
+	ktls_add(ks, rx_bytes, -(s64)payload);
+	ktls_count(ks, rx_full);
 drop:
 	kfree_skb(skb);
 }

@@ -212,14 +212,14 @@ int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, u
 		u64 floor;
 		u32 size;
 	} option;
-	int err;
+	int err = -EFAULT;
 
 	if (level != SOL_KTLS || name < KTLS_ATTACH || name > KTLS_RECORD_SIZE || name == KTLS_SEQUENCES)
 		return -ENOPROTOOPT;
 	if (length != ktls_option_size(name))
 		return -EINVAL;
 	if (copy_from_sockptr(&option, value, length))
-		return -EFAULT;
+		goto wipe; /* a part of it may have come */
 	lock_sock(sock->sk);
 	switch (name) {
 	case KTLS_ATTACH:
@@ -245,6 +245,7 @@ int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, u
 		break;
 	}
 	release_sock(sock->sk);
+wipe:
 	memzero_explicit(&option, sizeof(option));
 	return err;
 }
@@ -255,8 +256,9 @@ static int ktls_sequences(struct socket *sock, struct ktls_sequences *sequences)
 
 	if (sock->type == SOCK_STREAM)
 		return -EOPNOTSUPP;
-	if (!ks->tx.aead || !ks->rx.aead)
+	if (!ks->tx.aead && !ks->rx.aead)
 		return -ENOKEY;
+	/* Of a direction without a key both parts are 0, and no epoch of a key is. */
 	sequences->tx = ((u64)ks->tx.epoch << KTLS_SEQ_BITS) + atomic64_read(&ks->tx_next);
 	spin_lock_bh(&ks->rx_lock);
 	sequences->rx = ((u64)ks->rx.epoch << KTLS_SEQ_BITS) + ks->window.next;

@@ -3,6 +3,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/poll.h>
+#include <linux/splice.h>
 #include <linux/tcp.h>
 #include <linux/unaligned.h>
 #include <net/tls.h>
@@ -242,10 +243,13 @@ static ssize_t ktls_stream_splice_read(struct socket *sock, loff_t *position, st
 	lower = ktls_stream_lower(sock, KTLS_RX_KEY, &err);
 	if (err)
 		return err;
+	/* It looks at the TCP socket's file, and has another word for a record that is not data. */
+	if (sock->file->f_flags & O_NONBLOCK)
+		flags |= SPLICE_F_NONBLOCK;
 	got = READ_ONCE(lower->ops)->splice_read(lower, position, pipe, length, flags);
 	if (got > 0)
 		ktls_add(ktls_sk(sock->sk), rx_bytes, got);
-	return got;
+	return got == -EINVAL ? -EIO : got;
 }
 
 static void ktls_stream_splice_eof(struct socket *sock)

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from docker.errors import DockerException
 from pydantic import ValidationError
+from requests.exceptions import RequestException
 
 from lab.documents import Document
 from lab.engine import Engine
@@ -83,7 +85,14 @@ def carry_out(plan: Plan, store: Store, progress: Progress, lanes: Sequence[Lane
                 continue
             with lock:
                 progress.before(step)
-            taken = record(store, step, lanes[number].sample(step))
+            try:
+                taken = record(store, step, lanes[number].sample(step))
+            except (DockerException, RequestException) as error:
+                if not lanes[number].engine.given_up:  # under this sample, maybe because of it: what is known stays
+                    gone = {"outcome": "failed", "reason": f"the engine no longer answers: {error}"}
+                    with lock:
+                        store.append(record(store, step, gone))
+                raise
             with lock:
                 store.append(taken)
                 progress.after(step, taken)

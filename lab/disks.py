@@ -53,7 +53,11 @@ def wanted(host: Engine) -> dict[str, str]:
 
 def path(host: Engine) -> str:
     """Where, in a guest's container, the disk is that holds every image as it is now; it may yet have to be made."""
-    digest = hashlib.sha256("".join(f"{tag}={number}\n" for tag, number in sorted(wanted(host).items())).encode())
+    return _place(wanted(host))
+
+
+def _place(present: dict[str, str]) -> str:
+    digest = hashlib.sha256("".join(f"{tag}={number}\n" for tag, number in sorted(present.items())).encode())
     return f"/disks/{digest.hexdigest()[:12]}.disk"
 
 
@@ -68,7 +72,7 @@ def ready(host: Engine, say: Say) -> str:
     present = wanted(host)
     if not present:
         raise LabError("there is no image to bring to the guest", "`lab build` makes them")
-    disk = path(host)
+    disk = _place(present)
     with _alone():
         if _run(host, ["test", "-e", disk]):
             _fill(host, disk, present, say)

@@ -88,7 +88,7 @@ class Engine:
 
     `patience`: how many times its seconds may last here. `address`: where a person's `docker --host` finds it; empty
     where that needs no telling. `last_words`: what its machine said last. `kill` ends that machine; where there is none
-    of its own, nothing is killed.
+    of its own, nothing is killed. `given_up`: the lab itself has ended it, so what then fails there says nothing.
     """
 
     client: docker.DockerClient
@@ -99,6 +99,7 @@ class Engine:
     address: str = ""
     last_words: Callable[[], str] = str
     kill: Callable[[], None] | None = None
+    given_up: bool = False
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:

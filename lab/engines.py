@@ -66,7 +66,7 @@ def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> It
             yield engine
         return
     fits = there and there.alive and there.choice == choice and choice.clock == "wall"
-    if there and fits and there.disk == disks.path(host):
+    if there and fits and there.is_current(host) and there.disk == disks.path(host):
         say(f"guest {guest.NAME!r} is up")
         with _watched(there) as engine:
             yield engine
@@ -107,7 +107,7 @@ def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
     if there.choice != choice:
         differs = ", ".join(f"{key} {value}" for key, value in there.choice if value != getattr(choice, key))
         raise LabError(f"the guest {name!r} is up with {differs}", f"`lab vm down --name {name}` takes it down")
-    if there.disk != disks.path(host):
+    if not there.is_current(host) or there.disk != disks.path(host):
         raise LabError(f"the guest {name!r} is up with images as they were", f"`lab vm down --name {name}`, and again")
     say(f"guest {name!r} is up")
     return there

@@ -9,8 +9,9 @@ import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -33,9 +34,12 @@ PATIENCE = 10.0
 ANSWER = 300
 """Seconds that its engine may take to answer a request."""
 DEVICE = Path("/dev/kvm")
+ENDING = 5
+"""Seconds that a guest which no longer answers has to end; one that hangs has said what it says."""
 LATE = re.compile(r"\d+/\d+/\d+ [\d:]+ socat\[")
 IMAGE = "lab/vm:latest"
-VOLUME = "lab-vm-disks"
+VOLUME = "lab-vm-disks" + (f"-{os.getuid()}" if os.getuid() else "")
+"""The volume with the disks, of this user alone."""
 DISK = "lab.vm.disk"
 """The label of a guest's container that names its disk."""
 
@@ -56,8 +60,12 @@ class Guest:
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended."""
-        return self.container.status not in ("exited", "dead")
+        """Whether it was started and has not ended."""
+        return self.container.status not in ("created", "exited", "dead", "removing")
+
+    def is_current(self, host: Engine) -> bool:
+        """Whether it is of the guest's image as it is now."""
+        return bool(self.container.attrs["Image"] == host.image_id(IMAGE))
 
     def console(self, lines: int) -> str:
         """The last lines that the guest and its QEMU said."""
@@ -74,7 +82,12 @@ class Guest:
         return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), "")
 
     def last_words(self, lines: int = 12) -> str:
-        """What the guest said last, of a kernel's panic its first lines; not how requests failed that came too late."""
+        """What the guest said last, of a kernel's panic its first lines; not how requests failed that came too late.
+
+        A guest that is ending is given time to end: its connections are gone before all that it said is told.
+        """
+        with suppress(DockerException, RequestException):
+            self.container.wait(timeout=ENDING)
         said = [line for line in self.console(400).splitlines() if not LATE.match(line)]
         panics = [number for number, line in enumerate(said) if "Kernel panic" in line]
         return "\n".join(said[panics[0] :][:lines] if panics else said[-lines:])
@@ -125,6 +138,8 @@ class Guest:
             "accelerator": self.accelerator,
             "kernel": self.choice.kernel,
             "processors": self.choice.cores,
+            "image": self.container.attrs["Image"],
+            "qemu": self._version(),
         }
         return Engine(
             client,
@@ -137,6 +152,10 @@ class Guest:
             kill=self.container.kill,
         )
 
+    def _version(self) -> str:
+        said = cast("bytes", self.container.exec_run(["qemu-system-x86_64", "--version"]).output)
+        return said.decode(errors="replace").partition("\n")[0]
+
     def stop(self) -> int:
         """Stop it in good order, so that its disk is whole; returns its exit status (0: it was)."""
         self.container.stop(timeout=60)
@@ -147,6 +166,9 @@ class Guest:
         try:
             with suppress(NotFound):
                 self.container.remove(force=True, v=True)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:  # another is removing it already
+                raise
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -178,6 +178,7 @@ def side_by_side(engines: Sequence[Engine], lanes: Sequence[Callable[[], None]])
                 job.result()
         except BaseException:
             for engine in engines:
+                engine.given_up = True
                 if engine.kill:
                     with suppress(DockerException, RequestException):
                         engine.kill()

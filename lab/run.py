@@ -134,8 +134,12 @@ class Run:
             except (ValueError, LookupError, TypeError, ArithmeticError) as error:
                 result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
             except (DockerException, RequestException) as error:
-                _still_there(self.bed, error)
-                result |= {"outcome": "failed", "reason": f"the engine refused: {error}"}
+                gone = _gone(self.bed, error)
+                result |= {"outcome": "failed", "reason": gone.message if gone else f"the engine refused: {error}"}
+                if gone:
+                    if not self.bed.engine.given_up:  # under this sample, maybe because of it: what is known stays
+                        yield step, result
+                    raise gone from error
             yield step, result
             while result["outcome"] == "unsupported" and todo and not up:
                 step, unsupported, _ = self._begin(todo, before)
@@ -194,14 +198,15 @@ def offset(seed: int, step: Step) -> float:
     return random.Random(f"{seed}/{step.block}/{step.cell}").random() * 0.05
 
 
-def _still_there(bed: Testbed, error: Exception) -> None:
-    """Distinguish an engine that refused something from one that is gone, which ends the run."""
+def _gone(bed: Testbed, error: Exception) -> LabError | None:
+    """What ends the run where the engine is gone; None where it is there, and refused something."""
     try:
         bed.engine.client.ping()
     except (DockerException, RequestException):
         last = bed.engine.last_words()
         said = f"\nlast said by its machine:\n{last}" if last else ""
-        raise LabError(f"the {bed.engine.name} engine no longer answers: {error}{said}", "then --resume") from error
+        return LabError(f"the {bed.engine.name} engine no longer answers: {error}{said}", "then --resume")
+    return None
 
 
 def outcomes(samples: Sequence[Mapping[str, Any]]) -> dict[str, int]:

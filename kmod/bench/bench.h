@@ -40,6 +40,7 @@ struct request {
 	unsigned int buffer;		/* of the receiving sockets, bytes */
 	bool drop_caches;		/* not told the peer, as the directory */
 	const char *directory;
+	const char *perf;		/* where perf's fifos are, or NULL */
 };
 
 /* One end of a connection, and how records get in and out of it. */

@@ -59,6 +59,8 @@ static const char help[] =
 "    --in-flight RECORDS              echo: under way at once; default 1\n"
 "    --directory DIRECTORY            file: where; default /dev/shm\n"
 "    --drop-caches                    file: drop the page cache first (root)\n"
+"    --perf DIRECTORY                 perf waits there (--delay -1 --control fifo:control,ack): it samples the\n"
+"                                     load and nothing else\n"
 "    --buffer BYTES                   receive buffer of datagram sockets; default 16777216. More than\n"
 "                                     net.core.rmem_max only with CAP_NET_ADMIN\n"
 "    --timeout SECONDS                of the whole run; default 60 and the load's seconds, or 600\n"
@@ -109,7 +111,7 @@ struct options {
 };
 
 enum { PEER = 1, LISTEN, PORT, SCENARIO, PROTOCOL, VERSION, CIPHER, TX, RX, WAY, PAYLOAD, IN_FLIGHT, SECONDS_, COUNT,
-       BYTES_, DIRECTORY, DROP_CACHES, BUFFER, TIMEOUT, HELP };
+       BYTES_, DIRECTORY, DROP_CACHES, PERF, BUFFER, TIMEOUT, HELP };
 
 static const struct option table[] = {
 	{ "peer", required_argument, NULL, PEER },
@@ -129,6 +131,7 @@ static const struct option table[] = {
 	{ "bytes", required_argument, NULL, BYTES_ },
 	{ "directory", required_argument, NULL, DIRECTORY },
 	{ "drop-caches", no_argument, NULL, DROP_CACHES },
+	{ "perf", required_argument, NULL, PERF },
 	{ "buffer", required_argument, NULL, BUFFER },
 	{ "timeout", required_argument, NULL, TIMEOUT },
 	{ "help", no_argument, NULL, HELP },
@@ -217,6 +220,9 @@ static void take(struct options *o, int option)
 		break;
 	case DROP_CACHES:
 		o->request.drop_caches = true;
+		break;
+	case PERF:
+		o->request.perf = optarg;
 		break;
 	case HELP:
 		fputs(help, stdout);

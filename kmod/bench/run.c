@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* One run: agree with the peer, connect, shake hands, hand over; the load; the result as JSON. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -62,11 +66,32 @@ static double start(struct end *e, json_t **peer_driver)
 	return took;
 }
 
+/* Tell perf, and wait until it has done so. */
+static void perf_tell(const struct request *r, const char *what)
+{
+	char path[256], answer[8];
+	int control, ack;
+
+	if (!r->perf)
+		return;
+	snprintf(path, sizeof(path), "%s/control", r->perf);
+	control = open(path, O_WRONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s/ack", r->perf);
+	ack = open(path, O_RDONLY | O_CLOEXEC);
+	if (control < 0 || ack < 0 || write(control, what, strlen(what)) < 0 || read(ack, answer, sizeof(answer)) <= 0)
+		fail("perf: %s: %s", r->perf, strerror(errno));
+	close(control);
+	close(ack);
+}
+
 static void load(struct end *e, struct load *l, json_t *result)
 {
-	json_t *machine = machine_begin(), *report, *stats;
-	double began = seconds_now();
+	json_t *machine, *report, *stats;
+	double began;
 
+	perf_tell(&e->request, "enable\n");
+	machine = machine_begin();
+	began = seconds_now();
 	/* The machine's time has what the peer does from here on. */
 	control_send(e->control, json_pack("{s:b}", "go", true));
 	if (e->request.scenario == TRANSMISSION)
@@ -81,6 +106,7 @@ static void load(struct end *e, struct load *l, json_t *result)
 	json_object_set_new(result, "sender", load_json(l));
 	json_object_set(result, "receiver", json_object_get(report, "receiver"));
 	json_object_set_new(result, "machine", machine_end(machine, seconds_now() - began));
+	perf_tell(&e->request, "disable\n");
 	stats = json_pack("{s:o, s:O}", "tx", kernel_stats(&e->session), "rx", json_object_get(report, "ktls"));
 	if (json_is_null(json_object_get(stats, "tx")) && json_is_null(json_object_get(stats, "rx"))) {
 		json_decref(stats);

@@ -149,6 +149,7 @@ static void keys(int fd)
 	FAILS(send(fd, buffer, 1, 0), ENOKEY);
 	CHECK(!option(fd, KTLS_TX_KEY, &key, sizeof(key)));
 	FAILS(option(fd, KTLS_TX_KEY, &key, sizeof(key)), EALREADY);
+	CHECK(sequences(fd).tx == EPOCH && !sequences(fd).rx);
 	both.rx = key;
 	FAILS(option(fd, KTLS_KEYS, &both, sizeof(both)), EALREADY);
 	FAILS(recv(fd, buffer, 1, MSG_DONTWAIT), ENOKEY);
@@ -199,7 +200,8 @@ static void given_back(void)
 
 static void datagrams(void)
 {
-	int fd = socket(AF_KTLS, SOCK_DGRAM, 0), other = socket(AF_KTLS, SOCK_DGRAM, 0), fds[2], one = 1;
+	int fd = socket(AF_KTLS, SOCK_DGRAM, 0), other = socket(AF_KTLS, SOCK_DGRAM, 0), fds[2], one = 1, zero = 0, i;
+	static const int ways[] = { UDP_CORK, UDP_SEGMENT, UDP_GRO };
 	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 
 	FAILS(socket(AF_KTLS, SOCK_RAW, 0), ESOCKTNOSUPPORT);
@@ -234,14 +236,20 @@ static void datagrams(void)
 	FAILS(recv(fd, buffer, 1, MSG_DONTWAIT), EAGAIN);
 	CHECK(!shutdown(fd, SHUT_RD) && recv(fd, buffer, 1, 0) == 0);
 	close(fd);
-	/* The UDP socket loses its peer, or goes to another owner, or merges datagrams. */
+	/* The UDP socket loses its peer, or goes to another owner, or merges or cuts datagrams. */
 	fd = ready(fds[0], EPOCH, EPOCH);
 	CHECK(!connect(fds[0], &nobody, sizeof(nobody)));
 	FAILS(send(fd, buffer, 1, 0), EDESTADDRREQ);
 	close(fd);
-	CHECK(!setsockopt(fds[1], SOL_UDP, 104 /* UDP_GRO */, &one, sizeof(one)));
 	fd = socket(AF_KTLS, SOCK_DGRAM, 0);
-	FAILS(attach(fd, fds[1], KTLS_DTLS_1_2, KTLS_AES_GCM_128), EOPNOTSUPP);
+	for (i = 0; i < 3; i++) {
+		CHECK(!setsockopt(fds[1], SOL_UDP, ways[i], &one, sizeof(one)));
+		FAILS(attach(fd, fds[1], KTLS_DTLS_1_2, KTLS_AES_GCM_128), EOPNOTSUPP);
+		CHECK(!setsockopt(fds[1], SOL_UDP, ways[i], &zero, sizeof(zero)));
+	}
+	CHECK(!attach(fd, fds[1], KTLS_DTLS_1_2, KTLS_AES_GCM_128));
+	close(fd);
+	fd = socket(AF_KTLS, SOCK_DGRAM, 0);
 	close(fds[0]);
 	close(fds[1]);
 	pair(AF_INET, fds);
@@ -312,10 +320,58 @@ static void streams(void)
 	close(udp);
 }
 
+static int stream_ready(int lower)
+{
+	struct ktls_keys keys = { the_key(0), the_key(0) };
+	int fd = socket(AF_KTLS, SOCK_STREAM, 0);
+
+	CHECK(!attach(fd, lower, KTLS_TLS_1_2, KTLS_AES_GCM_128));
+	CHECK(!option(fd, KTLS_KEYS, &keys, sizeof(keys)));
+	return fd;
+}
+
+/* What readers of a stream are told: nothing there, not data, not authentic, and nobody there any more. */
+static void stream_readers(void)
+{
+	static const unsigned char rubbish[5 + 40] = { 23, 3, 3, 0, 40 };
+	int fds[2], pipes[2], ends[2], i;
+
+	stream_pair(AF_INET, fds);
+	CHECK(!pipe(pipes));
+	for (i = 0; i < 2; i++)
+		ends[i] = stream_ready(fds[i]);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	FAILS(splice(ends[0], NULL, pipes[1], NULL, 100, 0), EAGAIN);
+	CHECK(with_control(ends[1], SOL_KTLS, KTLS_RECORD_TYPE, 1, 21) == 10);
+	CHECK(readable(ends[0], 5000));
+	FAILS(splice(ends[0], NULL, pipes[1], NULL, 100, 0), EIO);
+	FAILS(recv(ends[0], buffer, 10, 0), EIO);
+	for (i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(fds[i]);
+	}
+	stream_pair(AF_INET, fds);
+	ends[0] = stream_ready(fds[0]);
+	CHECK(write(fds[1], rubbish, sizeof(rubbish)) == sizeof(rubbish) && readable(ends[0], 5000));
+	FAILS(recv(ends[0], buffer, 10, 0), EBADMSG);
+	close(fds[1]);
+	close(ends[0]);
+	close(fds[0]);
+	stream_pair(AF_INET, fds);
+	ends[0] = stream_ready(fds[0]);
+	close(fds[1]);
+	CHECK(recv(ends[0], buffer, 10, 0) == 0);
+	close(ends[0]);
+	close(fds[0]);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 int main(void)
 {
 	alarm(300);
 	datagrams();
 	streams();
+	stream_readers();
 	return over("errors");
 }

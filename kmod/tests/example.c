@@ -26,7 +26,7 @@ static struct ktls_key key_of(gnutls_session_t session, int read)
 
 /*
  * From a DTLS 1.2 session on a connected UDP socket, over which an application record has come already, to a socket
- * of the kernel's. -1: nothing has changed, and the library goes on as before.
+ * of the kernel's. -1: not taken over, and the library goes on; records that were held back meanwhile are lost.
  */
 int hand_over(gnutls_session_t session, int udp, int cipher, void (*deliver)(const void *packet, int length))
 {
@@ -38,13 +38,17 @@ int hand_over(gnutls_session_t session, int udp, int cipher, void (*deliver)(con
 
 	if (fd < 0 || setsockopt(fd, SOL_KTLS, KTLS_ATTACH, &attach, sizeof(attach)) ||
 	    setsockopt(fd, SOL_KTLS, KTLS_KEYS, &keys, sizeof(keys))) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return -1;
 	}
 	/* From here the kernel holds our records back. What came before is in the UDP socket: the library reads it. */
 	fcntl(udp, F_SETFL, O_NONBLOCK);
-	while ((length = gnutls_record_recv(session, packet, sizeof(packet))) > 0)
-		deliver(packet, length);
+	while ((length = gnutls_record_recv(session, packet, sizeof(packet))) != GNUTLS_E_AGAIN && length)
+		if (length > 0)
+			deliver(packet, length);
+		else if (gnutls_error_is_fatal(length))
+			break; /* the next send() or recv() may still tell more */
 	floor = key_of(session, 1).seq;
 	if (setsockopt(fd, SOL_KTLS, KTLS_RX_ENABLE, &floor, sizeof(floor))) {
 		close(fd);

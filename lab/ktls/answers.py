@@ -76,7 +76,7 @@ def prove(said: Mapping[str, Any], cell: Cell) -> None:
     """Check that the bench ran what was asked for, and that the records were made where the cell says.
 
     Raises:
-        InvalidSample: it did not, or a stream lost bytes.
+        InvalidSample: it did not, or a stream lost bytes. Unsupported: the records were of another size.
     """
     scenario, methods = paths.load().scenario[paths.scenario_of(cell)], paths.ends(cell)
     protocol, way = paths.load().protocol[cell.vpn], parse_conditions(cell.conditions)["way"]
@@ -91,6 +91,11 @@ def prove(said: Mapping[str, Any], cell: Cell) -> None:
     if got > sent or (got != sent and not protocol.loses):
         raise InvalidSample(f"{sent} bytes were sent{'' if protocol.loses else ' into a stream'}, {got} came out")
     _counted(said, methods, forwards=bool(scenario.plain))
+    if way == "sendfile" and not protocol.raw and said["record_size"] != said["payload"]:
+        raise Unsupported(
+            f"kernel {said['kernel']} cannot limit the records that its own TLS makes of a file "
+            f"(TLS_TX_MAX_PAYLOAD_LEN): {said['record_size']} bytes each"
+        )
 
 
 def _same(wanted: Mapping[str, str], said: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ IMAGE = "lab/kmod:latest"
 PORT = 5203
 START = 10.0
 """Seconds within which a container starts, or the peer listens."""
-DATA = "/perf/data"
+DATA = f"{profile.PLACE}/data"
 LIBRARIES = "find /usr/lib -type f -name 'libgnutls.so.*' -o -type f -name 'libnettle.so.*'"
 LISTENS = ["wait-until", f"{START:g}", "sh", "-c", f"ss -Hlnt | grep -q :{PORT}"]
 LATER = ["bash", "-c", 'read -rt "$1" <> <(:); shift; exec "$@"', "later"]
@@ -73,14 +73,16 @@ class Ends:
         )
 
     def watched(self, argv: Sequence[str], timeout: float) -> tuple[Result, dict[str, Any]]:
-        """Run the bench under `perf`, which samples the whole machine; its report, and where libraries have ciphers.
+        """Run the bench under `perf`, which samples the machine under load; its report, and where the ciphers are.
 
         Raises:
             LabError: perf may not, or found nothing to tell.
         """
         self._revive()
         watcher = self.containers["perf"]
-        result = self.engine.execute(watcher, [*profile.RECORD, "--output", DATA, "--", *argv], timeout=timeout)
+        self.engine.execute(watcher, profile.MEET)
+        watched = [*profile.RECORD, "--output", DATA, "--", *argv, "--perf", profile.PLACE]
+        result = self.engine.execute(watcher, watched, timeout=timeout)
         if result.status:
             return result, {}
         said = self.engine.execute(watcher, [*profile.REPORT, "--input", DATA], timeout=timeout)

@@ -21,8 +21,15 @@ from lab.ktls import code
 
 FILE = Path(__file__).with_name("symbols.yaml")
 FREQUENCY = 4000
-RECORD = ["perf", "record", "--quiet", "--all-cpus", "--event", "cpu-clock", "--freq", str(FREQUENCY)]
-"""A timer of the kernel's: neither an emulated processor nor most virtual machines count cycles."""
+PLACE = "/perf"
+"""Where perf and the bench meet."""
+MEET = ["sh", "-c", "cd $0 && rm -f control ack && mkfifo control ack", PLACE]
+RECORD = [
+    "perf", "record", "--quiet", "--all-cpus", "--event", "cpu-clock", "--freq", str(FREQUENCY),
+    "--delay", "-1", "--control", f"fifo:{PLACE}/control,{PLACE}/ack",
+]  # fmt: skip
+"""A timer of the kernel's: neither an emulated processor nor most virtual machines count cycles. The bench says when
+its load begins and ends: what it prepares, a file of so many bytes, is none of it."""
 REPORT = [
     "perf", "report", "--stdio", "--quiet", "--no-children", "--show-nr-samples", "--field-separator", "\t",
     "--sort", "comm,dso,symbol",

@@ -259,7 +259,9 @@ class TestRun:
         with pytest.raises(RequestException, match="gone"):
             bench.Bench(ready.settings, [(engine, where), (engine, Bare(dying))]).execute(store, Quiet())
         assert killed
-        assert all(each["outcome"] in ("ok", "unsupported") for each in store.read())
+        died = [each for each in store.read() if each["outcome"] not in ("ok", "unsupported")]
+        (one,) = died
+        assert (one["outcome"], one["reason"]) == ("failed", "the engine no longer answers: gone")
 
     def test_order_and_start_are_drawn_from_the_seed(
         self, answering: Callable[[Sequence[str]], Result], tmp_path: Path

@@ -190,6 +190,10 @@ class TestAnswers:
             assert all(math.isfinite(one.value) and one.value >= 0 for one in found), said
             if (of := asking(said)) is None:
                 continue
+            if "way=sendfile" in of.conditions and said["record_size"] != said["payload"]:
+                with pytest.raises(Unsupported, match="cannot limit the records that its own TLS makes of a file"):
+                    answers.prove(said, of)
+                continue
             answers.prove(said, of)
             proved += 1
         assert proved > 50

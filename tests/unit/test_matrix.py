@@ -36,6 +36,7 @@ class Machine:
     clock = "instructions"
     processors = 1
     patience = 5.0
+    given_up = False
 
     def __init__(self, name: str, work: Callable[[Machine], None] = lambda machine: None) -> None:
         self.name, self.work = name, work
@@ -222,13 +223,15 @@ def test_where_one_fails_the_others_machines_are_killed(prepare: Prepare, tmp_pa
     with pytest.raises(LabError, match=f"guest {broken} engine no longer answers: (.|\n)*guest {broken} said this"):
         execute(prepared, store, Progress())
     assert all(machine.killed.is_set() for machine in machines)
-    kept = [sample for sample in store.read() if sample["position"] >= 0]
-    assert [(sample["raw"]["by"], sample["outcome"]) for sample in kept] == [(f"guest {broken}", "ok")]
+    kept, died = (sample for sample in store.read() if sample["position"] >= 0)
+    assert (kept["raw"]["by"], kept["outcome"]) == (f"guest {broken}", "ok")
+    assert died["outcome"] == "failed"
+    assert died["reason"].startswith(f"the guest {broken} engine no longer answers: ")
 
     again = Progress()  # and on other machines, even another number of them, the run goes on
     execute(prepare(Machine("guest 3"), Machine("guest 4")), store, again)
-    assert again.todo == len(again.taken) == 23
-    assert outcomes(list(store.read())) == {"unsupported": 9, "ok": 24}
+    assert again.todo == len(again.taken) == 22
+    assert outcomes(list(store.read())) == {"unsupported": 9, "ok": 23, "failed": 1}
 
 
 def test_a_machine_that_cannot_be_killed_does_not_save_the_others(prepare: Prepare, tmp_path: Path) -> None:

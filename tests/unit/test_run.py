@@ -127,7 +127,7 @@ class Followed:
 @pytest.fixture
 def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     fake = Fake()
-    engine = SimpleNamespace(name="host", clock="wall", processors=2, last_words=str)
+    engine = SimpleNamespace(name="host", clock="wall", processors=2, last_words=str, given_up=False)
     bed = SimpleNamespace(engine=engine)
 
     @contextmanager
@@ -233,7 +233,10 @@ def test_an_engine_that_is_gone_ends_the_run(lab: Lab) -> None:
     with pytest.raises(LabError, match="the host engine no longer answers"):
         lab.execute()
     assert lab.pinged == ["ping"]
-    assert outcomes(list(lab.store.read())) == {"unsupported": 2}
+    *_, last = lab.store.read()
+    assert last["outcome"] == "failed"
+    assert last["reason"].startswith("the host engine no longer answers: connection refused")
+    assert outcomes(list(lab.store.read())) == {"unsupported": 2, "failed": 1}
 
 
 def test_the_last_words_of_a_machine_that_is_gone_are_told(lab: Lab) -> None:

@@ -14,7 +14,7 @@ from e2e.command import Done, Lab, Running, top, wait_for
 from lab import guest
 from lab.engine import Engine, Result
 
-LIMIT = 900.0
+LIMIT = 1500.0
 """Seconds after which a command is given up: a guest is slow, and more so where others run beside it."""
 
 

@@ -90,6 +90,7 @@ class TestLoading:
 PROGRAMS: list[tuple[str, list[str]]] = [
     ("errors", []),
     ("hostile", ["NET_ADMIN"]),
+    ("held", []),
     ("traffic", []),
     ("races 5 1", []),
     ("idle 800", ["SYS_RESOURCE"]),

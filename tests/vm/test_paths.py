@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import pytest
 from e2e.command import samples
 
@@ -20,7 +22,8 @@ SUITE = "chacha20-poly1305"
 def test_the_same_again(host: Engine, lab: Patient, shared: Patient) -> None:
     """Two runs at once, so that neither has the machine to itself: a packet costs what it costs.
 
-    How much TCP makes of a second hangs on how its ends take turns, which begins differently in each guest.
+    How much TCP makes of a second hangs on how its ends take turns, which begins differently in each guest. And the
+    guest's engine lives in it too: its garbage collection falls into one flood or another, a few per cent of it.
     """
     words = (*CLOCK, "cost", "--vpns", "plain,wireguard", "--ciphers", SUITE, "--seed", "7")
     runs = [(command, command.start(*words, LAB_LOCK=f"{command.results}.lock")) for command in (lab, shared)]
@@ -29,8 +32,10 @@ def test_the_same_again(host: Engine, lab: Patient, shared: Patient) -> None:
         assert done.status == 0, done.text
     one, other = (costs(command) for command in (lab, shared))
     assert {vpn for vpn, _ in one} == {"plain", "wireguard"}
-    assert len(one) == 6
-    assert one == pytest.approx(other, rel=0.05)
+    assert len(one) == len(other) == 6
+    apart = {cell: abs(one[cell] / other[cell] - 1) for cell in one}
+    assert median(apart.values()) < 0.02, apart
+    assert max(apart.values()) < 0.2, apart
     for _, running in runs:
         assert not list(left(host, f"{running.pid}-"))
 

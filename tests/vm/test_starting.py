@@ -118,7 +118,7 @@ class TestDisk:
 
 class TestBoot:
     def test_it_hangs(self, lab: Patient, host: Engine) -> None:
-        done = lab("vm", "up", "--name", f"{PREFIX}a", LAB_VM_LIMIT="4")
+        done = lab("vm", "up", "--name", f"{PREFIX}a", "--clock", "instructions", LAB_VM_LIMIT="4")
         assert done.status == 1
         assert "lab: the guest's engine did not answer within 4 s:\n" in done.text
         assert "guest: accelerator" in done.text
