@@ -37,6 +37,11 @@ echo "took $started $ended"
 """
 """`up` writes when it starts the VPN itself: what it prepares before is not the VPN's doing."""
 
+SETTLE = 0.5
+"""Seconds of the instruction clock before a load, until the engine is done with starting it: what it does would count.
+
+They cost nothing: idle time is jumped over.
+"""
 NAMESPACE = ["readlink", "/proc/self/ns/pid"]
 METER_FAILED = 125
 """The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
@@ -114,7 +119,8 @@ class Tunnel:
         """
         counters = self.counters()
         roles = {str(container.id): end for end, container in self.containers.items()}
-        bracket = ["bracket", f"{self.offset:.6f}", *roles, "--"]
+        later = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
+        bracket = ["bracket", f"{later:.6f}", *roles, "--"]
         result = self.execute("client-load", [*bracket, *argv], timeout=timeout)
         if result.status == METER_FAILED:
             said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, result.complaint)

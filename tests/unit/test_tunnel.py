@@ -33,6 +33,7 @@ class Containers:
     def __init__(self, result: Result) -> None:
         self.result = result
         self.asked: list[tuple[str, list[str], float]] = []
+        self.clock = "wall"
 
     def execute(self, container: Any, argv: Sequence[str], *, timeout: float = 30) -> Result:
         if argv[0] == "readlink":
@@ -83,13 +84,16 @@ def test_the_last_two_snapshots_are_the_meters(captured: Captured) -> None:
     assert snapshots("", {}) == []
 
 
-def test_a_load_is_what_it_printed_between_two_snapshots(made: Made, captured: Captured) -> None:
+@pytest.mark.parametrize(("clock", "later"), [("wall", "0.012500"), ("instructions", "0.512500")])
+def test_a_load_is_what_it_printed_between_two_snapshots(
+    made: Made, captured: Captured, clock: str, later: str
+) -> None:
     text = captured("bracket/failed.txt")
     numbers = roles(text)
     tunnel, engine = made(Result(0, "sent", text), numbers)
-    tunnel.offset = 0.0125
+    tunnel.offset, engine.clock = 0.0125, clock
     load = tunnel.load(["nc", "-N", "198.19.0.1"], timeout=25)
-    bracket = ["bracket", "0.012500", *numbers, "--", "nc", "-N", "198.19.0.1"]
+    bracket = ["bracket", later, *numbers, "--", "nc", "-N", "198.19.0.1"]
     assert engine.asked == [("client-load", bracket, 25)]
     assert (load["argv"], load["stdout"]) == (["nc", "-N", "198.19.0.1"], "sent")
     assert [load["before"], load["after"]] == snapshots(text, numbers)
