@@ -64,7 +64,7 @@ def steps(it: Figures) -> Table:
             texts_of_failures(it, spot, notes, rows[-1])
             before = spot
     unit = frame.cost_name(it.clock)
-    heads = ["", "step", "what changes", f"{unit} a record", "− step before", "÷ step before", "÷ library"]
+    heads = ["", "step", "what changes", f"{unit} a record", "− step before", "÷ step before", "÷ first"]
     heads += ["sender's process", "receiver's", "calls a record: sender / receiver", "switches a record", "lost"]
     said = [
         f"{unit} of the whole machine for each record that arrived; each process's for each that it sent or received",
@@ -73,7 +73,7 @@ def steps(it: Figures) -> Table:
     ]
     return Table(
         "ktls factors",
-        "What each step from the library to the kernel saves",
+        "What each step saves: from the library to the kernel, and from the kernel's own TLS to AF_KTLS",
         heads,
         rows,
         3,

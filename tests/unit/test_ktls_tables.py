@@ -223,7 +223,7 @@ class TestFactors:
         lines = [line for line in texts(table) if line[0].startswith("transmission, dtls, 1400 B")]
         assert [line[1] for line in lines] == ["GnuTLS, send", "AF_KTLS sends, send", "AF_KTLS, send"]
         cost, gap, ratio, library = (
-            column(table, name) for name in ("instructions a record", "− step", "÷ step", "÷ library")
+            column(table, name) for name in ("instructions a record", "− step", "÷ step", "÷ first")
         )
         assert [line[ratio] for line in lines] == ["", "1.111", "1.125"]
         assert [line[library] for line in lines] == ["", "1.111", "1.250"]
