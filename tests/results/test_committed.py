@@ -13,20 +13,24 @@ import pytest
 from nbclient import NotebookClient
 
 from lab.catalog import ROOT, Catalog
+from lab.crypto import frame
 from lab.store import Store, cell_of
 
 RESULTS = ROOT / "results"
 
 
+WRITE = {"crypto": frame.write_csv, "ktls": Store.write_csv}
+
+
 def committed() -> list[Path]:
-    """The runs of a matrix that came with the checkout, not those that were made in it since."""
+    """The runs that came with the checkout, not those that were made in it since."""
     argv = ["git", "-C", str(ROOT), "ls-files", "results/*/meta.json"]
     listed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
-    folders = [(ROOT / path).parent for path in sorted(listed)]
-    return [folder for folder in folders if "kind" not in Store(folder).meta()]
+    return [(ROOT / path).parent for path in sorted(listed)]
 
 
-RUNS = committed()
+RUNS = [folder for folder in committed() if "kind" not in Store(folder).meta()]
+BENCHES = [folder for folder in committed() if "kind" in Store(folder).meta()]
 
 
 def test_there_is_a_run() -> None:
@@ -64,6 +68,21 @@ def test_a_committed_run_is_sound(folder: Path, tmp_path: Path) -> None:
     for name in ("meta.json", "samples.jsonl"):
         (copy / name).write_bytes((folder / name).read_bytes())
     assert Store(copy).write_csv().read_bytes() == (folder / "results.csv").read_bytes()
+
+
+@pytest.mark.parametrize("folder", BENCHES, ids=lambda path: path.name)
+def test_a_committed_bench_is_sound(folder: Path, tmp_path: Path) -> None:
+    """Every cell once a block, none failed or invalid, and the CSV is what the samples say."""
+    counted = Counter((each["block"], cell_of(each)) for each in Store(folder).read())
+    assert max(counted.values()) == 1
+    assert {each["outcome"] for each in Store(folder).read()} <= {"ok", "unsupported"}
+    assert all(each["reason"] for each in Store(folder).read() if each["outcome"] != "ok")
+    copy = tmp_path / folder.name
+    copy.mkdir()
+    for name in ("meta.json", "samples.jsonl"):
+        (copy / name).write_bytes((folder / name).read_bytes())
+    made = WRITE[Store(folder).meta()["kind"]](Store(copy))
+    assert made.read_bytes() == (folder / made.name).read_bytes()
 
 
 def test_one_run_compares_every_suite() -> None:
