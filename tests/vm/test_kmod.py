@@ -157,10 +157,15 @@ IN_USE = 'until [ "$(cat /sys/module/af_ktls/refcnt)" != 0 ]; do :; done'
 
 class TestInUse:
     def test_it_cannot_be_removed(self, module: Module) -> None:
-        script = f"""
-        ./races 8 3 & {IN_USE}
+        # Between two rounds of `races` nobody may have a socket: one is held all the while.
+        script = """
+        coproc perl -e '$| = 1; socket S, 12, 2, 0 or die $!; print "held\\n"; sleep 90'
+        read -r <&"${COPROC[0]}" || exit 4
+        ./races 5 3 & racing=$!
         rmmod af_ktls && exit 3
-        wait %1"""
+        kill "$COPROC_PID"
+        wait $racing
+        """
         result = module.run(script, "SYS_MODULE", timeout=90)
         assert result.status == 0, result.stdout + result.stderr
         assert "in use" in result.stderr

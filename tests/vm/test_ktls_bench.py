@@ -91,7 +91,7 @@ def test_profiles_have_the_cipher_where_the_records_are_made(lab: Patient) -> No
 def test_the_tables_and_the_page(run: tuple[Path, list[dict[str, Any]], str], shared: Patient) -> None:
     folder, _, text = run
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for words in ("table C.1, figure 5.1", "table C.10, figure 5.7", "table C.8", "What each step from the library",
+    for words in ("table C.1, figure 5.1", "table C.10, figure 5.7", "table C.8", "What each step saves",
                   "Verification"):  # fmt: skip
         assert words in text
         assert words in page
