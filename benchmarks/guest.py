@@ -23,6 +23,7 @@ from rich.table import Table
 from lab import disks, engines, testbed
 from lab.catalog import Catalog
 from lab.engine import Choice, Clock, connect
+from lab.guest import VOLUME
 from lab.store import Store
 from lab.tunnel import tunnel
 
@@ -69,7 +70,7 @@ def disk_size() -> str:
     """Bytes that the newest disk takes."""
     size = connect().once(
         "lab/vm:latest", ["sh", "-c", "du -B1 $(ls -t /disks/*.disk | head -n 1)"],
-        volumes={"lab-vm-disks": {"bind": "/disks", "mode": "ro"}},
+        volumes={VOLUME: {"bind": "/disks", "mode": "ro"}},
     )  # fmt: skip
     return f"{int(size.stdout.split()[0]) / 1e6:.0f} MB"
 
