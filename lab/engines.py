@@ -66,7 +66,7 @@ def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> It
             yield engine
         return
     fits = there and there.alive and there.choice == choice and choice.clock == "wall"
-    if there and fits and there.is_current(host) and there.disk == disks.path(host):
+    if there and fits and _as_now(host, there):
         say(f"guest {guest.NAME!r} is up")
         with _watched(there) as engine:
             yield engine
@@ -95,6 +95,11 @@ def _watched(there: guest.Guest) -> Iterator[Engine]:
         raise
 
 
+def _as_now(host: Engine, there: guest.Guest) -> bool:
+    """Whether a guest is of the guest's image, and has the images on its disk, as they are now."""
+    return there.is_current(host) and there.disk == disks.path(host)
+
+
 def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
     """The guest of that name: the one that is up, or a new one that stays up.
 
@@ -107,7 +112,7 @@ def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
     if there.choice != choice:
         differs = ", ".join(f"{key} {value}" for key, value in there.choice if value != getattr(choice, key))
         raise LabError(f"the guest {name!r} is up with {differs}", f"`lab vm down --name {name}` takes it down")
-    if not there.is_current(host) or there.disk != disks.path(host):
+    if not _as_now(host, there):
         raise LabError(f"the guest {name!r} is up with images as they were", f"`lab vm down --name {name}`, and again")
     say(f"guest {name!r} is up")
     return there
