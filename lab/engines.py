@@ -129,6 +129,8 @@ def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False)
     made = guest.start(host, name, choice, disk, keep=keep)
     try:
         made.wait()
+        if keep:
+            made.let_live()
     except BaseException:
         made.remove()
         raise

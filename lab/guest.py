@@ -46,7 +46,7 @@ DISK = "lab.vm.disk"
 
 @dataclass
 class Guest:
-    """A guest that was started. `lifeline` is the connection that it dies with; a kept one has none."""
+    """A guest that was started. `lifeline` is the connection that it dies with; one that is kept has none any more."""
 
     container: Container
     choice: Choice
@@ -112,6 +112,12 @@ class Guest:
             if time.monotonic() > deadline:
                 raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.last_words()}", HINT)
             time.sleep(0.1)
+
+    def let_live(self) -> None:
+        """Let it outlive this process: what it was to die with is given up."""
+        self.lifeline._sock.sendall(b"keep\n")
+        self.lifeline.close()
+        self.lifeline = None
 
     def _answers(self) -> bool:
         """Whether requests arrive: the way to the engine may be there a moment later than the engine."""
@@ -199,7 +205,8 @@ def runtime() -> Path:
 def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = False, write: bool = False) -> Guest:
     """Start a guest with a disk of `lab.disks`; with `write`, what is written to that disk stays.
 
-    Unless it is to be kept, the guest ends with this process, however that ends: it holds its standard input.
+    Until it is let live, the guest ends with this process, however that ends: it holds its standard input. One to
+    `keep` has no owner, so that no sweep takes it for forgotten.
 
     Raises:
         LabError: the image is missing, the name is taken, or the engine refuses.
@@ -213,7 +220,7 @@ def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = Fa
     sockets.mkdir(parents=True, mode=0o700)
     environment = {
         "KERNEL": choice.kernel, "CLOCK": choice.clock, "PROCESSORS": choice.cores, "MEMORY": choice.memory,
-        "DISK": disk, "KEEP": "disk" if write else "", "DATE": int(time.time()), "LIFELINE": "" if keep else "stdin",
+        "DISK": disk, "KEEP": "disk" if write else "", "DATE": int(time.time()),
     }  # fmt: skip
     options: dict[str, Any] = {
         "command": ["guest"],
@@ -222,7 +229,7 @@ def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = Fa
         # It is no lab, and `lab down` leaves it alone.
         "labels": ({} if keep else {owner.OWNER: owner.this_process()}) | {LABEL: choice.model_dump_json(), DISK: disk},
         "volumes": {str(sockets): {"bind": "/run/guest", "mode": "rw"}, VOLUME: {"bind": "/disks", "mode": "rw"}},
-        "stdin_open": not keep,
+        "stdin_open": True,
         **confined(),
     }
     if DEVICE.exists() and choice.clock == "wall":
@@ -231,8 +238,7 @@ def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = Fa
     try:
         with undisturbed():  # a guest that is not known here would be removed by nobody
             made = Guest(_created(host, name, options), choice, sockets)
-            if not keep:
-                made.lifeline = made.container.attach_socket(params={"stdin": 1, "stream": 1})
+            made.lifeline = made.container.attach_socket(params={"stdin": 1, "stream": 1})
             made.container.start()
     except BaseException:
         if made:

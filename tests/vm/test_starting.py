@@ -143,6 +143,17 @@ class TestBoot:
         assert f"lab: stopped by {which.name}" in done.text
         assert not list(left(host, PREFIX))
 
+    def test_killed_meanwhile(self, lab: Patient, host: Engine) -> None:
+        """Nobody has let the guest live yet: it ends, and is there to be read, taken down or replaced."""
+        name = f"{PREFIX}a"
+        running = lab.start("vm", "up", "--name", name)
+        wait_for(lambda: name in guest.found(host) and guest.found(host)[name].accelerator, "the guest")
+        os.killpg(running.pid, signal.SIGKILL)
+        running.end()
+        wait_for(lambda: not guest.found(host)[name].alive, "the end of its container", limit=20)
+        lab.ok("vm", "down", "--name", name)
+        assert not list(left(host, PREFIX))
+
 
 class TestOptions:
     @pytest.mark.parametrize(
