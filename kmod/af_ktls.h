@@ -55,6 +55,7 @@ struct ktls_sock {
 	u32 record_size;
 	bool detached;
 	unsigned long keyed;		/* streams: a bit for each direction that has its key */
+	u32 lower_size;			/* streams: the record size that the kernel's TLS keeps to by itself */
 
 	struct mutex sending;		/* from taking a number to the wire: records leave in the order of their numbers */
 	struct ktls_direction tx;
@@ -122,7 +123,8 @@ void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 se
 /* dgram.c, stream.c */
 extern struct proto_ops ktls_dgram_ops;
 extern struct proto_ops ktls_stream_ops;
-int ktls_stream_attach(struct socket *lower);
+int ktls_stream_attach(struct ktls_sock *ks, struct socket *lower);
+int ktls_stream_record_size(struct ktls_sock *ks, struct socket *lower, u32 size);
 int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *key);
 struct crypto_aead *ktls_stream_aead(struct ktls_sock *ks, int direction);
 

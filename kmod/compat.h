@@ -9,4 +9,10 @@
 #error "af_ktls needs Linux 6.12 or later"
 #endif
 
+#include <linux/tls.h>
+
+#ifndef TLS_TX_MAX_PAYLOAD_LEN
+#define TLS_TX_MAX_PAYLOAD_LEN	5	/* Linux 6.12 answers -ENOPROTOOPT: see ktls_stream_record_size() */
+#endif
+
 #endif

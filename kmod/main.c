@@ -62,6 +62,7 @@ static int ktls_create(struct net *net, struct socket *sock, int protocol, int k
 	sock_init_data(sock, sk);
 	ks = ktls_sk(sk);
 	ks->record_size = KTLS_MAX_PAYLOAD;
+	ks->lower_size = KTLS_MAX_PAYLOAD;
 	mutex_init(&ks->sending);
 	spin_lock_init(&ks->rx_lock);
 	__skb_queue_head_init(&ks->held);

@@ -43,7 +43,7 @@ static int ktls_attach(struct socket *sock, const struct ktls_attach *attach)
 		return err;
 	err = ktls_lower_check(sock, lower);
 	if (!err)
-		err = sock->type == SOCK_DGRAM ? ktls_dtls_attach(ks, lower) : ktls_stream_attach(lower);
+		err = sock->type == SOCK_DGRAM ? ktls_dtls_attach(ks, lower) : ktls_stream_attach(ks, lower);
 	if (err) {
 		sockfd_put(lower);
 		return err;
@@ -163,12 +163,18 @@ static int ktls_detach(struct socket *sock)
 	return 0;
 }
 
-static int ktls_record_size_set(struct ktls_sock *ks, u32 size)
+static int ktls_record_size_set(struct socket *sock, u32 size)
 {
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	int err = 0;
+
 	if (!size || size > KTLS_MAX_PAYLOAD)
 		return -EINVAL;
-	WRITE_ONCE(ks->record_size, size);
-	return 0;
+	if (sock->type == SOCK_STREAM && ks->lower)
+		err = ktls_stream_record_size(ks, ks->lower, size);
+	if (!err)
+		WRITE_ONCE(ks->record_size, size);
+	return err;
 }
 
 static int ktls_enable(struct socket *sock, u64 floor)
@@ -241,7 +247,7 @@ int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, u
 		err = ktls_detach(sock);
 		break;
 	default:
-		err = ktls_record_size_set(ktls_sk(sock->sk), option.size);
+		err = ktls_record_size_set(sock, option.size);
 		break;
 	}
 	release_sock(sock->sk);

@@ -43,17 +43,40 @@ static int ktls_lower_set_key(struct socket *lower, int name, const void *value,
 }
 
 /**
+ * ktls_stream_record_size - have the kernel's TLS keep to a record size by itself, where it can
+ * @ks: our socket
+ * @lower: the TCP socket, with the kernel's TLS
+ * @size: the greatest payload of a record
+ *
+ * It alone can close a record and yet let TCP wait for what comes (MSG_MORE). Where it cannot be told, records are
+ * closed here one by one, and each goes out as it is: Linux 6.12, and sizes under 64 (RFC 8449).
+ *
+ * Return: 0, or -EBUSY while a record is open.
+ */
+int ktls_stream_record_size(struct ktls_sock *ks, struct socket *lower, u32 size)
+{
+	u16 most = size;
+	int err = ktls_lower_set(lower, SOL_TLS, TLS_TX_MAX_PAYLOAD_LEN, KERNEL_SOCKPTR(&most), sizeof(most));
+
+	if (!err)
+		WRITE_ONCE(ks->lower_size, size);
+	return err == -EBUSY ? err : 0;
+}
+
+/**
  * ktls_stream_attach - put the kernel's TLS on a TCP socket
+ * @ks: our socket
  * @lower: the TCP socket
  *
  * Return: 0, -ENOTCONN, -EBUSY when it has an upper layer protocol, -EPROTONOSUPPORT when this kernel has no TLS.
  */
-int ktls_stream_attach(struct socket *lower)
+int ktls_stream_attach(struct ktls_sock *ks, struct socket *lower)
 {
 	char name[] = "tls";
 	int err = ktls_lower_set(lower, SOL_TCP, TCP_ULP, KERNEL_SOCKPTR(name), sizeof(name));
 
 	switch (err) {
+	case 0:		return ktls_stream_record_size(ks, lower, ks->record_size);
 	case -EEXIST:	return -EBUSY;
 	case -ENOENT:	return -EPROTONOSUPPORT;
 	default:	return err;
@@ -137,12 +160,13 @@ static struct socket *ktls_stream_lower(struct socket *sock, int direction, int 
 	return lower;
 }
 
-/* One record's worth at a time, so that the record size holds; the type goes to the kernel's TLS in its own words. */
+/* The record size holds, whoever cuts; the type goes to the kernel's TLS in its own words. */
 static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 {
 	struct ktls_sock *ks = ktls_sk(sock->sk);
 	struct socket *lower;
 	size_t most = READ_ONCE(ks->record_size), sent = 0;
+	bool cut = most == READ_ONCE(ks->lower_size);
 	unsigned int flags = msg->msg_flags;
 	union {
 		struct cmsghdr header;
@@ -164,7 +188,7 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 		return sk_stream_error(lower->sk, flags, -EPIPE);
 	msg->msg_controllen = 0;
 	do {
-		size_t rest = length - sent, part = min(rest, most);
+		size_t rest = length - sent, part = cut ? rest : min(rest, most);
 
 		if (type != KTLS_TYPE_DATA) {
 			control.header.cmsg_len = CMSG_LEN(sizeof(type));
@@ -175,8 +199,8 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 			msg->msg_control_is_user = false;
 			msg->msg_controllen = sizeof(control);
 		}
-		/* More to come: only the last part may be left open, if what comes may be as long as a record can be. */
-		msg->msg_flags = part < rest || most < KTLS_MAX_PAYLOAD ? flags & ~MSG_MORE : flags;
+		/* More to come: what is cut here is closed here. */
+		msg->msg_flags = cut ? flags : flags & ~MSG_MORE;
 		iov_iter_truncate(&msg->msg_iter, part);
 		err = sock_sendmsg(lower, msg);
 		iov_iter_reexpand(&msg->msg_iter, length - sent - max(err, 0));
