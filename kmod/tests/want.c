@@ -12,6 +12,7 @@
 #include "made.h"
 
 #define MOST 2000
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define FAULTS "/sys/kernel/debug/"
 
 struct ends {
@@ -169,18 +170,18 @@ static void works(struct ends *e)
 
 static void go_on(struct ends *e, long result)
 {
+	if (stream(e))
+		return;
 	if (result < 0 && e->a < 0)
 		made_a(e);
 	call_attach(e);
 	keys_set(e->a);
-	if (!stream(e))
-		enable(e->a);
-	if (e->b < 0)
-		ready_b(e);
+	enable(e->a);
+	ready_b(e);
 	works(e);
 }
 
-/* The kernel's TLS gives a stream up that it could not encrypt or decrypt for: then there is nothing to go on with. */
+/* The kernel's TLS gives a stream up that it had no memory for: then there is nothing to go on with. */
 static void arrives(struct ends *e, long result)
 {
 	long got = 0, n;
@@ -221,11 +222,10 @@ static void nothing(struct ends *e, long result)
 	(void)result;
 }
 
-static const struct trial datagrams[] = {
+static const struct trial trials[] = {
 	{ "socket", NULL, call_socket, go_on },
 	{ "attach", made_a, call_attach, go_on },
 	{ "keys", attached_a, call_keys, go_on },
-	{ "enable", held, call_enable, counted },
 	{ "send 1400", both, call_send, arrives },
 	{ "send 16384", both, call_most, arrives },
 	{ "sendfile", small, call_file, arrives },
@@ -233,20 +233,11 @@ static const struct trial datagrams[] = {
 	{ "splice", waiting, call_splice, reads },
 	{ "info", both, call_info, arrives },
 	{ "epoll", both, call_poll, arrives },
-	{ "detach", both, call_detach, nothing },
 };
 
-static const struct trial streams[] = {
-	{ "socket", NULL, call_socket, nothing },
-	{ "attach", made_a, call_attach, nothing },
-	{ "keys", attached_a, call_keys, nothing },
-	{ "send 1400", both, call_send, arrives },
-	{ "send 16384", both, call_most, arrives },
-	{ "sendfile", small, call_file, arrives },
-	{ "recv", waiting, call_recv, reads },
-	{ "splice", waiting, call_splice, reads },
-	{ "info", both, call_info, arrives },
-	{ "epoll", both, call_poll, arrives },
+static const struct trial of_datagrams[] = {
+	{ "enable", held, call_enable, counted },
+	{ "detach", both, call_detach, nothing },
 };
 
 /* Documented: no memory, no room; a pointer that could not be followed; no file for a socket; a stream given up. */
@@ -283,22 +274,21 @@ static int one(const struct trial *trial, __u16 version, int n)
 		printf("%s, request %d: %s\n", trial->name, n, strerror(error));
 	CHECK(was ? result >= 0 || documented(&e, error) : result >= 0);
 	trial->after(&e, result);
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (i = 0; i < COUNT(all); i++)
 		if (*all[i] >= 0)
 			close(*all[i]);
 	return was;
 }
 
-static void each(const char *name, const struct trial *trials, unsigned int count, __u16 version)
+static void each(const char *name, const struct trial *trial, unsigned int count, __u16 version)
 {
-	unsigned int i;
 	int n;
 
-	for (i = 0; i < count; i++) {
-		for (n = 1; n < MOST && one(&trials[i], version, n); n++)
+	for (; count--; trial++) {
+		for (n = 1; n < MOST && one(trial, version, n); n++)
 			;
 		CHECK(n < MOST);
-		printf("%s %s: %d requests, each refused once\n", name, trials[i].name, n - 1);
+		printf("%s %s: %d requests, each refused once\n", name, trial->name, n - 1);
 		fflush(stdout);
 	}
 }
@@ -347,7 +337,7 @@ int main(void)
 	unsigned int i;
 
 	alarm(1800);
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+	for (i = 0; i < COUNT(files); i++) {
 		snprintf(name, sizeof(name), "%sverbose", files[i]);
 		set(name, "0");
 		snprintf(name, sizeof(name), "%stimes", files[i]);
@@ -364,8 +354,9 @@ int main(void)
 	}
 	for (i = 0; i < sizeof(out); i++)
 		out[i] = rand();
-	each("dtls", datagrams, sizeof(datagrams) / sizeof(datagrams[0]), KTLS_DTLS_1_2);
-	each("tls1.2", streams, sizeof(streams) / sizeof(streams[0]), KTLS_TLS_1_2);
+	each("dtls", trials, COUNT(trials), KTLS_DTLS_1_2);
+	each("dtls", of_datagrams, COUNT(of_datagrams), KTLS_DTLS_1_2);
+	each("tls1.2", trials, COUNT(trials), KTLS_TLS_1_2);
 	little();
 	return over("want");
 }
