@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,13 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
     """Where tests are shared out among processes, they are so by these groups."""
     return Groups(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why tests were skipped: by reason, since pytest's own lines, one for each test, bury what failed."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason, times in Counter(report.longrepr[2] for report in skipped).most_common():
+        terminalreporter.write_line(f"SKIPPED [{times}] {reason.removeprefix('Skipped: ')}")
 
 
 @pytest.fixture(scope="session")
