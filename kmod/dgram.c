@@ -116,8 +116,10 @@ static int ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t le
 		if (msg->msg_controllen)
 			put_cmsg(msg, SOL_KTLS, KTLS_RECORD_TYPE, sizeof(type), &type);
 		err = flags & MSG_TRUNC ? there : copied;
+		skb_free_datagram(sk, skb);
+	} else {
+		ktls_dgram_put_back(sk, skb, flags); /* nobody has it yet */
 	}
-	skb_free_datagram(sk, skb);
 	return err;
 }
 

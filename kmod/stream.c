@@ -49,18 +49,21 @@ static int ktls_lower_set_key(struct socket *lower, int name, const void *value,
  * @size: the greatest payload of a record
  *
  * It alone can close a record and yet let TCP wait for what comes (MSG_MORE). Where it cannot be told, records are
- * closed here one by one, and each goes out as it is: Linux 6.12, and sizes under 64 (RFC 8449).
+ * closed here one by one, and each goes out as it is: Linux 6.12, and sizes under 64 (RFC 8449). It also refuses
+ * while it holds a record that it has begun and found no room for, which is as good as none.
  *
- * Return: 0, or -EBUSY while a record is open.
+ * Return: 0, or -EBUSY while a record is open: what is sent next would go into it, and might make it too long.
  */
 int ktls_stream_record_size(struct ktls_sock *ks, struct socket *lower, u32 size)
 {
+	const struct tls_context *tls = tls_get_ctx(lower->sk);
 	u16 most = size;
-	int err = ktls_lower_set(lower, SOL_TLS, TLS_TX_MAX_PAYLOAD_LEN, KERNEL_SOCKPTR(&most), sizeof(most));
 
-	if (!err)
+	if (tls && READ_ONCE(tls->pending_open_record_frags))
+		return -EBUSY;
+	if (!ktls_lower_set(lower, SOL_TLS, TLS_TX_MAX_PAYLOAD_LEN, KERNEL_SOCKPTR(&most), sizeof(most)))
 		WRITE_ONCE(ks->lower_size, size);
-	return err == -EBUSY ? err : 0;
+	return 0;
 }
 
 /**
@@ -187,6 +190,9 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 	if (READ_ONCE(lower->sk->sk_shutdown) & SEND_SHUTDOWN)
 		return sk_stream_error(lower->sk, flags, -EPIPE);
 	msg->msg_controllen = 0;
+	/* What is cut here is closed here. Nor is a record left open that has a type of its own or is said to end. */
+	if (!cut || type != KTLS_TYPE_DATA || flags & MSG_EOR)
+		flags &= ~MSG_MORE;
 	do {
 		size_t rest = length - sent, part = cut ? rest : min(rest, most);
 
@@ -199,8 +205,7 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 			msg->msg_control_is_user = false;
 			msg->msg_controllen = sizeof(control);
 		}
-		/* More to come: what is cut here is closed here. */
-		msg->msg_flags = cut ? flags : flags & ~MSG_MORE;
+		msg->msg_flags = flags;
 		iov_iter_truncate(&msg->msg_iter, part);
 		err = sock_sendmsg(lower, msg);
 		iov_iter_reexpand(&msg->msg_iter, length - sent - max(err, 0));

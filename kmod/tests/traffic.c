@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* traffic [SENDS]: sizes to the greatest, files, pipes, many at once, closing in the middle, nobody at the peer. */
 #include <fcntl.h>
-#include <linux/tls.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -9,10 +8,6 @@
 #include <sys/uio.h>
 
 #include "made.h"
-
-#ifndef TLS_TX_MAX_PAYLOAD_LEN
-#define TLS_TX_MAX_PAYLOAD_LEN	5	/* not in the headers of 6.12 */
-#endif
 
 static unsigned char out[1 << 17], in[1 << 17];
 
@@ -284,54 +279,6 @@ static void mapped(void)
 	close(v6);
 }
 
-/*
- * Records of a stream are no longer than they may be, also where the kernel says that more of the file will come, and
- * where it then does not. A kernel whose TLS keeps to the size leaves none but the last shorter.
- */
-static void stream_records(__u32 size)
-{
-	struct ktls_attach attach = { .version = KTLS_TLS_1_2, .cipher = KTLS_AES_GCM_128 };
-	int fd = socket(AF_KTLS, SOCK_STREAM, 0), fds[2], have = 0, at, n, records = 0, total = 0;
-	int whole = size < 100 ? 10000 : 100000; /* nobody reads meanwhile */
-	socklen_t length = sizeof(__u16);
-	__u16 lower = 0;
-	struct ktls_keys keys = { the_key(0), the_key(0) };
-	char name[] = "/tmp/traffic.XXXXXX";
-	int file = mkstemp(name);
-	off_t offset = 0;
-
-	unlink(name);
-	CHECK(write(file, out, whole) == whole);
-	stream_pair(AF_INET, fds);
-	attach.fd = fds[0];
-	CHECK(!option(fd, KTLS_ATTACH, &attach, sizeof(attach)));
-	CHECK(!option(fd, KTLS_KEYS, &keys, sizeof(keys)));
-	CHECK(!option(fd, KTLS_RECORD_SIZE, &size, sizeof(size)));
-	getsockopt(fds[0], SOL_TLS, TLS_TX_MAX_PAYLOAD_LEN, &lower, &length);
-	CHECK(sendfile(fd, file, &offset, 2 * whole) == whole);
-	/* Left open by a kernel whose TLS keeps to the size. */
-	CHECK(send(fd, out, 10, MSG_MORE) == 10);
-	if (lower == size)
-		FAILS(option(fd, KTLS_RECORD_SIZE, &size, sizeof(size)), EBUSY);
-	CHECK(send(fd, out, 10, 0) == 10);
-	CHECK(!option(fd, KTLS_RECORD_SIZE, &size, sizeof(size)));
-	close(fd);
-	close(fds[0]);
-	while ((n = recv(fds[1], in + have, sizeof(in) - have, 0)) > 0)
-		have += n;
-	/* A header of five bytes, eight of the nonce, a tag of sixteen (RFC 5246, RFC 5288). */
-	for (at = 0; at + 5 <= have; at += 5 + n) {
-		n = in[at + 3] << 8 | in[at + 4];
-		CHECK(in[at] == 23 && n > 24 && n <= size + 24);
-		total += n - 24;
-		records++;
-	}
-	CHECK(at == have && total == whole + 20);
-	CHECK(lower == size ? records == (whole + size - 1) / size + 1 : records > whole / size);
-	close(fds[1]);
-	close(file);
-}
-
 int main(int argc, char **argv)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
@@ -355,8 +302,5 @@ int main(int argc, char **argv)
 		close(fds[0]);
 	}
 	mapped();
-	stream_records(20);
-	stream_records(1400);
-	stream_records(KTLS_MAX_PAYLOAD);
 	return over("traffic");
 }

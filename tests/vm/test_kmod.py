@@ -92,6 +92,7 @@ PROGRAMS: list[tuple[str, list[str]]] = [
     ("hostile", ["NET_ADMIN"]),
     ("held", []),
     ("traffic", []),
+    ("streams", []),
     ("races 5 1", []),
     ("idle 800", ["SYS_RESOURCE"]),
 ]
