@@ -18,6 +18,8 @@ from lab.signals import undisturbed
 
 Say = Callable[[str], None]
 _numbers = count()
+STARTS = 3
+"""How often a guest is started whose kernel misjudges its clock."""
 
 
 @contextmanager
@@ -126,14 +128,21 @@ def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False)
     """
     disk = disks.ready(host, say)
     began = time.monotonic()
-    made = guest.start(host, name, choice, disk, keep=keep)
-    try:
-        made.wait()
-        if keep:
-            made.let_live()
-    except BaseException:
-        made.remove()
-        raise
+    for left in reversed(range(STARTS)):
+        made = guest.start(host, name, choice, disk, keep=keep)
+        try:
+            made.wait()
+            if keep:
+                made.let_live()
+            break
+        except guest.FastClock as error:
+            made.remove()
+            if not left:
+                raise
+            say(f"{error}: it is started again")
+        except BaseException:
+            made.remove()
+            raise
     why = ", since /dev/kvm does not boot this kernel" if "guest: /dev/kvm is there" in made.console(400) else ""
     took = time.monotonic() - began
     say(f"guest: kernel {choice.kernel}, {choice.clock} clock, {made.accelerator}{why}; {took:.0f} s")

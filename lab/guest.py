@@ -9,6 +9,7 @@ import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -36,12 +37,18 @@ ANSWER = 300
 DEVICE = Path("/dev/kvm")
 ENDING = 5
 """Seconds that a guest which no longer answers has to end; one that hangs has said what it says."""
+UPTIME = re.compile(r"^(\S+Z) guest: uptime ([\d.]+)\s*$", re.MULTILINE)
+"""What it says of its uptime, in seconds; before that, when Docker heard it."""
 LATE = re.compile(r"\d+/\d+/\d+ [\d:]+ socat\[")
 IMAGE = "lab/vm:latest"
 VOLUME = "lab-vm-disks" + (f"-{os.getuid()}" if os.getuid() else "")
 """The volume with the disks, of this user alone."""
 DISK = "lab.vm.disk"
 """The label of a guest's container that names its disk."""
+
+
+class FastClock(LabError):
+    """A guest whose clock runs faster than this machine's."""
 
 
 @dataclass
@@ -92,10 +99,28 @@ class Guest:
         panics = [number for number, line in enumerate(said) if "Kernel panic" in line]
         return "\n".join(said[panics[0] :][:lines] if panics else said[-lines:])
 
+    def pace(self) -> float:
+        """Seconds that had passed in the guest, by seconds since its start, when it told its uptime; 0 before that.
+
+        Less than 1: its kernel starts somewhat later than QEMU. More is a clock that runs too fast. An emulated
+        processor whose kernel misjudged its counter (arch/x86/kernel/tsc.c) has been seen at 8.
+        """
+        told = UPTIME.findall(self.container.logs(timestamps=True).decode(errors="replace"))
+        if not told:
+            return 0.0
+        at, uptime = told[-1]
+        passed = datetime.fromisoformat(at) - datetime.fromisoformat(self.container.attrs["State"]["StartedAt"])
+        return float(uptime) / passed.total_seconds()
+
+    def _judge_clock(self) -> None:
+        if self.choice.clock == "wall" and (pace := self.pace()) > 1:
+            raise FastClock(f"the guest's clock runs {pace:.2f} times as fast as this machine's", "start it again")
+
     def wait(self) -> None:
         """Wait until its Docker engine answers.
 
         Raises:
+            FastClock: its seconds are shorter than this machine's, so that nothing measured in it would hold.
             LabError: it ended, gave up, or is not there in time; with the last of its console.
         """
         deadline = time.monotonic() + LIMIT
@@ -106,12 +131,15 @@ class Guest:
             except NotFound as error:
                 raise LabError("the guest did not start: somebody removed it") from error
             if said or self.container.status != "running":
+                self._judge_clock()
                 raise LabError(
                     f"the guest did not start: {said[-1] if said else 'it ended'}\n{self.last_words()}", HINT
                 )
             if time.monotonic() > deadline:
                 raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.last_words()}", HINT)
             time.sleep(0.1)
+        self.container.reload()
+        self._judge_clock()
 
     def let_live(self) -> None:
         """Let it outlive this process: what it was to die with is given up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from e2e.command import wait_for
 
-from lab import disks, guest
+from lab import disks, engines, guest
 from lab.catalog import ROOT
 from lab.engine import Choice, Engine
 from lab.errors import LabError
@@ -153,6 +154,22 @@ class TestBoot:
         wait_for(lambda: not guest.found(host)[name].alive, "the end of its container", limit=20)
         lab.ok("vm", "down", "--name", name)
         assert not list(left(host, PREFIX))
+
+
+def test_its_clock_runs_too_fast(host: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that takes its processor's counter for a slower one: its seconds are short, no measure would hold."""
+    words = f"FROM {guest.IMAGE}\nUSER 0\nRUN sed -i 's/tsc=reliable/& tsc_early_khz=250000/' /usr/local/bin/guest\n"
+    image = str(host.client.images.build(fileobj=io.BytesIO(words.encode()), rm=True)[0].id)
+    said: list[str] = []
+    try:
+        monkeypatch.setattr(guest, "IMAGE", image)
+        monkeypatch.setattr(engines, "STARTS", 2)
+        with pytest.raises(guest.FastClock, match=r"the guest's clock runs \d+\.\d+ times as fast as this machine's"):
+            engines.up(host, f"{PREFIX}a", CHOICE, said.append)
+        assert [line.rpartition(": ")[2] for line in said] == ["it is started again"]
+        assert not list(left(host, PREFIX))
+    finally:
+        host.client.images.remove(image, force=True)
 
 
 class TestOptions:
