@@ -25,7 +25,7 @@ static int raw(int fds[2])
 	return fd;
 }
 
-/* How many records there are; all whole, none longer than `most`. Their payloads are added to `total`, the last's to `last`. */
+/* How many records there are, all whole and none longer than `most`; `total` of their payloads, and the `last` one. */
 static int count(const unsigned char *p, int length, int most, int *total, int *last)
 {
 	int records = 0, at;
@@ -51,7 +51,7 @@ static void sizes(int size)
 	int fds[2], fd = raw(fds), have = 0, n, total, last, records, keeps;
 	socklen_t length = sizeof(__u16);
 	__u16 lower = 0;
-	char name[] = "/tmp/traffic.XXXXXX";
+	char name[] = "/tmp/streams.XXXXXX";
 	int file = mkstemp(name);
 	off_t offset = 0;
 
