@@ -76,8 +76,8 @@ class Bracket:
 
     @classmethod
     def only(cls, stderr: str) -> str:
-        """`stderr` without the snapshots, which are kept apart."""
-        return re.sub(r"^snapshot .*\n", "", stderr, flags=re.MULTILINE)
+        """`stderr` without what the meter said, which is kept apart."""
+        return re.sub(r"^(?:snapshot|wire) \{.*\n", "", stderr, flags=re.MULTILINE)
 
     @classmethod
     def strip(cls, stderr: str) -> str:
@@ -93,8 +93,8 @@ class Bracket:
 def readings(load: dict[str, Any], payload: float, *, counted: bool = False) -> list[Reading]:
     """The whole ledger of a load (see `lab.tunnel.Tunnel.load`) that carried `payload` bytes.
 
-    `counted`: the clock counts what its one processor executes, so what was not idle was busy, to the instruction; the
-    tick of 10 ms only says in which state.
+    `counted`: the clock counts what its one processor executes, so what was not idle was busy. Idle time itself is told
+    in steps of 10 ms (/proc/stat): `cost` is that coarse, and no coarser; in which state the rest was, ticks sample.
     """
     bracket = Bracket.parse(load["stderr"])
     busy = bracket.wall - bracket.machine["idle"] - bracket.machine["iowait"] if counted else bracket.busy

@@ -170,18 +170,21 @@ class Run:
             result["proof"] = this.evidence
             if "wire" not in this.evidence:  # once for a tunnel; the look after a sample is the look before the next
                 this.prove()
+        this.loads.clear()
         with watch.phase("measure"):
             raw = measure.run(this, parse_conditions(cell.conditions), self.options)
         result["raw"] = raw
         readings = measure.parse(raw)
         with watch.phase("prove"):
             this.prove_suite()
+            for load in this.loads:
+                proof.kept_to(load, this.vpn.file.interface)
         if "load" in raw:
-            payload = next(reading.value for reading in readings if reading.metric == "payload")
+            load, payload = raw["load"], next(reading.value for reading in readings if reading.metric == "payload")
             with watch.phase("prove"):
-                load = raw["load"]
-                proof.moved(load["before"], load["after"], this.vpn.file.interface, int(payload))
-                proof.counted(load["counters"]["before"], load["counters"]["after"], int(payload))
+                proof.explained(load, int(payload), raw["direction"])
+                proof.moved(load, this.vpn.file.interface, int(payload), raw["direction"])
+                proof.counted(load, int(payload), raw["direction"])
             others = [reading for reading in readings if reading.metric != "payload"]
             readings = [*others, *ledger.readings(load, payload, counted=self.bed.engine.clock == "instructions")]
             processors = this.bed.engine.processors

@@ -28,6 +28,8 @@ UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 """Seconds that an end may take to come up."""
 
 ENDS = ("server", "client", "server-load", "client-load")
+BESIDE = {"server-load": "server", "client-load": "client"}
+"""The load beside each end: the wire is watched from there, where the meter may enter."""
 TIMED_UP = """
 started=$EPOCHREALTIME
 up || exit $?
@@ -53,7 +55,7 @@ UNSUPPORTED = 127
 class Tunnel:
     """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first answer.
 
-    `offset`: seconds by which a load starts later.
+    `offset`: seconds by which a load starts later. `loads`: every load that it carried, as `load` returned it.
     """
 
     bed: Testbed
@@ -65,6 +67,7 @@ class Tunnel:
     handshake: float = 0.0
     evidence: dict[str, Any] = field(default_factory=dict)
     offset: float = 0.0
+    loads: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.plan = self.bed.compose.resolve(tunnel_variables(self.bed, self.vpn, self.variant, self.suite))
@@ -112,15 +115,20 @@ class Tunnel:
         return self.bed.engine.execute(self.containers[end], argv, timeout=timeout)
 
     def load(self, argv: Sequence[str], *, timeout: float) -> dict[str, Any]:
-        """Run a load beside the client, between two snapshots; returns all of it, raw.
+        """Run a load beside the client, between two snapshots, the wire watched meanwhile; returns all of it, raw.
+
+        `wire`, by end: the packets that arrived there and that the data path does not explain, their bytes, and how
+        many more were lost on their way to be counted.
 
         Raises:
             LabError: the load failed; in its own words.
         """
         counters = self.counters()
         roles = {str(container.id): end for end, container in self.containers.items()}
+        watched = [number for number, end in roles.items() if end in BESIDE]
         later = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
-        bracket = ["bracket", f"{later:.6f}", *roles, "--"]
+        path = self.vpn.file.variants[self.variant].wire
+        bracket = ["bracket", f"{later:.6f}", path, *watched, "--", *roles, "--"]
         result = self.execute("client-load", [*bracket, *argv], timeout=timeout)
         if result.status == METER_FAILED:
             said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, result.complaint)
@@ -128,14 +136,17 @@ class Tunnel:
         if result.status:
             raise LabError(f"{argv[0]} failed: {_without_bracket(result).complaint}{self._stopped()}")
         before, after = snapshots(result.stderr, roles)
-        return {
+        load = {
             "argv": list(argv),
             "stdout": result.stdout,
             "stderr": Bracket.only(result.stderr),
             "before": before,
             "after": after,
+            "wire": wire_seen(result.stderr, roles),
             "counters": {"before": counters, "after": self.counters()},
         }
+        self.loads.append(load)
+        return load
 
     def _stopped(self) -> str:
         """Which ends do not run any more: a load that fails says nothing of that."""
@@ -152,11 +163,8 @@ class Tunnel:
             LabError: the load failed, or the meter could not count; in its own words.
         """
         spaces = {re.sub(r"\D", "", self.execute(end, NAMESPACE).stdout): end for end in ENDS[:2]}
-        result = self.execute("client-load", ["counted", *spaces, "--", *argv], timeout=timeout)
-        if result.status:
-            blamed = "the meter" if result.status == METER_FAILED else argv[0]
-            raise LabError(f"{blamed} failed while system calls were counted: {result.complaint}")
-        counts = json.loads(result.stderr.splitlines()[-1])
+        load = self.load(["counted", *spaces, "--", *argv], timeout=timeout)
+        counts = json.loads(Bracket.strip(load["stderr"]).splitlines()[-1])
         return {end: dict(sorted(counts.get(space, {}).items())) for space, end in spaces.items()}
 
     def logs(self) -> dict[str, str]:
@@ -188,15 +196,19 @@ class Tunnel:
         """Read the suite back from both ends: before a load, and after it, since some VPNs fall back under way.
 
         Raises:
-            InvalidSample: an end says another suite than was asked for.
+            InvalidSample: an end says another suite than was asked for, or is in another session than when last asked.
         """
         answers = self._ask("suite")
-        said = {end: proof.groups(match, answer.stdout) for end, (match, answer) in answers.items()}
-        self.evidence["suite"] = said
-        for end, suite in said.items():
+        told = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
+        before = self.evidence.get("session", {})
+        self.evidence["suite"] = {end: suite for end, (suite, _) in told.items()}
+        self.evidence["session"] = {end: session for end, (_, session) in told.items()}
+        for end, (suite, session) in told.items():
             if suite != self.native:
-                told = suite or f"nothing that it tells ({_failure(answers[end][1])})"
-                raise InvalidSample(f"the {end} negotiated {told}, not {self.native}")
+                instead = suite or f"nothing that it tells ({_failure(answers[end][1])})"
+                raise InvalidSample(f"the {end} negotiated {instead}, not {self.native}")
+            if session != before.get(end, session):
+                raise InvalidSample(f"the {end} is in session {session}, before the load it was {before[end]}")
 
     def counters(self) -> dict[str, dict[str, int]]:
         """The VPN's own byte counters by end (`rx`, `tx`); empty where it has none.
@@ -255,6 +267,12 @@ def snapshots(stderr: str, roles: Mapping[str, str]) -> list[dict[str, Any]]:
     for reading in found:
         reading["ends"] = {roles[container]: counters for container, counters in reading["ends"].items()}
     return found
+
+
+def wire_seen(stderr: str, roles: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """What the meter saw on the wire and nothing explains, as `bracket` passed it on, by end."""
+    found = re.findall(r"^wire (\{.*\})$", stderr, re.MULTILINE)[-1]
+    return {BESIDE[roles[container]]: counts for container, counts in json.loads(found).items()}
 
 
 def _failure(answer: Result) -> str:

@@ -3,6 +3,8 @@
     snapshot CONTAINER...    the counters of each (snapshot.py)
     count NAMESPACE...       begin to count the system calls made in these process namespaces (syscalls.py)
     counts                   end it; the calls by name, by namespace
+    watch CONTAINER... : FILTER   begin to watch the wire of these containers for what FILTER does not explain (wire.py)
+    watched                  end it; what was seen, by container
 
 Questions come by the pipe /gate/ask, answers go by /gate/answer: whoever runs a load asks from beside it, so that
 nothing outside the machine is waited for between a reading and the load. A question given as arguments is answered at
@@ -18,16 +20,18 @@ from pathlib import Path
 
 import snapshot
 import syscalls
+import wire
 
 ASK, ANSWER = Path("/gate/ask"), Path("/gate/answer")
 PATIENCE = 5
 """Seconds that an answer waits for its asker, who reads as soon as it has asked."""
+QUESTIONS = ("snapshot", "count", "counts", "watch", "watched")
 
 
 class Meter:
-    """Answers questions; `counting` is the tracer while one runs."""
+    """Answers questions; `counting` is the tracer, and `watching` the wire's watch, while one runs."""
 
-    counting = None
+    counting = watching = None
 
     def snapshot(self, *containers):
         """The counters of now."""
@@ -48,11 +52,29 @@ class Meter:
             raise LookupError("nothing is being counted")
         return counting.end()
 
+    def watch(self, *words):
+        """Begin to watch; a watch that was begun before and never asked for is over."""
+        containers, explained = words[: words.index(":")], words[words.index(":") + 1 :]
+        former, self.watching = self.watching, None
+        if former:
+            former.end()
+        self.watching = wire.Watch(snapshot.first_of(containers), " ".join(explained))
+        return {}
+
+    def watched(self):
+        """End the watch."""
+        watching, self.watching = self.watching, None
+        if watching is None:
+            raise LookupError("the wire is not being watched")
+        return watching.end()
+
     def answer(self, question):
         """The answer to a line, or {"error": why}."""
         word, *rest = question.split()
         try:
-            return {"snapshot": self.snapshot, "count": self.count, "counts": self.counts}[word](*rest)
+            if word not in QUESTIONS:
+                raise LookupError(f"no question {word!r}: there are {', '.join(QUESTIONS)}")
+            return getattr(self, word)(*rest)
         except (LookupError, OSError, TypeError, ValueError) as error:
             return {"error": f"{error}" or repr(error)}
 

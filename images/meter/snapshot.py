@@ -67,13 +67,27 @@ def interfaces(process):
     return table
 
 
+def processes(containers):
+    """Every process of the machine, its control groups, and which of the containers it belongs to, or None."""
+    for process in PROC.glob("[0-9]*"):
+        cgroup = read(process / "cgroup")
+        yield process, cgroup, next((container for container in containers if container in cgroup), None)
+
+
+def first_of(containers):
+    """A process of each container; raises LookupError for a container without one."""
+    found = {owner: process for process, _, owner in processes(containers) if owner}
+    for container in containers:
+        if container not in found:
+            raise LookupError(f"no process is left in the container {container}: it has stopped")
+    return found
+
+
 def take(containers):
     """The counters of now; raises LookupError for a container without a process, or without CPU accounting."""
     members = {container: [] for container in containers}
     kernel_threads = {}
-    for process in PROC.glob("[0-9]*"):
-        cgroup = read(process / "cgroup")
-        owner = next((container for container in containers if container in cgroup), None)
+    for process, cgroup, owner in processes(containers):
         if owner:
             members[owner].append((process, cgroup))
         elif read(process / "stat").rpartition(")")[2].split()[1:2] == ["2"]:

@@ -37,7 +37,11 @@ class Measure(Protocol):
         """The conditions under which it is taken, as `key=value` words; each is a cell of its own."""
 
     def run(self, tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-        """Take one sample. A load that moved data stands under `load`: the ledger is taken from there."""
+        """Take one sample, every load of it by `tunnel.load`, which has it watched.
+
+        A load that moved data stands under `load`: the ledger is taken from there. Beside it `direction` says which way
+        its payload went (`lab.proof.WAYS`).
+        """
 
     def parse(self, raw: Mapping[str, Any]) -> list[Reading]:
         """The figures in what `run` returned; where it has a load, `payload` (bytes through the tunnel) is one."""

@@ -27,16 +27,10 @@ def conditions(options: Options) -> list[str]:
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
     """Ping for `options.duration` seconds; under load, beside an iperf3 stream that outlasts it."""
     address = tunnel.address("server")
-    ping = ["ping", "-n", "-i", str(INTERVAL), "-w", str(options.duration), address]
-    timeout = options.duration + 20
-    if conditions["load"] == "none":
-        return {"ping": tunnel.execute("client-load", ping, timeout=timeout).stdout}
-    filling = ["iperf3", "--client", address, "--time", str(options.duration + 2), "--interval", "0", "--json"]
-    stream = tunnel.bed.pool.submit(tunnel.execute, "client-load", filling, timeout=timeout)
-    flowing = f"ss -Htin state established dst {address}:5201 | grep -oE 'bytes_acked:[0-9]{{6,}}'"
-    started = tunnel.execute("client-load", ["wait-until", "5", "sh", "-c", flowing])
-    result = tunnel.execute("client-load", ping, timeout=timeout)
-    return {"ping": result.stdout, "stream": stream.result().stdout, "flowing": started.status == 0}
+    argv = ["ping", "-n", "-i", str(INTERVAL), "-w", str(options.duration), address]
+    if conditions["load"] == "busy":
+        argv = ["busy", address, str(options.duration + 2), *argv]
+    return {"echoes": tunnel.load(argv, timeout=options.duration + 20), "busy": conditions["load"] == "busy"}
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
@@ -45,12 +39,11 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     Raises:
         InvalidSample: fewer than ten echoes came back, so that no percentile means anything; or the load was not there.
     """
-    if "stream" in raw:
-        said = json.loads(raw["stream"])
-        if "error" in said or not raw["flowing"]:
-            raise InvalidSample(f"there was no load to wait under: {said.get('error', 'its stream did not flow')}")
-    times = [float(value) for value in re.findall(r" time=([\d.]+) ms$", raw["ping"], re.MULTILINE)]
-    sent = re.search(r"(\d+) packets transmitted", raw["ping"])
+    ping, _, stream = raw["echoes"]["stdout"].partition("\n---\n")
+    if raw["busy"] and (error := json.loads(stream).get("error")):
+        raise InvalidSample(f"there was no load to wait under: {error}")
+    times = [float(value) for value in re.findall(r" time=([\d.]+) ms$", ping, re.MULTILINE)]
+    sent = re.search(r"(\d+) packets transmitted", ping)
     if sent is None or len(times) < 10:
         raise InvalidSample(f"only {len(times)} echoes came back")
     hundredths = quantiles(times, n=100, method="inclusive")

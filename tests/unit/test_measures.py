@@ -123,12 +123,18 @@ def test_transfer(raw: Raw) -> None:
     assert table[("syscall:poll", "server")] == 10605
 
 
+def echoes(text: str, stream: str | None = None) -> dict[str, Any]:
+    """What `latency` returns of a ping that said so, beside a stream if there was one."""
+    said = text if stream is None else f"{text}\n---\n{stream}\n"
+    return {"echoes": {"stdout": said}, "busy": stream is not None}
+
+
 @pytest.mark.parametrize(
     ("file", "p50", "p90", "p99", "loss"),
     [("idle", 0.3515, 0.9057, 1.7613, 0), ("busy", 1.89, 4.502, 9.1633, 0), ("lossy", 0.319, 1.247, 3.9893, 0.5)],
 )
 def test_latency(captured: Captured, file: str, p50: float, p90: float, p99: float, loss: float) -> None:
-    table = figures(latency.parse({"ping": captured(f"ping/{file}.txt")}))
+    table = figures(latency.parse(echoes(captured(f"ping/{file}.txt"), "{}" if file == "busy" else None)))
     assert table == {
         ("rtt_p50", "client"): pytest.approx(p50, rel=1e-4),
         ("rtt_p90", "client"): pytest.approx(p90, rel=1e-4),
@@ -137,33 +143,42 @@ def test_latency(captured: Captured, file: str, p50: float, p90: float, p99: flo
     }
 
 
-@pytest.mark.parametrize(("text", "echoes"), [(None, 0), ("", 0)])
-def test_too_few_echoes_are_no_percentiles(captured: Captured, text: str | None, echoes: int) -> None:
-    with pytest.raises(InvalidSample, match=f"only {echoes} echoes came back"):
-        latency.parse({"ping": captured("ping/silent.txt") if text is None else text})
+@pytest.mark.parametrize(("text", "count"), [(None, 0), ("", 0)])
+def test_too_few_echoes_are_no_percentiles(captured: Captured, text: str | None, count: int) -> None:
+    with pytest.raises(InvalidSample, match=f"only {count} echoes came back"):
+        latency.parse(echoes(captured("ping/silent.txt") if text is None else text))
 
 
 def test_nine_echoes_are_too_few_and_ten_are_not(captured: Captured) -> None:
     head, _, tail = captured("ping/lossy.txt").partition("\n\n")
     lines = head.splitlines()[1:]
     with pytest.raises(InvalidSample, match="only 9 echoes"):
-        latency.parse({"ping": "\n".join([*lines[:9], "", tail])})
-    assert figures(latency.parse({"ping": "\n".join([*lines[:10], "", tail])}))[("loss", "client")] == 0.75
+        latency.parse(echoes("\n".join([*lines[:9], "", tail])))
+    assert figures(latency.parse(echoes("\n".join([*lines[:10], "", tail]))))[("loss", "client")] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("condition", "argv"),
+    [
+        ("none", ["ping", "-n", "-i", "0.01", "-w", "5", "198.19.0.1"]),
+        ("busy", ["busy", "198.19.0.1", "7", "ping", "-n", "-i", "0.01", "-w", "5", "198.19.0.1"]),
+    ],
+)
+def test_a_ping_is_a_load_that_is_watched(condition: str, argv: list[str]) -> None:
+    tunnel = SimpleNamespace(address=lambda end: "198.19.0.1", load=lambda argv, timeout: {"argv": argv})
+    raw = latency.run(cast(Any, tunnel), {"load": condition}, Options())
+    assert raw == {"echoes": {"argv": argv}, "busy": condition == "busy"}
 
 
 def test_handshake() -> None:
     assert handshake.parse({"handshake": 0.25}) == [Reading("handshake", "s", "client", 0.25)]
 
 
-@pytest.mark.parametrize(
-    ("stream", "flowing", "said"),
-    [('{"error": "unable to connect"}', True, "unable to connect"), ("{}", False, "its stream did not flow")],
-)
-def test_latency_under_no_load_is_not_under_load(captured: Captured, stream: str, flowing: bool, said: str) -> None:
-    raw = {"ping": captured("ping/busy.txt"), "stream": stream, "flowing": flowing}
-    with pytest.raises(InvalidSample, match=f"there was no load to wait under: {said}"):
-        latency.parse(raw)
-    assert latency.parse(raw | {"stream": "{}", "flowing": True})
+def test_latency_under_no_load_is_not_under_load(captured: Captured) -> None:
+    text = captured("ping/busy.txt")
+    with pytest.raises(InvalidSample, match="there was no load to wait under: unable to connect"):
+        latency.parse(echoes(text, '{"error": "unable to connect"}'))
+    assert latency.parse(echoes(text, "{}"))
 
 
 def flood(

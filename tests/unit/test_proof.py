@@ -21,17 +21,19 @@ def marker(captured: Captured, name: str) -> bytes:
 @pytest.mark.parametrize(
     ("pattern", "text", "said"),
     [
-        (r"cipher (\S+)", "cipher A\n", "A"),
-        (r"cipher (\S+) auth (\S+)", "cipher A auth B\n", "A+B"),
-        (r"cipher (\S+)(?: auth (\S+))?", "cipher A\n", "A"),
-        (r"cipher (\S+)", "cipher A\nrekeyed\ncipher B\n", "B"),
-        (r"^cipher (\S+)$", "x\ncipher A\ny\n", "A"),
-        (r"cipher (\S+)", "nothing of the kind", ""),
+        (r"cipher (\S+)", "cipher A\n", ("A", "")),
+        (r"cipher (\S+) auth (\S+)", "cipher A auth B\n", ("A+B", "")),
+        (r"cipher (\S+)(?: auth (\S+))?", "cipher A\n", ("A", "")),
+        (r"cipher (\S+)", "cipher A\nrekeyed\ncipher B\n", ("B", "")),
+        (r"^cipher (\S+)$", "x\ncipher A\ny\n", ("A", "")),
+        (r"cipher (\S+)", "nothing of the kind", ("", "")),
+        (r"(?P<session>\d+) cipher (\S+) auth (\S+)", "7 cipher A auth B", ("A+B", "7")),
+        (r"(?:(?P<session>\d+) )?cipher (\S+)", "cipher A", ("A", "")),
     ],
-    ids=["one", "two", "optional", "the-last-counts", "by-line", "no-match"],
+    ids=["one", "two", "optional", "the-last-counts", "by-line", "no-match", "session", "no-session"],
 )
-def test_groups(pattern: str, text: str, said: str) -> None:
-    assert proof.groups(pattern, text) == said
+def test_the_suite_and_the_session(pattern: str, text: str, said: tuple[str, str]) -> None:
+    assert proof.session(pattern, text) == said
 
 
 def test_named() -> None:
@@ -85,23 +87,79 @@ def test_packets_of_a_capture(captured: Captured) -> None:
     assert proof.pcap(data[:24]) == proof.pcap(b"") == []
 
 
-def test_the_interface_moved_the_payload(raw: Raw) -> None:
+def test_a_load_that_kept_to_its_path(raw: Raw) -> None:
+    for load in (raw("transfer.json")["load"], raw("throughput-up.json")["load"]):
+        proof.kept_to(load, "tun0")
+
+
+@pytest.mark.parametrize("end", ["server", "client"])
+def test_bytes_that_the_data_path_does_not_explain(raw: Raw, end: str) -> None:
     load = raw("transfer.json")["load"]
-    proof.moved(load["before"], load["after"], "tun0", 10_000_000)
+    load["wire"][end] |= {"packets": 9, "bytes": proof.TRIFLE}
+    proof.kept_to(load, "tun0")
+    load["wire"][end]["bytes"] += 1
+    with pytest.raises(InvalidSample, match=rf"^10001 of \d+ bytes that reached the {end} by the wire were not of this"):
+        proof.kept_to(load, "tun0")
+
+
+def test_packets_that_could_not_be_counted(raw: Raw) -> None:
+    load = raw("transfer.json")["load"]
+    load["wire"]["client"] |= {"packets": 3, "bytes": 300, "lost": 1}
+    with pytest.raises(InvalidSample, match=r"^at least 300 of \d+ bytes that reached the client"):
+        proof.kept_to(load, "tun0")
+
+
+def test_bytes_by_an_interface_that_is_no_tunnel(raw: Raw) -> None:
+    load = raw("transfer.json")["load"]
+    none = dict.fromkeys(("rx_bytes", "rx_packets", "tx_bytes", "tx_packets"), 0)
+    load["before"]["ends"]["server"]["interfaces"]["eth1"] = none
+    load["after"]["ends"]["server"]["interfaces"]["eth1"] = none | {"rx_bytes": 10_000}
+    proof.kept_to(load, "tun0")
+    del load["before"]["ends"]["server"]["interfaces"]["eth1"]  # it came under way
+    load["after"]["ends"]["server"]["interfaces"]["eth1"] = none | {"rx_bytes": 10_001}
+    with pytest.raises(InvalidSample, match="10001 bytes reached the server by eth1, which is not of this data path"):
+        proof.kept_to(load, "tun0")
+
+
+def test_the_data_paths_packets_hold_the_payload(raw: Raw) -> None:
+    load = raw("transfer.json")["load"]
+    proof.explained(load, 10_000_000, "up")
+    brought = proof.received(load, "server", "eth0")
+    load["wire"]["server"]["bytes"] = brought - 10_000_000
+    proof.explained(load, 10_000_000, "up")
+    load["wire"]["server"]["bytes"] += 1
+    with pytest.raises(InvalidSample, match="10000000 bytes .* packets brought only 9999999 to the server"):
+        proof.explained(load, 10_000_000, "up")
+
+
+@pytest.mark.parametrize("direction", ["down", "both"])
+def test_a_payload_that_went_the_other_way(raw: Raw, direction: proof.Direction) -> None:
+    """Ten megabytes went up: neither down nor both ways."""
+    load = raw("transfer.json")["load"]
+    for check in (
+        lambda: proof.explained(load, 10_000_000, direction),
+        lambda: proof.moved(load, "tun0", 10_000_000, direction),
+        lambda: proof.counted(load, 10_000_000, direction),
+    ):
+        with pytest.raises(InvalidSample, match="10000000 bytes were transferred"):
+            check()
+
+
+def test_the_interface_moved_the_payload(raw: Raw) -> None:
+    proof.moved(raw("transfer.json")["load"], "tun0", 10_000_000, "up")
 
 
 @pytest.mark.parametrize("end", ["server", "client"])
 def test_an_interface_that_stood_still(raw: Raw, end: str) -> None:
     load = raw("transfer.json")["load"]
     load["after"]["ends"][end]["interfaces"]["tun0"] = load["before"]["ends"][end]["interfaces"]["tun0"]
-    with pytest.raises(InvalidSample, match="10000000 bytes were transferred, but tun0 saw only 0 from end to end"):
-        proof.moved(load["before"], load["after"], "tun0", 10_000_000)
+    with pytest.raises(InvalidSample, match="10000000 bytes were transferred .* but tun0 saw only 0 of them"):
+        proof.moved(load, "tun0", 10_000_000, "up")
 
 
 def test_an_interface_that_moved_less(raw: Raw) -> None:
-    load = raw("transfer.json")["load"]
-    with pytest.raises(InvalidSample, match="saw only 10375968"):
-        proof.moved(load["before"], load["after"], "tun0", 11_000_000)
+    with pytest.raises(InvalidSample, match=r"saw only 10\d{6} of them"):
+        proof.moved(raw("transfer.json")["load"], "tun0", 11_000_000, "up")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -109,7 +167,15 @@ def test_an_interface_that_is_not_there(raw: Raw, when: str) -> None:
     load = raw("transfer.json")["load"]
     del load[when]["ends"]["client"]["interfaces"]["tun0"]
     with pytest.raises(InvalidSample, match="the client has no interface tun0"):
-        proof.moved(load["before"], load["after"], "tun0", 1)
+        proof.moved(load, "tun0", 1, "up")
+
+
+def test_an_interface_that_was_made_anew(raw: Raw) -> None:
+    """Its counters began anew, and soon have passed what they were."""
+    load = raw("transfer.json")["load"]
+    load["before"]["ends"]["server"]["interfaces"]["tun0"]["tx_bytes"] = 1 << 40
+    with pytest.raises(InvalidSample, match="tun0 began anew at the server during the load"):
+        proof.moved(load, "tun0", 1, "up")
 
 
 Counters = dict[str, dict[str, int]]
@@ -120,31 +186,39 @@ def counters(server: tuple[int, int], client: tuple[int, int]) -> Counters:
     return {end: dict(zip(("rx", "tx"), pair, strict=True)) for end, pair in (("server", server), ("client", client))}
 
 
+def load(after: Counters, before: Counters | None = None) -> dict[str, Any]:
+    return {"counters": {"before": BEFORE if before is None else before, "after": after}}
+
+
 BEFORE = counters((100, 7), (5, 70))
 
 
-@pytest.mark.parametrize("after", [counters((1100, 7), (5, 1070)), counters((100, 1007), (1005, 70))])
-def test_the_vpns_own_counters_saw_it_one_way_or_the_other(after: Counters) -> None:
-    proof.counted(BEFORE, after, 1000)
-    with pytest.raises(InvalidSample, match="but the VPN's own counters saw only 1000 from end to end"):
-        proof.counted(BEFORE, after, 1001)
+@pytest.mark.parametrize(
+    ("after", "direction"),
+    [(counters((1100, 7), (5, 1070)), "up"), (counters((100, 1007), (1005, 70)), "down"),
+     (counters((1100, 1007), (1005, 1070)), "both")],
+)  # fmt: skip
+def test_the_vpns_own_counters_saw_it_the_way_it_went(after: Counters, direction: proof.Direction) -> None:
+    proof.counted(load(after), 1000, direction)
+    with pytest.raises(InvalidSample, match=r"but the VPN's own counters saw only 1000 of them"):
+        proof.counted(load(after), 1001, direction)
 
 
+@pytest.mark.parametrize("direction", ["up", "down"])
 @pytest.mark.parametrize("after", [counters((1100, 7), (1005, 70)), counters((100, 1007), (5, 1070)), BEFORE])
-def test_what_was_sent_and_not_received_did_not_cross(after: Counters) -> None:
-    with pytest.raises(InvalidSample, match="saw only 0"):
-        proof.counted(BEFORE, after, 1000)
+def test_what_was_sent_and_not_received_did_not_cross(after: Counters, direction: proof.Direction) -> None:
+    with pytest.raises(InvalidSample, match="saw only 0 of them"):
+        proof.counted(load(after), 1000, direction)
 
 
 def test_the_vpns_own_counters_beside_a_captured_load(raw: Raw) -> None:
-    own = raw("transfer.json")["load"]["counters"]
-    proof.counted(own["before"], own["after"], 10_000_000)
-    with pytest.raises(InvalidSample, match="saw only 10578408 from end to end"):
-        proof.counted(own["before"], own["after"], 11_000_000)
+    proof.counted(raw("transfer.json")["load"], 10_000_000, "up")
+    with pytest.raises(InvalidSample, match=r"saw only 10\d{6} of them"):
+        proof.counted(raw("transfer.json")["load"], 11_000_000, "up")
 
 
 def test_a_vpn_without_counters_of_its_own() -> None:
-    proof.counted({}, {}, 1000)
+    proof.counted(load({}, {}), 1000, "up")
 
 
 def test_evidence_can_be_stored(captured: Captured) -> None:

@@ -36,7 +36,7 @@ class Capture:
         """What is read from it by the way in which `variant` is proved."""
         ends = self.vpn.proof(variant).suite
         assert ends
-        return proof.groups(getattr(ends, self.end).match, self.path.read_text(encoding="utf-8"))
+        return proof.session(getattr(ends, self.end).match, self.path.read_text(encoding="utf-8"))[0]
 
 
 def captures() -> Iterator[Capture]:
@@ -81,7 +81,7 @@ def test_no_other_suite_is_read_from_half_of_it(capture: Capture) -> None:
     assert ends
     probe = getattr(ends, capture.end)
     lines = capture.path.read_text(encoding="utf-8").splitlines(keepends=True)
-    heads = {proof.groups(probe.match, "".join(lines[:count])) for count in range(0, len(lines), 1 + len(lines) // 40)}
+    heads = {proof.session(probe.match, "".join(lines[:count]))[0] for count in range(0, len(lines), 1 + len(lines) // 40)}
     dialect = capture.vpn.file.dialect
     others = {row.native.get(dialect) for row in REAL.suites.values()} - {capture.native}
     assert not heads & others
@@ -111,7 +111,7 @@ def test_kernel_tls_is_believed_only_if_the_kernel_says_just_that(capture: Captu
     assert changes
     ends = capture.vpn.proof(capture.variant).suite
     assert ends
-    assert proof.groups(getattr(ends, capture.end).match, other) == ""
+    assert proof.session(getattr(ends, capture.end).match, other) == ("", "")
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -1,0 +1,159 @@
+"""A sample whose data path is broken while its load runs: what becomes of it?
+
+The sample is taken as a run takes it. Whoever breaks it knows nothing of the lab's proof: it waits until the load flows
+through the tunnel, and then does to the ends what a network, an administrator or a fault would do.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+
+from lab import measures, testbed
+from lab.catalog import Catalog, Suite, Vpn
+from lab.engine import Engine
+from lab.measures import Options
+from lab.plan import Cell, Step
+from lab.run import Run
+from lab.store import Store
+
+CATALOG = Catalog()
+SECONDS = 4
+"""Seconds of a load: long enough to break it, to mend it, and to go on."""
+FLOWING = 200_000
+"""Bytes that have left by the tunnel, from which on a load flows."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of the tunnel under a load."""
+
+    engine: Engine
+    vpn: Vpn
+    server: Container
+    client: Container
+
+    def at(self, end: Container, *argv: str, **environment: str) -> str:
+        """What a command says at an end; it must succeed."""
+        status, output = end.exec_run(list(argv), environment=environment)
+        assert status == 0, f"{argv}: {output.decode()}"
+        return str(output.decode())
+
+    def sent(self, interface: str) -> int:
+        """Bytes that the client has sent by an interface; 0 where there is none."""
+        status, output = self.client.exec_run(["cat", "/proc/net/dev"])
+        rows = [line.split(":") for line in output.decode().splitlines()[2:]] if status == 0 else []
+        counters = {name.strip(): int(values.split()[8]) for name, values in rows}
+        return counters.get(interface, 0)
+
+    def wait_until_sent(self, interface: str, more: int) -> None:
+        """Wait until the client has sent so many bytes more by an interface."""
+        before, limit = self.sent(interface), time.monotonic() + 60 * self.engine.patience
+        while self.sent(interface) < before + more:
+            assert time.monotonic() < limit, f"{interface} does not carry {more} bytes more"
+
+    def address(self, end: Container, name: str) -> str:
+        """What an end was told of addresses."""
+        return dict(entry.split("=", 1) for entry in end.attrs["Config"]["Env"])[name]
+
+    def start_anew(self, suite: Suite) -> None:
+        """Kill the VPN at both ends, and bring it up again with `suite`."""
+        native = suite.native[self.vpn.file.dialect]
+        for end in (self.server, self.client):
+            end.exec_run(["ip", "link", "delete", self.vpn.file.interface])
+            # All but the container's own: its init and its `sleep`.
+            end.exec_run(["bash", "-c", "kill -KILL $(pgrep -v -x 'docker-init|tini|sleep|bash|pgrep')"])
+        for end in (self.server, self.client):
+            end.exec_run(["up"], environment={"SUITE": native})
+
+
+Break = Callable[[Ends], None]
+
+
+def broken(engine: Engine, folder: Path, vpn: Vpn, variant: str, suite: Suite, fault: Break) -> dict[str, Any]:
+    """One sample of the throughput, client to server, with `fault` done to its ends while the load flows."""
+    cell = Cell(vpn.name, variant, suite.suite, "throughput", "direction=up streams=1")
+    name = f"fault-{secrets.token_hex(3)}"
+    wrong: list[BaseException] = []
+    with testbed.opened(engine, name) as bed:
+        meter = bed.start("meter", bed.compose.resolve(bed.variables))
+        run = Run(CATALOG, bed, meter, Store(folder), measures.choose(["throughput"]), Options(duration=SECONDS))
+        breaker = threading.Thread(target=_break, args=(engine, vpn, name, fault, wrong), daemon=True)
+        breaker.start()
+        ((_, result),) = list(run.samples([Step(0, 0, cell)], 1, lambda step: None))
+        breaker.join()
+    if wrong:
+        raise wrong[0]
+    return result
+
+
+def _break(engine: Engine, vpn: Vpn, name: str, fault: Break, wrong: list[BaseException]) -> None:
+    try:
+        limit = time.monotonic() + 60 * engine.patience
+        ends = _flowing(engine, vpn, name, limit)
+        fault(ends)
+    except BaseException as error:  # noqa: BLE001 - the test's own thread raises it
+        wrong.append(error)
+
+
+def _flowing(engine: Engine, vpn: Vpn, name: str, limit: float) -> Ends:
+    """Wait until the load flows through the tunnel."""
+    while time.monotonic() < limit:
+        found = {role: testbed.found(engine, name, role=role) for role in ("server", "client")}
+        if all(found.values()):
+            ends = Ends(engine, vpn, found["server"][0], found["client"][0])
+            if ends.sent(vpn.file.interface) > FLOWING:
+                return ends
+    raise AssertionError(f"no load flowed through the tunnel of {vpn.name}")
+
+
+def bypass(ends: Ends) -> None:
+    """A route past the tunnel: half of the load goes over the wire as it is."""
+    server = ends.address(ends.server, "TUNNEL_ADDRESS")
+    wire = ends.address(ends.client, "PEER")
+    ends.at(ends.client, "ip", "route", "replace", f"{server}/32", "via", wire, "dev", "eth0")
+
+
+def bypass_for_a_moment(ends: Ends) -> None:
+    """The same, taken back."""
+    server = f"{ends.address(ends.server, 'TUNNEL_ADDRESS')}/32"
+    own = ends.at(ends.client, "ip", "route", "show", server).split()
+    bypass(ends)
+    ends.wait_until_sent("eth0", FLOWING)
+    ends.at(ends.client, "ip", "route", *(["replace", *own] if own else ["delete", server]))
+
+
+def no_udp(ends: Ends) -> None:
+    """UDP is refused from now on, as by a firewall."""
+    ends.at(ends.client, "ip", "rule", "add", "pref", "1", "ipproto", "udp", "prohibit")
+
+
+def no_udp_for_a_moment(ends: Ends) -> None:
+    """The same, taken back once something else carries the load."""
+    no_udp(ends)
+    ends.wait_until_sent("eth0", FLOWING)
+    ends.at(ends.client, "ip", "rule", "delete", "pref", "1")
+
+
+def comes_back(ends: Ends) -> None:
+    """The tunnel dies, and comes back as it was."""
+    suite = next(row for row in CATALOG.suites.values() if row.native.get(ends.vpn.file.dialect) == _suite(ends))
+    ends.start_anew(suite)
+
+
+def another_suite(ends: Ends) -> None:
+    """The tunnel dies, and comes back with another suite."""
+    dialect, own = ends.vpn.file.dialect, _suite(ends)
+    others = [row for row in CATALOG.suites.values() if row.quick and row.native.get(dialect) not in (None, own)]
+    ends.start_anew(others[0])
+
+
+def _suite(ends: Ends) -> str:
+    return ends.address(ends.client, "SUITE")
