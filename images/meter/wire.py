@@ -6,8 +6,8 @@ anything is copied: a load that keeps to its data path pays for the filter and f
 as they come, by their whole length, by a thread that otherwise sleeps.
 """
 
+import array
 import contextlib
-import ctypes
 import os
 import selectors
 import socket
@@ -26,12 +26,6 @@ OWN_BUSINESS = "icmp6 or (ip6 multicast)"
 """Neighbour discovery and multicast reports belong to the wire itself."""
 
 
-class Program(ctypes.Structure):
-    """struct sock_fprog (linux/filter.h)."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
-
-
 def unexplained(explained):
     """A packet filter for all that the pcap filter `explained` does not match; raises ValueError with tcpdump's words."""
     text = f"not ({explained}) and not ({OWN_BUSINESS})"
@@ -40,7 +34,7 @@ def unexplained(explained):
     if compiled.returncode:
         raise ValueError(compiled.stderr.strip())
     rows = [[int(word) for word in line.split()] for line in compiled.stdout.splitlines()[1:]]
-    return b"".join(struct.pack("HBBI", *row) for row in rows)
+    return array.array("B", b"".join(struct.pack("HBBI", *row) for row in rows))
 
 
 @contextlib.contextmanager
@@ -62,9 +56,10 @@ def inside(process):
 def tap(instructions, protocol):
     """A socket that takes what `instructions` take, of what arrives at the wire of this namespace."""
     tapped = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-    program = Program(len(instructions) // 8, instructions)
+    # struct sock_fprog (linux/filter.h): how many instructions of 8 bytes, and where they are.
+    program = struct.pack("@HP", len(instructions) // 8, instructions.buffer_info()[0])
     # Before it is bound: a packet that the filter explains is never taken.
-    tapped.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
+    tapped.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
     tapped.bind((WIRE, protocol))
     return tapped
 
