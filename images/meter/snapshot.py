@@ -67,7 +67,7 @@ def interfaces(process):
     return table
 
 
-def processes(containers):
+def owned(containers):
     """Every process of the machine, its control groups, and which of the containers it belongs to, or None."""
     for process in PROC.glob("[0-9]*"):
         cgroup = read(process / "cgroup")
@@ -76,7 +76,7 @@ def processes(containers):
 
 def first_of(containers):
     """A process of each container; raises LookupError for a container without one."""
-    found = {owner: process for process, _, owner in processes(containers) if owner}
+    found = {owner: process for process, _, owner in owned(containers) if owner}
     for container in containers:
         if container not in found:
             raise LookupError(f"no process is left in the container {container}: it has stopped")
@@ -87,7 +87,7 @@ def take(containers):
     """The counters of now; raises LookupError for a container without a process, or without CPU accounting."""
     members = {container: [] for container in containers}
     kernel_threads = {}
-    for process, cgroup, owner in processes(containers):
+    for process, cgroup, owner in owned(containers):
         if owner:
             members[owner].append((process, cgroup))
         elif read(process / "stat").rpartition(")")[2].split()[1:2] == ["2"]:
