@@ -164,7 +164,7 @@ class Tunnel:
         """
         spaces = {re.sub(r"\D", "", self.execute(end, NAMESPACE).stdout): end for end in ENDS[:2]}
         load = self.load(["counted", *spaces, "--", *argv], timeout=timeout)
-        counts = json.loads(Bracket.strip(load["stderr"]).splitlines()[-1])
+        counts = json.loads(Bracket.strip(load["stderr"]).strip().splitlines()[-1])
         return {end: dict(sorted(counts.get(space, {}).items())) for space, end in spaces.items()}
 
     def logs(self) -> dict[str, str]:

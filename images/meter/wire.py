@@ -19,7 +19,7 @@ WIRE = "eth0"
 PROTOCOLS = (0x0800, 0x86DD)
 """IPv4 and IPv6 (linux/if_ether.h). A socket bound to one of them sees what arrives, and nothing of what is sent."""
 SO_ATTACH_FILTER = 26
-PACKET_STATISTICS = 6
+SOL_PACKET, PACKET_STATISTICS = 263, 6
 WHOLE = 262144
 """What a filter returns for a packet that is taken: all of it."""
 OWN_BUSINESS = "icmp6 or (ip6 multicast)"
@@ -27,7 +27,7 @@ OWN_BUSINESS = "icmp6 or (ip6 multicast)"
 
 
 def unexplained(explained):
-    """A packet filter for all that the pcap filter `explained` does not match; raises ValueError with tcpdump's words."""
+    """A socket filter for what the pcap filter `explained` does not match; raises ValueError with tcpdump's words."""
     text = f"not ({explained}) and not ({OWN_BUSINESS})"
     argv = ["tcpdump", "-y", "EN10MB", "-s", str(WHOLE), "-ddd", text]
     compiled = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -109,7 +109,7 @@ class Watch:
             if key.data is not None:
                 self.take(key)
                 # struct tpacket_stats (linux/if_packet.h): taken and dropped.
-                statistics = key.fileobj.getsockopt(socket.SOL_PACKET, PACKET_STATISTICS, 8)
+                statistics = key.fileobj.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
                 self.counts[key.data]["lost"] += struct.unpack("II", statistics)[1]
         self.close()
         return self.counts
