@@ -81,8 +81,8 @@ class Bracket:
 
     @classmethod
     def strip(cls, stderr: str) -> str:
-        """`stderr` without any line of the bracket."""
-        return cls.LINE.sub("", cls.only(stderr))
+        """`stderr` without any line of the bracket, nor space at its ends."""
+        return cls.LINE.sub("", cls.only(stderr)).strip()
 
     @property
     def busy(self) -> float:

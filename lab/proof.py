@@ -17,7 +17,7 @@ ECHO_BYTES = 2 * 3 * 1000
 """What `wire-proof` sends through the tunnel: three echo requests of 1000 bytes, and their answers."""
 
 TRIFLE = 10_000
-"""Bytes on the wire of a load, by end, that its data path need not explain: an ICMP error, the DPD of an idle channel."""
+"""Bytes by end on the wire of a load that its data path need not explain: an ICMP error, the DPD of a channel."""
 
 Direction = Literal["up", "down", "both"]
 WAYS: dict[Direction, tuple[tuple[str, str], ...]] = {
@@ -86,8 +86,8 @@ def pcap(data: bytes) -> list[bytes]:
 def kept_to(load: dict[str, Any], interface: str) -> None:
     """Check that a load took no other path than its own, from its first byte to its last.
 
-    `load`: what `lab.tunnel.Tunnel.load` returns. Nothing but a TRIFLE may have crossed the wire that the data path does
-    not explain, or an interface that is neither the wire nor the tunnel's own.
+    `load`: what `lab.tunnel.Tunnel.load` returns. Nothing but a TRIFLE may have crossed the wire that the data path
+    does not explain, or an interface that is neither the wire nor the tunnel's own.
 
     Raises:
         InvalidSample: it did; with the end and how many bytes of how many.
@@ -115,7 +115,7 @@ def explained(load: dict[str, Any], payload: int, direction: Direction) -> None:
         carried = received(load, receiver, WIRE) - load["wire"][receiver]["bytes"]
         if carried < payload:
             raise InvalidSample(
-                f"{payload} bytes were transferred, but the data path's packets brought only {carried} to the {receiver}"
+                f"{payload} bytes were transferred, but the data path's packets brought the {receiver} only {carried}"
             )
 
 

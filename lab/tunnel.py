@@ -114,7 +114,7 @@ class Tunnel:
         """Run a command at one of the ENDS."""
         return self.bed.engine.execute(self.containers[end], argv, timeout=timeout)
 
-    def load(self, argv: Sequence[str], *, timeout: float) -> dict[str, Any]:
+    def load(self, argv: Sequence[str], *, timeout: float, under: Sequence[str] = ()) -> dict[str, Any]:
         """Run a load beside the client, between two snapshots, the wire watched meanwhile; returns all of it, raw.
 
         `wire`, by end: the packets that arrived there and that the data path does not explain, their bytes, and how
@@ -129,12 +129,13 @@ class Tunnel:
         later = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
         path = self.vpn.file.variants[self.variant].wire
         bracket = ["bracket", f"{later:.6f}", path, *watched, "--", *roles, "--"]
-        result = self.execute("client-load", [*bracket, *argv], timeout=timeout)
-        if result.status == METER_FAILED:
-            said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, result.complaint)
-            raise LabError(f"the meter could not read the ends: {said}")
+        result = self.execute("client-load", [*bracket, *under, *argv], timeout=timeout)
         if result.status:
-            raise LabError(f"{argv[0]} failed: {_without_bracket(result).complaint}{self._stopped()}")
+            complaint = Result(result.status, result.stdout, Bracket.strip(result.stderr)).complaint
+            if result.status != METER_FAILED:
+                raise LabError(f"{argv[0]} failed: {complaint}{self._stopped()}")
+            said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, complaint)
+            raise LabError(f"the meter could not read the ends: {said}")
         before, after = snapshots(result.stderr, roles)
         load = {
             "argv": list(argv),
@@ -163,8 +164,8 @@ class Tunnel:
             LabError: the load failed, or the meter could not count; in its own words.
         """
         spaces = {re.sub(r"\D", "", self.execute(end, NAMESPACE).stdout): end for end in ENDS[:2]}
-        load = self.load(["counted", *spaces, "--", *argv], timeout=timeout)
-        counts = json.loads(Bracket.strip(load["stderr"]).strip().splitlines()[-1])
+        load = self.load(argv, timeout=timeout, under=["counted", *spaces, "--"])
+        counts = json.loads(Bracket.strip(load["stderr"]).splitlines()[-1])
         return {end: dict(sorted(counts.get(space, {}).items())) for space, end in spaces.items()}
 
     def logs(self) -> dict[str, str]:
@@ -278,7 +279,3 @@ def wire_seen(stderr: str, roles: Mapping[str, str]) -> dict[str, dict[str, int]
 def _failure(answer: Result) -> str:
     """What an answer was in which something was not found."""
     return f"status {answer.status}: {answer.complaint}"
-
-
-def _without_bracket(result: Result) -> Result:
-    return Result(result.status, result.stdout, Bracket.strip(result.stderr))

@@ -58,7 +58,8 @@ def _flood(tunnel: Tunnel, count: int, size: int) -> dict[str, Any]:
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
     """Instructions for a packet, one way: of the whole machine, its user and kernel part, and each end's processes.
 
-    The total is a count, but for idle time, of which up to IDLE is let pass. The split into user and kernel is sampled by the kernel's tick, 250 times a second.
+    The total is a count, but for idle time, of which up to IDLE is let pass. The split into user and kernel is sampled
+    by the kernel's tick, 250 times a second.
 
     Raises:
         InvalidSample: an echo was lost, or the machine was idle meanwhile.

@@ -29,7 +29,12 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     argv = ["sh", "-c", 'exec nc -N "$1" 5202 <"$2"', "sh", tunnel.address("server"), tunnel.bed.payload(size)]
     timeout = 15 + size / SLOWEST
     load = tunnel.load(argv, timeout=timeout)
-    return {"load": load, "direction": "up", "size": size, "syscalls": tunnel.count_syscalls(argv, timeout=timeout + 60)}
+    return {
+        "load": load,
+        "direction": "up",
+        "size": size,
+        "syscalls": tunnel.count_syscalls(argv, timeout=timeout + 60),
+    }
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from lab import measures, testbed
@@ -47,8 +48,11 @@ class Ends:
         return str(output.decode())
 
     def sent(self, interface: str) -> int:
-        """Bytes that the client has sent by an interface; 0 where there is none."""
-        status, output = self.client.exec_run(["cat", "/proc/net/dev"])
+        """Bytes that the client has sent by an interface; 0 where there is none, or the client is not up."""
+        try:
+            status, output = self.client.exec_run(["cat", "/proc/net/dev"])
+        except APIError:
+            return 0
         rows = [line.split(":") for line in output.decode().splitlines()[2:]] if status == 0 else []
         counters = {name.strip(): int(values.split()[8]) for name, values in rows}
         return counters.get(interface, 0)
@@ -115,24 +119,20 @@ def _flowing(engine: Engine, vpn: Vpn, name: str, limit: float) -> Ends:
 
 
 def bypass(ends: Ends) -> None:
-    """A route past the tunnel: half of the load goes over the wire as it is."""
-    server = ends.address(ends.server, "TUNNEL_ADDRESS")
-    wire = ends.address(ends.client, "PEER")
-    ends.at(ends.client, "ip", "route", "replace", f"{server}/32", "via", wire, "dev", "eth0")
+    """Routes past the tunnel: the rest of the load goes over the wire as it is."""
+    for end, far in ((ends.client, ends.server), (ends.server, ends.client)):
+        inside, wire = ends.address(far, "TUNNEL_ADDRESS"), ends.address(end, "PEER")
+        ends.at(end, "ip", "route", "replace", f"{inside}/32", "via", wire, "dev", "eth0")
 
 
-def bypass_for_a_moment(ends: Ends) -> None:
-    """The same, taken back."""
-    server = f"{ends.address(ends.server, 'TUNNEL_ADDRESS')}/32"
-    own = ends.at(ends.client, "ip", "route", "show", server).split()
-    bypass(ends)
-    ends.wait_until_sent("eth0", FLOWING)
-    ends.at(ends.client, "ip", "route", *(["replace", *own] if own else ["delete", server]))
+def outside(ends: Ends) -> None:
+    """A part of the load goes over the wire as it is, and the tunnel stays as it was."""
+    ends.at(ends.client, "bash", "-c", 'head -c 1000000 /dev/urandom | nc -N "$PEER" 5202')
 
 
 def no_udp(ends: Ends) -> None:
     """UDP is refused from now on, as by a firewall."""
-    ends.at(ends.client, "ip", "rule", "add", "pref", "1", "ipproto", "udp", "prohibit")
+    ends.at(ends.client, "ip", "rule", "add", "pref", "1", "ipproto", "17", "prohibit")
 
 
 def no_udp_for_a_moment(ends: Ends) -> None:

@@ -142,7 +142,7 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
         bed.engine.tunnels.append((vpn.name, variant, suite.suite))
         proofs: dict[str, Any] = {"evidence": {}, "prove": lambda: None, "prove_suite": lambda: None}
         ends = dict.fromkeys(("server", "client"))
-        yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, handshake=0.1, containers=ends, **proofs)
+        yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, loads=[], handshake=0.1, containers=ends, **proofs)
 
     monkeypatch.setattr("lab.matrix.testbed.opened", opened)
     monkeypatch.setattr("lab.matrix.testbed.sweep_forgotten", lambda engine: [])

@@ -88,29 +88,31 @@ def test_packets_of_a_capture(captured: Captured) -> None:
 
 
 def test_a_load_that_kept_to_its_path(raw: Raw) -> None:
-    for load in (raw("transfer.json")["load"], raw("throughput-up.json")["load"]):
+    for load in (raw("watched-transfer.json")["load"], raw("watched-throughput.json")["load"]):
         proof.kept_to(load, "tun0")
 
 
 @pytest.mark.parametrize("end", ["server", "client"])
 def test_bytes_that_the_data_path_does_not_explain(raw: Raw, end: str) -> None:
-    load = raw("transfer.json")["load"]
+    load = raw("watched-transfer.json")["load"]
     load["wire"][end] |= {"packets": 9, "bytes": proof.TRIFLE}
     proof.kept_to(load, "tun0")
     load["wire"][end]["bytes"] += 1
-    with pytest.raises(InvalidSample, match=rf"^10001 of \d+ bytes that reached the {end} by the wire were not of this"):
+    with pytest.raises(
+        InvalidSample, match=rf"^10001 of \d+ bytes that reached the {end} by the wire were not of this"
+    ):
         proof.kept_to(load, "tun0")
 
 
 def test_packets_that_could_not_be_counted(raw: Raw) -> None:
-    load = raw("transfer.json")["load"]
+    load = raw("watched-transfer.json")["load"]
     load["wire"]["client"] |= {"packets": 3, "bytes": 300, "lost": 1}
     with pytest.raises(InvalidSample, match=r"^at least 300 of \d+ bytes that reached the client"):
         proof.kept_to(load, "tun0")
 
 
 def test_bytes_by_an_interface_that_is_no_tunnel(raw: Raw) -> None:
-    load = raw("transfer.json")["load"]
+    load = raw("watched-transfer.json")["load"]
     none = dict.fromkeys(("rx_bytes", "rx_packets", "tx_bytes", "tx_packets"), 0)
     load["before"]["ends"]["server"]["interfaces"]["eth1"] = none
     load["after"]["ends"]["server"]["interfaces"]["eth1"] = none | {"rx_bytes": 10_000}
@@ -122,20 +124,20 @@ def test_bytes_by_an_interface_that_is_no_tunnel(raw: Raw) -> None:
 
 
 def test_the_data_paths_packets_hold_the_payload(raw: Raw) -> None:
-    load = raw("transfer.json")["load"]
+    load = raw("watched-transfer.json")["load"]
     proof.explained(load, 10_000_000, "up")
     brought = proof.received(load, "server", "eth0")
     load["wire"]["server"]["bytes"] = brought - 10_000_000
     proof.explained(load, 10_000_000, "up")
     load["wire"]["server"]["bytes"] += 1
-    with pytest.raises(InvalidSample, match="10000000 bytes .* packets brought only 9999999 to the server"):
+    with pytest.raises(InvalidSample, match=r"10000000 bytes .* packets brought the server only 9999999"):
         proof.explained(load, 10_000_000, "up")
 
 
 @pytest.mark.parametrize("direction", ["down", "both"])
 def test_a_payload_that_went_the_other_way(raw: Raw, direction: proof.Direction) -> None:
     """Ten megabytes went up: neither down nor both ways."""
-    load = raw("transfer.json")["load"]
+    load = raw("watched-transfer.json")["load"]
     for check in (
         lambda: proof.explained(load, 10_000_000, direction),
         lambda: proof.moved(load, "tun0", 10_000_000, direction),
@@ -146,25 +148,25 @@ def test_a_payload_that_went_the_other_way(raw: Raw, direction: proof.Direction)
 
 
 def test_the_interface_moved_the_payload(raw: Raw) -> None:
-    proof.moved(raw("transfer.json")["load"], "tun0", 10_000_000, "up")
+    proof.moved(raw("watched-transfer.json")["load"], "tun0", 10_000_000, "up")
 
 
 @pytest.mark.parametrize("end", ["server", "client"])
 def test_an_interface_that_stood_still(raw: Raw, end: str) -> None:
-    load = raw("transfer.json")["load"]
+    load = raw("watched-transfer.json")["load"]
     load["after"]["ends"][end]["interfaces"]["tun0"] = load["before"]["ends"][end]["interfaces"]["tun0"]
-    with pytest.raises(InvalidSample, match="10000000 bytes were transferred .* but tun0 saw only 0 of them"):
+    with pytest.raises(InvalidSample, match=r"10000000 bytes were transferred .* but tun0 saw only 0 of them"):
         proof.moved(load, "tun0", 10_000_000, "up")
 
 
 def test_an_interface_that_moved_less(raw: Raw) -> None:
     with pytest.raises(InvalidSample, match=r"saw only 10\d{6} of them"):
-        proof.moved(raw("transfer.json")["load"], "tun0", 11_000_000, "up")
+        proof.moved(raw("watched-transfer.json")["load"], "tun0", 11_000_000, "up")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_an_interface_that_is_not_there(raw: Raw, when: str) -> None:
-    load = raw("transfer.json")["load"]
+    load = raw("watched-transfer.json")["load"]
     del load[when]["ends"]["client"]["interfaces"]["tun0"]
     with pytest.raises(InvalidSample, match="the client has no interface tun0"):
         proof.moved(load, "tun0", 1, "up")
@@ -172,7 +174,7 @@ def test_an_interface_that_is_not_there(raw: Raw, when: str) -> None:
 
 def test_an_interface_that_was_made_anew(raw: Raw) -> None:
     """Its counters began anew, and soon have passed what they were."""
-    load = raw("transfer.json")["load"]
+    load = raw("watched-transfer.json")["load"]
     load["before"]["ends"]["server"]["interfaces"]["tun0"]["tx_bytes"] = 1 << 40
     with pytest.raises(InvalidSample, match="tun0 began anew at the server during the load"):
         proof.moved(load, "tun0", 1, "up")
@@ -212,9 +214,9 @@ def test_what_was_sent_and_not_received_did_not_cross(after: Counters, direction
 
 
 def test_the_vpns_own_counters_beside_a_captured_load(raw: Raw) -> None:
-    proof.counted(raw("transfer.json")["load"], 10_000_000, "up")
+    proof.counted(raw("watched-transfer.json")["load"], 10_000_000, "up")
     with pytest.raises(InvalidSample, match=r"saw only 10\d{6} of them"):
-        proof.counted(raw("transfer.json")["load"], 11_000_000, "up")
+        proof.counted(raw("watched-transfer.json")["load"], 11_000_000, "up")
 
 
 def test_a_vpn_without_counters_of_its_own() -> None:

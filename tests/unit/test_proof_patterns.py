@@ -81,7 +81,9 @@ def test_no_other_suite_is_read_from_half_of_it(capture: Capture) -> None:
     assert ends
     probe = getattr(ends, capture.end)
     lines = capture.path.read_text(encoding="utf-8").splitlines(keepends=True)
-    heads = {proof.session(probe.match, "".join(lines[:count]))[0] for count in range(0, len(lines), 1 + len(lines) // 40)}
+    heads = {
+        proof.session(probe.match, "".join(lines[:count]))[0] for count in range(0, len(lines), 1 + len(lines) // 40)
+    }
     dialect = capture.vpn.file.dialect
     others = {row.native.get(dialect) for row in REAL.suites.values()} - {capture.native}
     assert not heads & others

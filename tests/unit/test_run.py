@@ -49,6 +49,7 @@ class Fake:
     closed: list[int] = field(default_factory=list)
     offset: float = 0.0
     offsets: list[float] = field(default_factory=list)
+    loads: list[dict[str, Any]] = field(default_factory=list)
     handshake: float = 0.25
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -61,6 +62,7 @@ class Fake:
         self.offsets.append(self.offset)
         if self.error and self.at in (0, self.samples):
             raise self.error
+        self.loads += [self.raw["load"]] if "load" in self.raw else []
         return self.raw
 
     def parse(self, raw: Mapping[str, Any]) -> list[Reading]:
@@ -352,41 +354,67 @@ def test_nothing_is_measured_in_a_tunnel_that_is_not_proved(lab: Lab) -> None:
     assert lab.fake.samples == 0
 
 
+def watched(raw: Raw, **changes: Any) -> dict[str, Any]:
+    """A transfer of ten megabytes that kept to its data path, but for `changes` to its load."""
+    transfer = raw("watched-transfer.json")
+    transfer["load"] |= changes
+    return transfer
+
+
 def test_a_load_comes_with_its_ledger(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = counted(raw("throughput-up.json") | {"size": 115_867_648}, 115_867_648)
+    lab.fake.raw = watched(raw)
     sample = lab.sample()
-    assert sample["outcome"] == "ok"
+    assert (sample["outcome"], sample["reason"]) == ("ok", "")
     metrics = [(reading["metric"], reading["end"]) for reading in sample["readings"]]
     assert metrics.count(("payload", "machine")) == 1
     assert {("duration", "client"), ("cost", "server"), ("ledger_gap", "machine")} <= set(metrics)
     assert sample["proof"] == {"suite": "STRONG", "wire": {"cleartext": False}}
 
 
-def counted(raw: dict[str, Any], received: int) -> dict[str, Any]:
-    """A load with counters of the VPN's own, of which the server's received so many bytes."""
-    nothing = {"rx": 0, "tx": 0}
-    after = {"server": {"rx": received, "tx": 0}, "client": {"rx": 0, "tx": 10**12}}
-    raw["load"]["counters"] = {"before": {"server": nothing, "client": nothing}, "after": after}
-    return raw
-
-
 def test_counters_that_stood_still_make_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = counted(raw("transfer.json"), 9_999_999)
+    counters = watched(raw)["load"]["counters"]
+    lab.fake.raw = watched(raw, counters=counters | {"after": counters["before"]})
     sample = lab.sample()
     assert (sample["outcome"], sample["readings"]) == ("invalid", [])
-    assert "own counters saw only 9999999" in sample["reason"]
+    assert "own counters saw only 0 of them" in sample["reason"]
 
 
 def test_an_interface_that_stood_still_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = counted(raw("transfer.json"), 10_000_000)
-    lab.fake.raw["load"]["after"] = lab.fake.raw["load"]["before"]
+    lab.fake.raw = watched(raw)
+    for end in ("server", "client"):
+        before, after = (lab.fake.raw["load"][when]["ends"][end]["interfaces"] for when in ("before", "after"))
+        after["tun0"] = before["tun0"]
     sample = lab.sample()
     assert (sample["outcome"], sample["readings"]) == ("invalid", [])
-    assert "tun0 saw only 0" in sample["reason"]
+    assert "tun0 saw only 0 of them" in sample["reason"]
+
+
+def test_bytes_past_the_data_path_make_a_load_invalid(lab: Lab, raw: Raw) -> None:
+    """They are kept with the sample, with all that was measured."""
+    strayed = {"packets": 9000, "bytes": 9_000_000, "lost": 0}
+    lab.fake.raw = watched(raw, wire={"server": strayed, "client": {"packets": 0, "bytes": 0, "lost": 0}})
+    sample = lab.sample()
+    assert (sample["outcome"], sample["readings"]) == ("invalid", [])
+    assert "9000000 of" in sample["reason"]
+    assert sample["raw"]["load"]["wire"]["server"] == strayed
+
+
+def test_a_wire_that_carried_less_than_the_payload_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
+    lab.fake.raw = watched(raw)
+    interfaces = [lab.fake.raw["load"][when]["ends"]["server"]["interfaces"] for when in ("before", "after")]
+    interfaces[1]["eth0"] = interfaces[0]["eth0"]
+    sample = lab.sample()
+    assert (sample["outcome"], sample["readings"]) == ("invalid", [])
+    assert "the data path's packets brought the server only 0" in sample["reason"]
+
+
+def test_a_payload_that_went_the_other_way_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
+    lab.fake.raw = watched(raw) | {"direction": "down"}
+    assert lab.sample()["outcome"] == "invalid"
 
 
 def test_a_suite_that_changes_under_way_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = counted(raw("transfer.json"), 10_000_000)
+    lab.fake.raw = watched(raw)
     lab.fake.fallen_back = True
     sample = lab.sample()
     assert (sample["outcome"], sample["readings"], sample["reason"]) == ("invalid", [], "fell back under way")

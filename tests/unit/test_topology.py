@@ -164,7 +164,7 @@ def test_every_service_gives_up_all_capabilities_first(real: Topology, name: str
 
 
 def test_what_the_lab_itself_needs(real: Topology) -> None:
-    assert real.services["meter"].cap_add == ["SYS_ADMIN"]
+    assert real.services["meter"].cap_add == ["SYS_ADMIN", "NET_RAW"]
     assert {name for name in SERVICES if real.services[name].pid or real.services[name].cgroup} == {"meter"}
     for end in ENDS:
         assert real.services[f"{end}-load"].cap_add == ["NET_RAW"]

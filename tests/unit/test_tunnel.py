@@ -16,13 +16,14 @@ from lab.errors import InvalidSample, LabError
 from lab.tunnel import ENDS, METER_FAILED, Tunnel, snapshots
 
 Captured = Callable[[str], str]
-SPACES = {"server": "4026532477", "client": "4026532550"}
+SPACES = {"server": "4026532330", "client": "4026532404"}
 """The process namespaces of the ends, where `counted/tunnel.txt` was captured."""
 
 
 def roles(text: str) -> dict[str, str]:
     """The ends by their containers' numbers, as they stand in a capture."""
-    return dict(zip(dict.fromkeys(re.findall(r'"([0-9a-f]{64})"', text)), ENDS, strict=True))
+    snapshots = text.partition("snapshot ")[2]
+    return dict(zip(dict.fromkeys(re.findall(r'"([0-9a-f]{64})"', snapshots)), ENDS, strict=True))
 
 
 class Containers:
@@ -70,7 +71,7 @@ def test_snapshots_are_by_end(captured: Captured) -> None:
     before, after = snapshots(text, roles(text))
     for reading in (before, after):
         assert list(reading["ends"]) == list(ENDS)
-        assert reading["ends"]["server"]["interfaces"]["tun0"]["rx_packets"] == 4
+        assert reading["ends"]["server"]["interfaces"]["tun0"]["rx_packets"] == 6
         assert min(reading["kernel_threads"].values()) >= 0.001
     spent = [reading["ends"]["client-load"]["cpu"] for reading in (before, after)]
     assert 0 < spent[0] < spent[1], "the command itself ran there"
@@ -93,13 +94,16 @@ def test_a_load_is_what_it_printed_between_two_snapshots(
     tunnel, engine = made(Result(0, "sent", text), numbers)
     tunnel.offset, engine.clock = 0.0125, clock
     load = tunnel.load(["nc", "-N", "198.19.0.1"], timeout=25)
-    bracket = ["bracket", later, *numbers, "--", "nc", "-N", "198.19.0.1"]
+    watched = [number for number, end in numbers.items() if end.endswith("-load")]
+    bracket = ["bracket", later, "udp port 2", *watched, "--", *numbers, "--", "nc", "-N", "198.19.0.1"]
     assert engine.asked == [("client-load", bracket, 25)]
     assert (load["argv"], load["stdout"]) == (["nc", "-N", "198.19.0.1"], "sent")
     assert [load["before"], load["after"]] == snapshots(text, numbers)
     assert "snapshot" not in load["stderr"]
     assert load["stderr"].count("bracket ") == 2
     assert load["counters"] == {"before": {}, "after": {}}  # this VPN has none of its own
+    assert load["wire"] == {end: {"packets": 0, "bytes": 0, "lost": 0} for end in ("server", "client")}
+    assert tunnel.loads == [load]
 
 
 def test_a_load_that_failed_names_the_ends_that_stopped(made: Made, captured: Captured) -> None:
@@ -132,33 +136,42 @@ def test_an_end_that_is_gone_is_named(made: Made, captured: Captured) -> None:
 
 def test_system_calls_are_by_end_and_name(made: Made, captured: Captured) -> None:
     """Of 50 echoes through a VPN in user space: each is read and written once at each end, both ways."""
-    tunnel, engine = made(Result(0, "", captured("counted/tunnel.txt")))
+    text = captured("counted/tunnel.txt")
+    tunnel, engine = made(Result(0, "", text), roles(text))
     calls = tunnel.count_syscalls(["ping", "-c", "50"], timeout=9)
-    assert engine.asked == [("client-load", ["counted", *SPACES.values(), "--", "ping", "-c", "50"], 9)]
+    ((end, argv, timeout),) = engine.asked
+    assert (end, argv[-7:], timeout) == ("client-load", ["counted", *SPACES.values(), "--", "ping", "-c", "50"], 9)
     assert list(calls) == ["server", "client"]
     for end, echoes in calls.items():
         assert list(echoes) == sorted(echoes)
         assert {echoes[name] for name in ("read", "write", "sendto", "recvfrom")} == {50}, end
-    assert calls["server"]["epoll_wait"] == 98
-    assert "epoll_wait" not in calls["client"]
+    assert tunnel.loads, "it is watched as any load is"
 
 
-def test_an_end_that_made_no_call_made_none(made: Made) -> None:
-    tunnel, _ = made(Result(0, "", '{"4026532550": {"read": 1}}\n'))
+def test_an_end_that_made_no_call_made_none(made: Made, captured: Captured) -> None:
+    text = re.sub(
+        r'^\{"\d+": .*\n', '{"4026532404": {"read": 1}}\n', captured("counted/tunnel.txt"), flags=re.MULTILINE
+    )
+    tunnel, _ = made(Result(0, "", text), roles(text))
     assert tunnel.count_syscalls(["true"], timeout=9) == {"server": {}, "client": {"read": 1}}
 
 
 @pytest.mark.parametrize(
     ("file", "status", "said"),
     [
-        ("refused", METER_FAILED, "the meter failed while system calls were counted: .*invalid literal for int"),
-        ("failed", 3, "nc failed while system calls were counted: oh dear"),
+        ("counted/refused", METER_FAILED, r"^the meter could not read the ends: invalid literal for int.*: 'x'$"),
+        ("counted/failed", 3, "^nc failed: oh dear"),
+        (
+            "bracket/no-filter",
+            METER_FAILED,
+            "^the meter could not read the ends: tcpdump: can't parse filter expression",
+        ),
     ],
 )
-def test_what_went_wrong_while_calls_were_counted(
+def test_what_went_wrong_while_a_load_was_watched(
     made: Made, captured: Captured, file: str, status: int, said: str
 ) -> None:
-    tunnel, _ = made(Result(status, "", captured(f"counted/{file}.txt")))
+    tunnel, _ = made(Result(status, "", captured(f"{file}.txt")))
     with pytest.raises(LabError, match=said):
         tunnel.count_syscalls(["nc"], timeout=9)
 
@@ -195,6 +208,19 @@ def test_counters_that_are_not_told_say_why(
     with pytest.raises(LabError, match=rf"^the client's own counters were not found: {said}$") as caught:
         tunnel.counters()
     assert type(caught.value) is LabError
+
+
+def test_another_session_is_no_proof(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tunnel died and came back, with the suite that it had."""
+    tunnel, _ = made(Result(0, "", ""))
+    pattern = r"session (?P<session>\d+) cipher (.*)$"
+    same, other = (Result(0, f"session {number} cipher {tunnel.native}", "") for number in (1, 2))
+    answering(monkeypatch, pattern, same, same)
+    tunnel.prove_suite()
+    tunnel.prove_suite()
+    answering(monkeypatch, pattern, same, other)
+    with pytest.raises(InvalidSample, match=r"^the client is in session 2, before the load it was 1$"):
+        tunnel.prove_suite()
 
 
 def test_a_suite_that_is_not_told_says_why(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
