@@ -74,27 +74,27 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--blocks", "0"], "--blocks: Input should be greater than or equal to 1, got 0"),
-        (["--blocks", "-3"], "--blocks: Input should be greater than or equal to 1, got -3"),
-        (["--duration", "0"], "--duration: Input should be greater than or equal to 1, got 0"),
+        (["--blocks", "0"], "--blocks: at least 1 is wanted, got 0"),
+        (["--blocks", "-3"], "--blocks: at least 1 is wanted, got -3"),
+        (["--duration", "0"], "--duration: at least 1 is wanted, got 0"),
         (["--duration", "0.5"], "Invalid value for '--duration'"),
-        (["--duration", "601"], "--duration: Input should be less than or equal to 600, got 601"),
-        (["--streams", "0"], "--streams: Input should be greater than or equal to 1, got '0'"),
-        (["--streams", "1,many"], "--streams: Input should be a valid integer"),
-        (["--streams", "65"], "--streams: Input should be less than or equal to 64, got '65'"),
-        (["--directions", "sideways"], "--directions: Input should be 'up' or 'down', got 'sideways'"),
+        (["--duration", "601"], "--duration: at most 600 is wanted, got 601"),
+        (["--streams", "0"], "--streams: at least 1 is wanted, got '0'"),
+        (["--streams", "1,many"], "--streams: a whole number is wanted"),
+        (["--streams", "65"], "--streams: at most 64 is wanted, got '65'"),
+        (["--directions", "sideways"], "--directions: 'up' or 'down', got 'sideways' is wanted"),
         (["--size", "10XB"], "--size: '10XB' is not a size"),
-        (["--size", "999"], "--size: Input should be greater than or equal to 1000, got 999"),
-        (["--size", "2GB"], "--size: Input should be less than or equal to 1000000000, got 2000000000"),
+        (["--size", "999"], "--size: at least 1000 is wanted, got 999"),
+        (["--size", "2GB"], "--size: at most 1000000000 is wanted, got 2000000000"),
         (["--measures", ","], "--measures: "),
         (["--streams", ","], "--streams: "),
         (["--directions", ","], "--directions: "),
-        (["--engine", "hots"], "--engine: Input should be 'host' or 'vm', got 'hots'"),
-        (["--clock", "sundial"], "--clock: Input should be 'wall' or 'instructions', got 'sundial'"),
-        (["--kernel", "mainline"], "--kernel: Input should be 'backports' or 'stable', got 'mainline'"),
-        (["--memory", "512"], "--memory: Input should be greater than or equal to 1024, got 512"),
-        (["--processors", "0"], "--processors: Input should be greater than or equal to 1, got 0"),
-        (["--guests", "0"], "--guests: Input should be greater than or equal to 1, got 0"),
+        (["--engine", "hots"], "--engine: 'host' or 'vm', got 'hots' is wanted"),
+        (["--clock", "sundial"], "--clock: 'wall' or 'instructions', got 'sundial' is wanted"),
+        (["--kernel", "mainline"], "--kernel: 'backports' or 'stable', got 'mainline' is wanted"),
+        (["--memory", "512"], "--memory: at least 1024 is wanted, got 512"),
+        (["--processors", "0"], "--processors: at least 1 is wanted, got 0"),
+        (["--guests", "0"], "--guests: at least 1 is wanted, got 0"),
         (["--clock", "instructions"], "--engine: the clock `instructions` needs --engine vm: only an emulator"),
         (
             ["--engine", "vm", "--clock", "instructions", "--processors", "2"],
@@ -189,7 +189,7 @@ def test_a_catalog_elsewhere(catalog: Catalog, tmp_path: Path) -> None:
         command, env=os.environ | {"LAB_ROOT": str(tmp_path)}, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout) == (2, "")
-    assert f"{tmp_path}/images/alpha/vpn.yaml:15: port: Extra inputs are not permitted" in result.stderr
+    assert f"{tmp_path}/images/alpha/vpn.yaml:15: port: lab knows no such key" in result.stderr
 
 
 @pytest.mark.parametrize(
