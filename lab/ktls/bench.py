@@ -223,9 +223,10 @@ def check_driver(facts: Mapping[str, str], driver: str) -> None:
     """
     loaded = facts.get("af_ktls driver", driver)
     if loaded != driver:
+        take_it = f"`--driver {loaded}`" if loaded else "leave --driver out"
         raise LabError(
             f"af_ktls is loaded with driver={loaded!r}, not {driver!r}",
-            f"--driver {loaded!r}, or unload it: `rmmod af_ktls`, in a guest that is kept `lab vm down`",
+            f"{take_it}, or unload it: `rmmod af_ktls`, in a guest that is kept `lab vm down`",
         )
 
 

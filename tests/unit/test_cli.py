@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from lab import __version__, cli, measures, options
 from lab.catalog import Catalog
@@ -82,16 +84,13 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         (["--streams", "0"], "--streams: at least 1 is wanted, got '0'"),
         (["--streams", "1,many"], "--streams: a whole number is wanted"),
         (["--streams", "65"], "--streams: at most 64 is wanted, got '65'"),
-        (["--directions", "sideways"], "--directions: 'up' or 'down', got 'sideways' is wanted"),
+        (["--directions", "sideways"], "--directions: 'up' or 'down' is wanted, got 'sideways'"),
         (["--size", "10XB"], "--size: '10XB' is not a size"),
         (["--size", "999"], "--size: at least 1000 is wanted, got 999"),
         (["--size", "2GB"], "--size: at most 1000000000 is wanted, got 2000000000"),
-        (["--measures", ","], "--measures: "),
-        (["--streams", ","], "--streams: "),
-        (["--directions", ","], "--directions: "),
-        (["--engine", "hots"], "--engine: 'host' or 'vm', got 'hots' is wanted"),
-        (["--clock", "sundial"], "--clock: 'wall' or 'instructions', got 'sundial' is wanted"),
-        (["--kernel", "mainline"], "--kernel: 'backports' or 'stable', got 'mainline' is wanted"),
+        (["--engine", "hots"], "--engine: 'host' or 'vm' is wanted, got 'hots'"),
+        (["--clock", "sundial"], "--clock: 'wall' or 'instructions' is wanted, got 'sundial'"),
+        (["--kernel", "mainline"], "--kernel: 'backports' or 'stable' is wanted, got 'mainline'"),
         (["--memory", "512"], "--memory: at least 1024 is wanted, got 512"),
         (["--processors", "0"], "--processors: at least 1 is wanted, got 0"),
         (["--guests", "0"], "--guests: at least 1 is wanted, got 0"),
@@ -113,11 +112,43 @@ def test_a_value_that_cannot_be(lab: Lab, arguments: list[str], said: str) -> No
 
 
 @pytest.mark.parametrize("words", [["up"], ["down"], ["vm", "up"], ["vm", "down", "--disks"], ["vm", "shell"]])
-@pytest.mark.parametrize("name", ["", "..", "/srv", "a/b", "-a", "a b"])
+@pytest.mark.parametrize("name", ["..", "/srv", "a/b", "-a", "a b"])
 def test_what_nothing_can_be_called(lab: Lab, words: list[str], name: str) -> None:
     """A name becomes a part of a path under which things are removed."""
     code, _, complaints = lab(*words, f"--name={name}")
     assert (code, f"--name: {name!r} is no name" in complaints) == (2, True), complaints
+
+
+def leaves(command: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command, with the words that lead to it."""
+    for name, each in getattr(command, "commands", {}).items():
+        yield from leaves(each, *words, name)
+    if not hasattr(command, "commands"):
+        yield words, command
+
+
+TAKES_TEXT = [
+    pytest.param(
+        [*words, f"{name}={{}}"] if name[0] == "-" else [*words, *["x"] * nth, "{}"], name, id=" ".join([*words, name])
+    )
+    for words, command in leaves(typer.main.get_command(cli.app))
+    for nth, parameter in enumerate(command.params)
+    if not getattr(parameter, "is_flag", False)
+    for name in [parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()]
+]
+
+
+def test_every_kind_of_command_is_among_them() -> None:
+    names = {param.id for param in TAKES_TEXT}
+    assert {"matrix --resume", "matrix --vpns", "crypto --libraries", "vm up --name", "report RUN"} <= names
+
+
+@pytest.mark.parametrize(("words", "name"), TAKES_TEXT)
+def test_an_empty_word_is_no_way_to_say_nothing(lab: Lab, words: list[str], name: str) -> None:
+    """It is what `--resume "$RUN"` becomes where RUN is not set: no new run, nor all VPNs, was asked for."""
+    for empty in ("", " ,"):
+        code, _, complaints = lab(*(word.format(empty) for word in words))
+        assert (code, f"lab: {name}: {empty!r} is empty" in complaints) == (2, True), complaints
 
 
 @pytest.mark.parametrize("arguments", [["report", "r2"], ["compare", "r2", "r1"], ["thesis", "r2"]])

@@ -38,9 +38,9 @@ def test_the_processors_of_a_guest(options: dict[str, Any], cores: int) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"name": "hots"}, "--engine: 'host' or 'vm', got 'hots' is wanted"),
-        ({"name": "vm", "clock": "sundial"}, "--clock: 'wall' or 'instructions', got 'sundial' is wanted"),
-        ({"name": "vm", "kernel": "5.4"}, "--kernel: 'backports' or 'stable', got ' is wanted5.4'"),
+        ({"name": "hots"}, "--engine: 'host' or 'vm' is wanted, got 'hots'"),
+        ({"name": "vm", "clock": "sundial"}, "--clock: 'wall' or 'instructions' is wanted, got 'sundial'"),
+        ({"name": "vm", "kernel": "5.4"}, "--kernel: 'backports' or 'stable' is wanted, got '5.4'"),
         ({"name": "vm", "memory": 512}, "--memory: at least 1024 is wanted, got 512"),
         ({"name": "vm", "processors": 65}, "--processors: at most 64 is wanted, got 65"),
         ({"name": "vm", "guests": 0}, "--guests: at least 1 is wanted, got 0"),
