@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import ledger
+from lab import files, ledger
 from lab.errors import LabError, UsageError
 from lab.plan import Cell
 
@@ -93,12 +93,7 @@ class Store:
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Replace `meta.json`, whole or not at all."""
         text = json.dumps({"schema": SCHEMA, **meta}, indent=1, sort_keys=True) + "\n"
-        fresh = self.folder / "meta.json.new"
-        try:
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(self.folder / "meta.json")
-        except OSError as error:
-            raise LabError(f"{fresh} cannot be written: {error.strerror}", "make room, or choose --results") from error
+        files.write(self.folder / "meta.json", text)
 
     def meta(self) -> dict[str, Any]:
         """What was planned, and on what.
@@ -168,9 +163,7 @@ class Store:
 
     def write_csv(self) -> Path:
         """Derive `results.csv`."""
-        path = self.folder / "results.csv"
-        self.frame().to_csv(path, index=False, float_format="%.10g")
-        return path
+        return files.write_table(self.folder / "results.csv", self.frame())
 
 
 def _at(meta: Mapping[str, Any], key: str) -> Any:

@@ -17,14 +17,14 @@ complaints = Console(stderr=True, force_terminal=None if sys.stderr and sys.stde
 """For a person too, but kept in logs beside what a program reads: escapes on a terminal only."""
 
 
-def plain(text: str) -> None:
+def plain(text: str, to: Console = console) -> None:
     """Print `text` for a program: as it is, no colour and no line broken, whatever the environment asks."""
-    print(text, flush=True)
+    print(text, file=to.file, flush=True)
 
 
-def answer(data: Any) -> None:
+def answer(data: Any, to: Console = console) -> None:
     """Print `data` as JSON, for a program."""
-    plain(json.dumps(data, indent=1))
+    plain(json.dumps(data, indent=1), to)
 
 
 def complain(message: str, hint: str = "") -> None:
