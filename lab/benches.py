@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from requests.exceptions import RequestException
 
 from lab.documents import Document
-from lab.engine import Engine
+from lab.engine import Engine, because
 from lab.errors import LabError
 from lab.matrix import Progress, side_by_side
 from lab.options import faults
@@ -89,7 +89,7 @@ def carry_out(plan: Plan, store: Store, progress: Progress, lanes: Sequence[Lane
                 taken = record(store, step, lanes[number].sample(step))
             except (DockerException, RequestException) as error:
                 if not lanes[number].engine.given_up:  # under this sample, maybe because of it: what is known stays
-                    gone = {"outcome": "failed", "reason": f"the engine no longer answers: {error}"}
+                    gone = {"outcome": "failed", "reason": f"the engine no longer answers: {because(error)}"}
                     with lock:
                         store.append(record(store, step, gone))
                 raise

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from docker.credentials.errors import StoreError
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 from rich.table import Table
@@ -17,6 +16,7 @@ from lab import __version__, cli_vm, measures
 from lab.catalog import ROOT, Catalog
 from lab.cli_crypto import crypto
 from lab.cli_ktls import ktls
+from lab.engine import because
 from lab.errors import LabError
 from lab.options import (
     DEFAULT,
@@ -336,8 +336,8 @@ def main() -> None:
     except Stopped as error:
         complain(f"stopped by {error}")
         sys.exit(1)
-    except (DockerException, RequestException, StoreError) as error:
-        complain(f"the engine refused: {error}")
+    except (DockerException, RequestException) as error:
+        complain(f"the engine refused: {because(error)}")
         sys.exit(1)
     except OSError as error:
         complain(f"{error.filename or 'the output'}: {error.strerror or error}")
