@@ -31,6 +31,7 @@ from lab.options import (
     Results,
     called,
     engine_choice,
+    share,
     size_in_bytes,
     words,
 )
@@ -262,7 +263,9 @@ def report(
 
 def shown_by(store: Store) -> Any:
     """The module that shows runs of that kind."""
-    kind = store.meta().get("kind")
+    from lab.store import kind_of
+
+    kind = kind_of(store.meta())
     if kind == "ktls":
         from lab.ktls import show as of_ktls
 
@@ -280,7 +283,7 @@ def shown_by(store: Store) -> Any:
 def compare(
     a: Annotated[str, typer.Argument(help="A run.")],
     b: Annotated[str, typer.Argument(help="Another.")],
-    margin: Annotated[float, typer.Option(help="Differences inside this share count as a tie.")] = 0.05,
+    margin: Annotated[float, typer.Option(help="Differences inside this share count as a tie.", callback=share)] = 0.05,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -301,10 +304,10 @@ def thesis(
 ) -> None:
     """Show a run beside the figures of the thesis that this lab rebuilds."""
     from lab import thesis as theses
-    from lab.store import Store
+    from lab.store import Store, kind_of
 
     store = Store(results / run)
-    if store.meta().get("kind") == "ktls":
+    if kind_of(store.meta()) == "ktls":
         from lab.ktls import show as of_ktls
 
         of_ktls.thesis(store, console, as_json=as_json)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lab import owner
 from lab.errors import LabError
 from lab.options import DEFAULT, App, Clock, Json, Kernel, Memory, Processors, called, engine_choice
 from lab.terminal import answer, console, plain
@@ -46,7 +47,10 @@ def down(
 
     host = engine.connect()
     if not disks or name in guest.found(host):
-        guest.kept(host, name).remove()
+        there = guest.kept(host, name)
+        if owner.state(there.container.labels.get(owner.OWNER)) is owner.State.HELD:
+            raise LabError(f"the guest {name!r} is in use: a running command started it", "it ends with that command")
+        there.remove()
         console.print(f"guest {name!r} is down", highlight=False)
     if disks:
         stored.purge(host)

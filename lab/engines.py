@@ -12,7 +12,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from lab import disks, guest
-from lab.engine import Choice, Engine, because, connect
+from lab.engine import Choice, Engine, connect
 from lab.errors import LabError
 from lab.signals import undisturbed
 
@@ -93,7 +93,7 @@ def _watched(there: guest.Guest) -> Iterator[Engine]:
             engine.client.ping()
         except (DockerException, RequestException):
             last = f"\nlast said by its machine:\n{there.last_words()}"
-            raise LabError(f"the vm engine no longer answers: {because(error)}{last}", "then --resume") from error
+            raise LabError(f"the vm engine no longer answers: {error}{last}", "then --resume") from error
         raise
 
 

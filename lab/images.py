@@ -17,7 +17,7 @@ from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 from docker.utils import exclude_paths
 
 from lab.engine import Engine, because
-from lab.errors import LabError, unknown
+from lab.errors import LabError, UsageError, unknown
 
 BASE = "base"
 SUITE = "trixie"
@@ -44,6 +44,8 @@ def folders(images: Path, only: str | None = None) -> list[Path]:
     files = [*images.glob("*/Dockerfile"), *images.parent.glob("kmod/Dockerfile")]
     found = sorted((path.parent for path in files), key=lambda path: (path.name != BASE, path.name))
     names = [folder.name for folder in found]
+    if not names:
+        raise UsageError(f"there is no image: no {images}/*/Dockerfile", "LAB_ROOT names where images/ is")
     if only is not None and only not in names:
         raise unknown("image", only, names)
     return [folder for folder in found if only is None or folder.name in (BASE, only)]

@@ -75,6 +75,17 @@ def called(name: str) -> str:
     return name
 
 
+def share(value: float) -> float:
+    """A part of one, as it is.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not 0 < value < 1:
+        raise UsageError(f"--margin: more than 0 and less than 1 is wanted, got {value:g}", "0.05 is five in a hundred")
+    return value
+
+
 def engine_choice(name: str, clock: str = "wall", **options: Any) -> Choice:
     """The engine that the options name; `options` are the other fields of `Choice`.
 

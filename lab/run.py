@@ -18,7 +18,6 @@ from requests.exceptions import RequestException
 
 from lab import ledger, proof
 from lab.catalog import Catalog
-from lab.engine import because
 from lab.errors import InvalidSample, LabError, Unsupported
 from lab.ledger import Reading
 from lab.measures import Measure, Options
@@ -136,8 +135,7 @@ class Run:
                 result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
             except (DockerException, RequestException) as error:
                 gone = _gone(self.bed, error)
-                why = gone.message if gone else f"the engine refused: {because(error)}"
-                result |= {"outcome": "failed", "reason": why}
+                result |= {"outcome": "failed", "reason": gone.message if gone else f"the engine refused: {error}"}
                 if gone:
                     if not self.bed.engine.given_up:  # under this sample, maybe because of it: what is known stays
                         yield step, result
@@ -210,7 +208,7 @@ def _gone(bed: Testbed, error: Exception) -> LabError | None:
     except (DockerException, RequestException):
         last = bed.engine.last_words()
         said = f"\nlast said by its machine:\n{last}" if last else ""
-        return LabError(f"the {bed.engine.name} engine no longer answers: {because(error)}{said}", "then --resume")
+        return LabError(f"the {bed.engine.name} engine no longer answers: {error}{said}", "then --resume")
     return None
 
 

@@ -192,3 +192,22 @@ def _checksum(sample: Mapping[str, Any]) -> str:
 def _runs(results: Path) -> str:
     known = sorted(path.parent.name for path in results.glob("*/meta.json"))
     return f"runs in {results}: {', '.join(known)}" if known else f"{results} holds no run yet"
+
+
+def kind_of(meta: Mapping[str, Any]) -> str:
+    """The command that a run is of: `matrix`, `crypto` or `ktls`."""
+    return str(meta.get("kind", "matrix"))
+
+
+def runs(results: Path, kind: str) -> list[Store]:
+    """The runs of `lab <kind>` in a folder, the one that was begun last first; what cannot be read is none."""
+    found = {}
+    for path in results.glob("*/meta.json"):
+        store = Store(path.parent)
+        try:
+            meta = store.meta()
+        except LabError:
+            continue
+        if kind_of(meta) == kind:
+            found[str(meta.get("created", "")), store.folder.name] = store
+    return [found[key] for key in sorted(found, reverse=True)]

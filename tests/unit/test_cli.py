@@ -101,6 +101,7 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         ),
         (["--engine", "vm", "--guests", "2"], "--engine: guests side by side would disturb each other"),
         (["--resume", "nonsense"], "no run at "),
+        (["--blocks", "1000000000"], "--blocks: at most 10000 is wanted, got 1000000000"),
         (["--blocks", "many"], "Invalid value for '--blocks'"),
         (["--nonsense"], "No such option"),
     ],
@@ -158,6 +159,55 @@ def test_a_run_that_is_not_there(lab: Lab, tmp_path: Path, arguments: list[str])
     assert code == 2
     assert f"no run at {tmp_path}/r2" in complaints
     assert "r1" in complaints.splitlines()[-1]
+
+
+@pytest.mark.parametrize("margin", ["-1", "0", "1", "5", "nan", "inf"])
+def test_a_margin_is_a_part_of_one(lab: Lab, tmp_path: Path, margin: str) -> None:
+    Store.create(tmp_path / "r1", {})
+    code, _, complaints = lab("compare", "r1", "r1", f"--margin={margin}", "--results", str(tmp_path))
+    assert (code, complaints.splitlines()[0]) == (
+        2, f"lab: --margin: more than 0 and less than 1 is wanted, got {float(margin):g}"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["compare", "r1", "r2"], ["compare", "r2", "r1", "--json"]], ids=" ".join)
+def test_runs_of_two_commands_have_nothing_to_compare(lab: Lab, tmp_path: Path, arguments: list[str]) -> None:
+    engine = {"engine": {"name": "vm", "clock": "wall"}}
+    Store.create(tmp_path / "r1", engine)
+    Store.create(tmp_path / "r2", {"kind": "ktls", **engine})
+    Store.create(tmp_path / "r3", {"kind": "ktls", **engine})
+    code, output, complaints = lab(*arguments, "--results", str(tmp_path))
+    assert (code, output) == (2, "")
+    assert "r1 is one of `lab matrix`" in complaints or "r1 one of `lab matrix`" in complaints
+    assert "r2 one of `lab ktls`" in complaints or "r2 is one of `lab ktls`" in complaints
+
+
+@pytest.mark.parametrize("command", ["matrix", "crypto", "ktls"])
+def test_a_run_of_another_command_does_not_go_on(lab: Lab, tmp_path: Path, command: str) -> None:
+    other = "crypto" if command == "ktls" else "ktls"
+    Store.create(tmp_path / "r1", {"kind": other})
+    code, _, complaints = lab(command, "--resume", "r1", "--results", str(tmp_path))
+    assert code == 2
+    assert f"r1 is no run of `lab {command}`" in complaints
+    assert f"`lab {other} --resume`" in complaints
+
+
+def test_options_are_named_as_they_are_typed(lab: Lab) -> None:
+    code, _, complaints = lab("ktls", "--file-payloads", "1")
+    assert (code, complaints) == (2, "lab: --file-payloads: at least 8 is wanted, got '1'\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list", "vpns"], ["list", "suites"], ["matrix"], ["build"], ["up"]], ids=" ".join
+)
+def test_a_root_with_nothing_in_it(tmp_path: Path, arguments: list[str]) -> None:
+    """Nothing to list is no answer, and nothing to build no success."""
+    there = os.environ | {"LAB_ROOT": str(tmp_path), "LAB_LOCK": str(tmp_path / "lock"), "DOCKER_HOST": DEAD}
+    command = [sys.executable, "-m", "lab", *arguments]
+    done = subprocess.run(command, env=there, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no {tmp_path}/images/*/" in done.stderr
+    assert "LAB_ROOT" in done.stderr
 
 
 def test_unknown_commands_and_things(lab: Lab) -> None:
