@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -84,7 +84,7 @@ def parse(path: Path, text: str, model: type[T]) -> T:
     try:
         return TypeAdapter(model).validate_python(data)
     except ValidationError as error:
-        raise UsageError("\n".join(_complaints(path, root, error))) from error
+        raise UsageError("\n".join(_complaints(path, root, error, model))) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -136,12 +136,31 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _complaints(path: Path, root: yaml.Node | None, error: ValidationError) -> list[str]:
+def _complaints(path: Path, root: yaml.Node | None, error: ValidationError, model: Any) -> list[str]:
     lines = []
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"]) or "the document"
-        lines.append(f"{path}:{_line(root, fault['loc'])}: {where}: {wanted(fault)}")
+        keys = _keys(model, fault["loc"][:-1]) if fault["type"] == "extra_forbidden" else []
+        valid = f"; valid keys: {', '.join(keys)}" if keys else ""
+        lines.append(f"{path}:{_line(root, fault['loc'])}: {where}: {wanted(fault)}{valid}")
     return lines
+
+
+def _keys(model: Any, loc: Sequence[Any]) -> list[str]:
+    """The keys that the mapping at `loc` may have. Names in a mapping, and places in a list, are of no model."""
+    inside = list(_models(model))
+    for part in loc:
+        fields = [each.model_fields[part] for each in inside if part in each.model_fields]
+        inside = [each for field in fields for each in _models(field.annotation)] if fields else inside
+    return [field.alias or name for each in inside for name, field in each.model_fields.items()]
+
+
+def _models(kind: Any) -> Iterator[type[Document]]:
+    """The models in a type: what is in a list, a mapping, or one of several."""
+    if isinstance(kind, type) and issubclass(kind, Document):
+        yield kind
+    for inner in get_args(kind):
+        yield from _models(inner)
 
 
 def _line(node: yaml.Node | None, loc: Sequence[Any]) -> int:

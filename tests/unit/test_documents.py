@@ -50,14 +50,37 @@ def test_a_good_file(write: Write) -> None:
     [
         ("title: T\ninner:\n  tags: []\n", 2, "inner.count", "it is missing"),
         ("inner: {count: 1}\n", 1, "title", "it is missing"),
-        ("title: T\ninner:\n  count: 3\n  extra: 1\n", 4, "inner.extra", "lab knows no such key, got 1"),
+        (
+            "title: T\ninner:\n  count: 3\n  extra: 1\n",
+            4,
+            "inner.extra",
+            "lab knows no such key, got 1; valid keys: count, tags",
+        ),
+        (
+            "title: T\ninner: {count: 1}\nmore:\n  a: {count: 1, extra: 1}\n",
+            4,
+            "more.a.extra",
+            "valid keys: count, tags",
+        ),
+        ("title: T\ninner: {count: 1}\nextra: 1\n", 3, "extra", "valid keys: title, inner, more"),
         ("title: T\ninner:\n  count: many\n", 3, "inner.count", "a whole number"),
         ("title: T\ninner:\n  count: 1\n  tags:\n    - a\n    - [b]\n", 6, "inner.tags.1", "text is wanted, got ['b']"),
         ("title: T\ninner: {count: 1}\nmore:\n  a: {count: 1}\n  b: {count: x}\n", 5, "more.b.count", "a whole number"),
         ("[1, 2]\n", 1, "the document", "got [1, 2]"),
         ("", 1, "the document", "got None"),
     ],
-    ids=["missing", "missing-at-top", "extra", "type", "in-a-list", "in-a-mapping", "not-a-mapping", "empty"],
+    ids=[
+        "missing",
+        "missing-at-top",
+        "extra",
+        "extra-in-a-mapping",
+        "extra-at-top",
+        "type",
+        "in-a-list",
+        "in-a-mapping",
+        "not-a-mapping",
+        "empty",
+    ],
 )
 def test_what_does_not_fit_is_named(write: Write, text: str, line: int, key: str, expected: str) -> None:
     path = write(text)
