@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -43,11 +44,11 @@ def any_locale() -> None:
 
 
 def abandon_output() -> None:
-    """Let what is still to be written go nowhere: Python would try again at its end, and fail again, aloud."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Let what could not be written go nowhere: Python would try again at its end, and fail again, aloud."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-            continue
-        with suppress(OSError, ValueError, AttributeError):
-            os.dup2(nowhere, stream.fileno())
+        try:
+            if stream:
+                stream.flush()
+        except OSError:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
