@@ -14,6 +14,7 @@ import pandas as pd
 
 from lab import inference, modes
 from lab.errors import LabError
+from lab.store import Store, kind_of, runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,19 +36,25 @@ VPN_ENDS = ("server", "client")
 LOAD_ENDS = ("server-load", "client-load")
 
 
-def find_run(results: Path, name: str | None = None) -> Path:
-    """The folder of a run: `name` (under `results`, or a path), or the newest that has a results.csv.
+def find_run(results: Path, name: str | None = None, kind: str = "matrix") -> Path:
+    """The folder of a run of `lab <kind>`: `name` (under `results`, or a path), or the one that was begun last.
 
     Raises:
-        LabError: there is none.
+        LabError: there is none that has a results.csv.
     """
-    # By name, which begins with the date: a fresh clone has no other order.
-    found = sorted(path.parent for path in results.glob("*/results.csv"))
-    named = [path for path in (results / name, Path(name)) if (path / "results.csv").is_file()] if name else found
-    if not named:
-        known = ", ".join(path.name for path in found) or "none"
-        raise LabError(f"no run {name or ''} with a results.csv in {results.resolve()}", f"runs there: {known}")
-    return named[0] if name else named[-1]
+    there = [store.folder for store in runs(results, kind)]
+    wanted = [results / name, Path(name)] if name else there
+    found = [path for path in wanted if (path / "results.csv").is_file()]
+    if found and name and (other := kind_of(Store(found[0]).meta())) != kind:
+        raise LabError(f"{name} is a run of `lab {other}`, not of `lab {kind}`", f"runs there: {_names(there)}")
+    if not found:
+        missing = f"no run {name or ''} of `lab {kind}` with a results.csv in {results.resolve()}"
+        raise LabError(missing, f"runs there: {_names(there)}")
+    return found[0]
+
+
+def _names(folders: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in folders) or "none"
 
 
 def read_csv(path: Path | str) -> pd.DataFrame:

@@ -20,12 +20,12 @@ from requests.exceptions import RequestException
 
 from lab.documents import Document
 from lab.engine import Engine
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.matrix import Progress, side_by_side
 from lab.options import faults
 from lab.plan import Plan, Step
 from lab.run import OUTCOMES, outcomes
-from lab.store import Store, cell_of
+from lab.store import Store, cell_of, kind_of
 
 Model = TypeVar("Model", bound=Document)
 Record = Callable[[Store, Step, Mapping[str, Any]], dict[str, Any]]
@@ -56,12 +56,12 @@ def settings_of(model: type[Model], store: Store, kind: str) -> Model:
     """The settings of a run of `lab <kind>` that is to go on.
 
     Raises:
-        LabError: it is a run of something else.
+        UsageError: it is a run of something else.
     """
     meta = store.meta()
-    other = meta.get("kind", "matrix")
+    other = kind_of(meta)
     if other != kind:
-        raise LabError(f"{store.folder.name} is no run of `lab {kind}`", f"`lab {other} --resume` goes on with it")
+        raise UsageError(f"{store.folder.name} is no run of `lab {kind}`", f"`lab {other} --resume` goes on with it")
     return settings(model, meta["settings"])
 
 

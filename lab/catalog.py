@@ -158,6 +158,8 @@ class Catalog:
     def vpns(self) -> dict[str, Vpn]:
         """Each VPN by name: each folder of `images/` that has a vpn.yaml; controls first."""
         files = sorted((self.root / "images").glob("*/vpn.yaml"))
+        if not files:
+            raise UsageError(f"there is no VPN: no {self.root}/images/*/vpn.yaml", "LAB_ROOT names where images/ is")
         found = [Vpn(path.parent.name, path.parent, read(path, VpnFile)) for path in files]
         return {vpn.name: vpn for vpn in sorted(found, key=lambda vpn: (not vpn.file.control, vpn.name))}
 
@@ -165,6 +167,8 @@ class Catalog:
     def suites(self) -> dict[str, Suite]:
         """Each suite by name, in the order of the file."""
         rows = read(self.ciphers, list[Suite])
+        if not rows:
+            raise UsageError(f"{self.ciphers}: there is no suite in it", "it needs a row for each")
         table = {row.suite: row for row in rows}
         if len(table) != len(rows):
             names = [row.suite for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from enum import StrEnum
@@ -11,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from docker.errors import DockerException
 from requests.exceptions import RequestException
-from rich.console import Console
 from rich.table import Table
 
 from lab import __version__, cli_vm, measures
 from lab.catalog import ROOT, Catalog
 from lab.cli_crypto import crypto
 from lab.cli_ktls import ktls
+from lab.engine import because
 from lab.errors import LabError
 from lab.options import (
     DEFAULT,
+    App,
     Clock,
     EngineName,
     Guests,
@@ -31,15 +31,17 @@ from lab.options import (
     Results,
     called,
     engine_choice,
+    share,
     size_in_bytes,
     words,
 )
 from lab.signals import Stopped, alone, interruptible, resumable
+from lab.terminal import abandon_output, answer, any_locale, complain, complaints, console
 
 if TYPE_CHECKING:
     from lab.store import Store
 
-app = typer.Typer(
+app = App(
     name="lab",
     help="Compare Linux VPNs, ciphersuite by ciphersuite, and see where the CPU time goes.",
     no_args_is_help=True,
@@ -50,8 +52,6 @@ app = typer.Typer(
 app.add_typer(cli_vm.app, name="vm")
 app.command()(crypto)
 app.command()(ktls)
-console = Console()
-complaints = Console(stderr=True)
 
 RESULTS = ROOT / "results"
 LabName = Annotated[str, typer.Option(help="The lab's name.", callback=called)]
@@ -68,7 +68,7 @@ class Things(StrEnum):
 def show(rows: list[dict[str, Any]], as_json: bool, title: str = "") -> None:
     """Print rows as a table, or as JSON."""
     if as_json:
-        console.print_json(json.dumps(rows))
+        answer(rows)
         return
     table = Table(title=title or None, title_justify="left")
     for column in rows[0] if rows else []:
@@ -263,7 +263,9 @@ def report(
 
 def shown_by(store: Store) -> Any:
     """The module that shows runs of that kind."""
-    kind = store.meta().get("kind")
+    from lab.store import kind_of
+
+    kind = kind_of(store.meta())
     if kind == "ktls":
         from lab.ktls import show as of_ktls
 
@@ -281,7 +283,7 @@ def shown_by(store: Store) -> Any:
 def compare(
     a: Annotated[str, typer.Argument(help="A run.")],
     b: Annotated[str, typer.Argument(help="Another.")],
-    margin: Annotated[float, typer.Option(help="Differences inside this share count as a tie.")] = 0.05,
+    margin: Annotated[float, typer.Option(help="Differences inside this share count as a tie.", callback=share)] = 0.05,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -291,7 +293,7 @@ def compare(
 
     first, second = Store(results / a), Store(results / b)
     if as_json:
-        console.print_json(json.dumps(reports.comparison_data(first, second, margin)))
+        answer(reports.comparison_data(first, second, margin))
     else:
         reports.show_comparison(first, second, margin, console)
 
@@ -302,15 +304,15 @@ def thesis(
 ) -> None:
     """Show a run beside the figures of the thesis that this lab rebuilds."""
     from lab import thesis as theses
-    from lab.store import Store
+    from lab.store import Store, kind_of
 
     store = Store(results / run)
-    if store.meta().get("kind") == "ktls":
+    if kind_of(store.meta()) == "ktls":
         from lab.ktls import show as of_ktls
 
         of_ktls.thesis(store, console, as_json=as_json)
     elif as_json:
-        console.print_json(json.dumps(theses.data(store.frame(), store.meta())))
+        answer(theses.data(store.frame(), store.meta()))
     else:
         theses.render(store.frame(), store.meta(), console)
 
@@ -327,19 +329,21 @@ def version(
 
 def main() -> None:
     """Run the command; every error of the lab ends here: its message, its next step, its exit code."""
+    any_locale()
     try:
         with interruptible():
             app()
     except LabError as error:
-        complaints.print(f"lab: {error.message}", style="red", markup=False, highlight=False, soft_wrap=True)
-        if error.hint:
-            complaints.print(f"     {error.hint}", markup=False, highlight=False, soft_wrap=True)
+        complain(error.message, error.hint)
         sys.exit(error.exit_code)
     except Stopped as error:
-        complaints.print(f"lab: stopped by {error}", style="red", markup=False, highlight=False)
+        complain(f"stopped by {error}")
         sys.exit(1)
     except (DockerException, RequestException) as error:
-        complaints.print(
-            f"lab: the engine refused: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
+        complain(f"the engine refused: {because(error)}")
         sys.exit(1)
+    except OSError as error:
+        complain(f"{error.filename or 'the output'}: {error.strerror or error}")
+        sys.exit(1)
+    finally:
+        abandon_output()

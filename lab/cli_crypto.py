@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lab.catalog import ROOT, Catalog
 from lab.options import DEFAULT, Clock, EngineName, Json, Kernel, Memory, Processors, Results, engine_choice, words
 from lab.signals import alone, resumable
+from lab.terminal import complaints, console
 
 RESULTS = ROOT / "results"
-console = Console()
-complaints = Console(stderr=True)
 
 
 def crypto(

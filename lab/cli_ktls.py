@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lab.catalog import ROOT
 from lab.options import (
@@ -23,10 +22,9 @@ from lab.options import (
     words,
 )
 from lab.signals import alone, resumable
+from lab.terminal import complaints, console
 
 RESULTS = ROOT / "results"
-console = Console()
-complaints = Console(stderr=True)
 
 
 def ktls(

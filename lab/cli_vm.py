@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from lab import owner
 from lab.errors import LabError
-from lab.options import DEFAULT, Clock, Kernel, Memory, Processors, called, engine_choice
+from lab.options import DEFAULT, App, Clock, Json, Kernel, Memory, Processors, called, engine_choice
+from lab.terminal import answer, console, plain
 
-app = typer.Typer(no_args_is_help=True, help="The guest of the vm engine: a stock kernel in QEMU, with Docker inside.")
-console = Console()
+app = App(no_args_is_help=True, help="The guest of the vm engine: a stock kernel in QEMU, with Docker inside.")
 
 Name = Annotated[str, typer.Option(help="The guest's name; the commands of `--engine vm` use `vm`.", callback=called)]
 
@@ -48,7 +47,10 @@ def down(
 
     host = engine.connect()
     if not disks or name in guest.found(host):
-        guest.kept(host, name).remove()
+        there = guest.kept(host, name)
+        if owner.state(there.container.labels.get(owner.OWNER)) is owner.State.HELD:
+            raise LabError(f"the guest {name!r} is in use: a running command started it", "it ends with that command")
+        there.remove()
         console.print(f"guest {name!r} is down", highlight=False)
     if disks:
         stored.purge(host)
@@ -70,15 +72,15 @@ def shell(name: Name = "vm") -> None:
 
 
 @app.command()
-def logs(name: Name = "vm", lines: Annotated[int, typer.Option(help="How many of the last ones.")] = 200) -> None:
+def logs(name: Name = "vm", lines: Annotated[int, typer.Option(min=1, help="How many of its lines.")] = 200) -> None:
     """What the guest's kernel, its engine and QEMU said."""
     from lab import engine, guest
 
-    console.print(guest.kept(engine.connect(), name).console(lines), markup=False, highlight=False)
+    plain(guest.kept(engine.connect(), name).console(lines))
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")] = False) -> None:
+def status(as_json: Json = False) -> None:
     """Show the guests that there are, also those that have ended and were not taken down."""
     from lab import engine, guest
 
@@ -87,7 +89,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for
         for name, each in guest.found(engine.connect()).items()
     ]
     if as_json:
-        console.print_json(json.dumps(rows))
+        answer(rows)
     for row in [] if as_json else rows:
         console.print("  ".join(f"{key} {value}" for key, value in row.items()), highlight=False)
     if not rows and not as_json:

@@ -14,8 +14,8 @@ import pandas as pd
 
 from lab import inference, modes, tables
 from lab.analysis import CELL, MARGIN, METRIC, clocked, measured, one_clock, summarise
-from lab.errors import LabError
-from lab.store import Store
+from lab.errors import LabError, UsageError
+from lab.store import kind_of, runs
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -84,21 +84,21 @@ def clock_of(name: str, meta: Mapping[str, Any]) -> Clocked:
 
 
 def check(a: Path, b: Path, meta_a: Mapping[str, Any], meta_b: Mapping[str, Any]) -> None:
-    """Refuse runs of different engines or clocks, before anything is read.
+    """Refuse runs of different kinds, engines or clocks, before anything is read.
 
     Raises:
+        UsageError: one is of another command: they have no cell in common.
         LabError: names both, and the runs beside them that can be compared with either.
     """
+    kind, other = kind_of(meta_a), kind_of(meta_b)
+    if kind != other:
+        said = f"{a.name} is one of `lab {kind}`, {b.name} one of `lab {other}`"
+        alike = ", ".join(each.folder.name for each in runs(a.parent, kind) if each.folder != a) or "none"
+        raise UsageError(f"these runs cannot be compared: {said}", f"other runs of `lab {kind}`: {alike}")
     left, right = clock_of(a.name, meta_a), clock_of(b.name, meta_b)
     if left[1:] == right[1:]:
         return
-    others = []
-    for path in sorted(a.parent.glob("*/meta.json")):
-        try:
-            others.append(clock_of(path.parent.name, Store(path.parent).meta()))
-        except LabError:
-            continue  # not a run of this version: nothing to offer
-    raise refusal(left, right, others)
+    raise refusal(left, right, [clock_of(each.folder.name, each.meta()) for each in runs(a.parent, kind)])
 
 
 def _chosen(df: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

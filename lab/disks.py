@@ -17,7 +17,7 @@ from requests.exceptions import RequestException
 
 from lab import guest, images
 from lab.catalog import ROOT
-from lab.engine import Choice, Engine
+from lab.engine import Choice, Engine, because
 from lab.errors import LabError
 from lab.guest import IMAGE, VOLUME
 from lab.signals import undisturbed
@@ -112,7 +112,9 @@ def _filled(host: Engine, name: str, part: str, present: dict[str, str], say: Sa
         if filling.stop():
             raise LabError(f"the guest did not close its disk:\n{filling.last_words()}")
     except (DockerException, RequestException) as error:
-        raise LabError(f"the images could not be brought to the guest: {error}\n{filling.last_words()}") from error
+        raise LabError(
+            f"the images could not be brought to the guest: {because(error)}\n{filling.last_words()}"
+        ) from error
     finally:
         with undisturbed():
             filling.remove()

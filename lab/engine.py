@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.context import Context, ContextAPI
+from docker.context.config import get_current_context_name
+from docker.errors import APIError, DockerException, ImageNotFound, TLSParameterError
 from docker.models.containers import Container
+from docker.utils.config import find_config_file
 from pydantic import Field, model_validator
+from requests.exceptions import RequestException
 
 from lab import owner
 from lab.documents import Document
@@ -119,7 +123,7 @@ class Engine:
             with self._within(timeout):
                 status, output = container.exec_run(limited, demux=True)
         except APIError as error:
-            raise LabError(f"{container.name}: {error.explanation or error}") from error
+            raise LabError(f"{container.name}: {because(error)}") from error
         if status is None:
             raise LabError(f"{container.name} stopped while it ran {argv[0]}")
         stdout, stderr = (bytes(part or b"").decode(errors="replace") for part in cast(tuple[Any, Any], output))
@@ -157,27 +161,75 @@ class Engine:
 
 
 def connect() -> Engine:
-    """The Docker engine of this machine, or the one that DOCKER_HOST names.
+    """The Docker engine that `docker` beside it talks to: that of DOCKER_HOST, of the current context, or this machine.
 
     Raises:
         LabError: none answers; says whether it is missing, stopped or not permitted, and what to do.
     """
+    context = _context()
     try:
         client = docker.from_env(timeout=120)
         return Engine(client, facts=client.info())
-    except DockerException as error:
-        raise _unreachable(error) from error
+    except (DockerException, RequestException, ValueError) as error:
+        raise _unreachable(error, context) from error
 
 
-def _unreachable(error: Exception) -> LabError:
-    host = os.environ.get("DOCKER_HOST")
+def _context() -> Context | None:
+    """The Docker context that counts, None where that is the default or DOCKER_HOST overrides it.
+
+    Raises:
+        LabError: there is no such context; docker-py would take the default, and another engine would be measured.
+    """
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    if os.environ.get("DOCKER_HOST") or name == "default":
+        return None
+    try:
+        context: Context | None = ContextAPI.get_context(name) if find_config_file() else None
+    except Exception as error:  # docker-py raises whatever a file leads to
+        raise LabError(f"the Docker context {name!r} cannot be read: {error}", ANOTHER_CONTEXT) from error
+    if context is None:
+        raise LabError(f"there is no Docker context {name!r}", ANOTHER_CONTEXT)
+    return context
+
+
+ANOTHER_CONTEXT = "`docker context ls` shows those that there are, `docker context use` and DOCKER_CONTEXT choose one"
+
+
+def _unreachable(error: Exception, context: Context | None) -> LabError:
+    why, host = because(error), os.environ.get("DOCKER_HOST")
+    if isinstance(error, TLSParameterError):
+        folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+        missing = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (folder / name).is_file()]
+        lacks = f"has no {' and no '.join(missing)}" if missing else f"does not have what it takes: {why}"
+        return LabError(
+            f"no way to the Docker engine: {folder} {lacks}",
+            "DOCKER_CERT_PATH names their folder; unset it and DOCKER_TLS_VERIFY where the engine wants no certificate",
+        )
     if host:
-        return LabError(f"no Docker engine answers at DOCKER_HOST={host}: {error}", "correct or unset DOCKER_HOST")
+        return LabError(f"no Docker engine answers at DOCKER_HOST={host}: {why}", "correct or unset DOCKER_HOST")
+    if context:
+        where = f"{context.Host}, of the Docker context {context.Name!r}"
+        return LabError(f"no Docker engine answers at {where}: {why}", ANOTHER_CONTEXT)
     if not SOCKET.exists():
         return LabError(f"no Docker engine: {SOCKET} does not exist", "`make setup` installs and starts one")
     if not os.access(SOCKET, os.R_OK | os.W_OK):
         return LabError(f"no permission to use {SOCKET}", "run as root, or as a member of the group `docker`")
-    return LabError(f"the Docker engine does not answer at {SOCKET}", "`make setup` starts it")
+    return LabError(f"the Docker engine does not answer at {SOCKET}: {why}", "`make setup` starts it")
+
+
+def because(error: BaseException) -> str:
+    """Why a request failed: what the engine said, or what the system did, not how libraries put it."""
+    if explanation := getattr(error, "explanation", None):
+        return str(explanation)
+    chain = [error]
+    while (deeper := chain[-1].__cause__ or chain[-1].__context__) and deeper not in chain:
+        chain.append(deeper)
+    for each in reversed(chain):
+        if isinstance(each, TimeoutError):
+            return "no answer in time"
+        if isinstance(each, OSError) and not isinstance(each, RequestException):
+            return each.strerror or str(each)
+    return str(error)
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

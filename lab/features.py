@@ -8,7 +8,7 @@ from docker.errors import APIError
 
 from lab import topology
 from lab.catalog import KernelFeature, Needs, Vpn
-from lab.engine import Engine
+from lab.engine import Engine, because
 
 NOT_PROBED = ("image", "command", "hostname", "environment")
 """What a container that only probes the kernel does not take from the end it stands for."""
@@ -40,7 +40,7 @@ def _missing(engine: Engine, vpn: Vpn, needs: Needs) -> str:
                 kernel = engine.facts.get("KernelVersion", "?")
                 return reason(feature, kernel_config(engine), kernel, result.complaint)
     except APIError as error:
-        return f"the engine does not give the devices {', '.join(needs.devices)}: {error.explanation}"
+        return f"the engine does not give the devices {', '.join(needs.devices)}: {because(error)}"
     return ""
 
 

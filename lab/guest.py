@@ -20,7 +20,7 @@ from docker.models.containers import Container
 from requests.exceptions import RequestException
 
 from lab import owner
-from lab.engine import Choice, Engine
+from lab.engine import Choice, Engine, because
 from lab.errors import LabError, UsageError
 from lab.signals import undisturbed
 
@@ -167,7 +167,9 @@ class Guest:
             client = self._client(ANSWER)
             facts = client.info()
         except (DockerException, RequestException) as error:
-            raise LabError(f"the guest's engine does not answer: {error}\n{self.last_words()}", HINT) from error
+            raise LabError(
+                f"the guest's engine does not answer: {because(error)}\n{self.last_words()}", HINT
+            ) from error
         facts["guest"] = {
             "accelerator": self.accelerator,
             "kernel": self.choice.kernel,
@@ -282,7 +284,7 @@ def _created(host: Engine, name: str, options: dict[str, Any]) -> Container:
     except ImageNotFound as error:
         raise LabError(f"image {IMAGE} is missing", "`lab build vm` makes it") from error
     except APIError as error:
-        raise LabError(f"the guest {name!r} could not be made: {error.explanation}") from error
+        raise LabError(f"the guest {name!r} could not be made: {because(error)}") from error
 
 
 def confined() -> dict[str, Any]:

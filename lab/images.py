@@ -6,15 +6,18 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from docker.credentials.errors import StoreError
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 from docker.utils import exclude_paths
 
-from lab.engine import Engine
-from lab.errors import LabError, unknown
+from lab.engine import Engine, because
+from lab.errors import LabError, UsageError, unknown
 
 BASE = "base"
 SUITE = "trixie"
@@ -41,6 +44,8 @@ def folders(images: Path, only: str | None = None) -> list[Path]:
     files = [*images.glob("*/Dockerfile"), *images.parent.glob("kmod/Dockerfile")]
     found = sorted((path.parent for path in files), key=lambda path: (path.name != BASE, path.name))
     names = [folder.name for folder in found]
+    if not names:
+        raise UsageError(f"there is no image: no {images}/*/Dockerfile", "LAB_ROOT names where images/ is")
     if only is not None and only not in names:
         raise unknown("image", only, names)
     return [folder for folder in found if only is None or folder.name in (BASE, only)]
@@ -80,15 +85,16 @@ def rootfs(engine: Engine, say: Say, *, source: Source = "auto") -> str:
             say(f"root: {ROOTFS}, bootstrapped before")
             return ROOTFS
         try:
-            engine.client.images.pull(STOCK)
+            with _credentials():
+                engine.client.images.pull(STOCK)
             say(f"root: the stock image {STOCK}, pulled")
             return STOCK
         except DockerException as error:
             if source == "stock":
                 raise LabError(
-                    f"{STOCK} is not present and cannot be pulled: {error}", "use --from bootstrap"
+                    f"{STOCK} is not present and cannot be pulled: {because(error)}", "use --from bootstrap"
                 ) from error
-            say(f"root: {STOCK} is not present and cannot be pulled; bootstrapping it")
+            say(f"root: {STOCK} is not present and cannot be pulled ({because(error)}); bootstrapping it")
     _bootstrap(engine)
     say(f"root: {ROOTFS}, bootstrapped with mmdebstrap")
     return ROOTFS
@@ -103,7 +109,7 @@ def _bootstrap(engine: Engine) -> None:
         tar = Path(directory) / "rootfs.tar"
         made = subprocess.run(
             [tool, "--variant=apt", "--include=ca-certificates", SUITE, str(tar)],
-            capture_output=True, text=True, check=False,
+            capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
         if made.returncode:
             raise LabError(f"mmdebstrap failed:\n{_tail(made.stderr)}")
@@ -123,12 +129,33 @@ def _image(engine: Engine, folder: Path, arguments: dict[str, str], say: Say) ->
         return
     say(f"{tag}: building")
     try:
-        engine.client.images.build(path=str(folder), tag=tag, buildargs=arguments, labels=labels, rm=True, forcerm=True)
+        with _credentials():
+            engine.client.images.build(
+                path=str(folder), tag=tag, buildargs=arguments, labels=labels, rm=True, forcerm=True
+            )
     except BuildError as error:
         lines = [str(part.get("stream") or part.get("error") or "") for part in error.build_log]
         raise LabError(f"{tag} could not be built: {error.msg}\n{_tail(''.join(lines))}") from error
     except APIError as error:
-        raise LabError(f"{tag} could not be built: {error.explanation}") from error
+        raise LabError(f"{tag} could not be built: {because(error)}") from error
+
+
+@contextmanager
+def _credentials() -> Iterator[None]:
+    """Say which helper is missing that is to have credentials for a registry: docker-py sends all of them each time.
+
+    Raises:
+        LabError: one is missing, or failed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the same in other words
+            yield
+    except StoreError as error:
+        raise LabError(
+            f"credentials for registries cannot be had: {error}",
+            "install that helper, or take it out of ~/.docker/config.json (credsStore, credHelpers)",
+        ) from error
 
 
 def tag_of(folder: Path) -> str:

@@ -29,8 +29,6 @@ from lab.run import Follow, Run, outcomes
 from lab.store import Store
 from lab.tunnel import tunnel
 
-Positive = Annotated[int, Field(ge=1)]
-
 
 class Settings(Document):
     """What the user asked for; kept in `meta.json`, so that `--resume` needs no other word."""
@@ -39,7 +37,7 @@ class Settings(Document):
     variants: list[str] = []
     ciphers: Annotated[list[str], Field(min_length=1)] = ["quick"]
     measures: Annotated[list[str], Field(min_length=1)] = ["throughput", "transfer"]
-    blocks: Positive = 5
+    blocks: Annotated[int, Field(ge=1, le=plan.BLOCKS)] = 5
     seed: int = 0
     duration: Annotated[int, Field(ge=1, le=600)] = 5
     streams: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1)] = [1]

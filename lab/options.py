@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperCommand
 
+from lab.documents import wanted
 from lab.engine import Choice
 from lab.errors import UsageError
 
@@ -27,9 +30,38 @@ Processors = Annotated[
 ]
 Memory = Annotated[int, typer.Option(help="vm: the guest's memory in MiB.")]
 Guests = Annotated[int, typer.Option(help="vm, instructions: guests side by side, each with its share of the run.")]
+Function = TypeVar("Function", bound=Callable[..., Any])
 DEFAULT = Choice()
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """What a lab or guest may be called: it becomes part of the names of containers and of a folder."""
+
+
+class Command(TyperCommand):
+    """A command that takes no empty word: it is what a variable leaves that is not set, and would mean a default."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line.
+
+        Raises:
+            UsageError: an option or argument has an empty value, or a list with nothing in it.
+        """
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for parameter in self.get_params(ctx):
+            value = given.get(str(parameter.name))
+            if isinstance(value, str) and not value.strip(", \t\n"):
+                name = next((word for word in parameter.opts if word[:1] == "-"), str(parameter.name).upper())
+                raise UsageError(
+                    f"{name}: {value!r} is empty", "is a variable not set? give it a value, or leave it out"
+                )
+        return super().parse_args(ctx, args)
+
+
+class App(typer.Typer):
+    """Commands that take no empty words."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Function], Function]:
+        """Add a command."""
+        return super().command(name, cls=Command, **options)
 
 
 def called(name: str) -> str:
@@ -41,6 +73,17 @@ def called(name: str) -> str:
     if not NAME.fullmatch(name):
         raise UsageError(f"--name: {name!r} is no name", "letters, digits, and after the first also . _ and -")
     return name
+
+
+def share(value: float) -> float:
+    """A part of one, as it is.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not 0 < value < 1:
+        raise UsageError(f"--margin: more than 0 and less than 1 is wanted, got {value:g}", "0.05 is five in a hundred")
+    return value
 
 
 def engine_choice(name: str, clock: str = "wall", **options: Any) -> Choice:
@@ -60,9 +103,8 @@ def faults(error: ValidationError) -> UsageError:
     lines = []
     for fault in error.errors():
         *_, option = [part for part in fault["loc"] if isinstance(part, str)] or ["engine"]
-        option = "engine" if option == "name" else option
-        got = "" if fault["type"] == "value_error" else f", got {fault['input']!r}"
-        lines.append(f"--{option}: {fault['msg'].removeprefix('Value error, ')}{got}")
+        option = "engine" if option == "name" else option.replace("_", "-")
+        lines.append(f"--{option}: {wanted(fault)}")
     return UsageError("\n".join(lines))
 
 

@@ -13,6 +13,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from lab.catalog import Catalog, Suite, Vpn
+from lab.errors import UsageError
+
+BLOCKS = 10_000
+"""More blocks than any run needs: at a second a block a run of one cell takes three hours."""
+SAMPLES = 1_000_000
+"""More samples than any run can have: at a second each they take eleven days."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,14 @@ class Plan:
     blocks: int
     seed: int
     shared: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that nobody could wait for, before it is held in memory step by step."""
+        if (samples := len(self.cells) * self.blocks) > SAMPLES:
+            raise UsageError(
+                f"{len(self.cells)} cells in {self.blocks} blocks are {samples} samples; a run has at most {SAMPLES}",
+                "fewer blocks, or fewer cells: what is measured, of what, and under which conditions",
+            )
 
     def steps(self) -> list[Step]:
         """Every sample in order. The order of block n depends on the seed and n alone."""

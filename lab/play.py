@@ -74,11 +74,18 @@ def down(engine: Engine, console: Console, name: str | None) -> None:
     """Take down one lab; with None every lab, but those that a running process holds.
 
     Raises:
-        UsageError: there is no lab of that name.
+        UsageError: there is no lab of that name. LabError: a running process holds it; says which.
     """
     known = testbed.labs(engine)
     if name is not None and name not in known:
         raise UsageError(f"no lab named {name!r} is up", f"labs that are: {', '.join(sorted(known)) or 'none'}")
+    if name is not None and known[name] is owner.State.HELD:
+        labels = [each.labels for each in testbed.found(engine, name)]
+        holders = sorted({each[owner.OWNER].partition(":")[0] for each in labels if owner.OWNER in each})
+        raise LabError(
+            f"lab {name!r} is in use: {f'process {holders[0]}' if holders else 'a running lab'} holds it, and measures",
+            "stop that (Ctrl-C there, or `kill`): it takes its lab down itself, and its run can go on with --resume",
+        )
     if not known:
         console.print("no lab is up")
     for each in [name] if name else sorted(known):

@@ -8,6 +8,7 @@ kernel when sending. Nothing in a file depends on when or where it was drawn.
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +91,10 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def save(figure: Figure, path: Any, kind: str) -> None:
-    """Write a figure as `png` or `svg` (to a path or open file), without date or version."""
+def drawn(figure: Figure, kind: str) -> bytes:
+    """A figure as `png` or `svg`, without date or version."""
     nameless = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    drawing = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(path, format=kind, metadata=nameless)
+        figure.savefig(drawing, format=kind, metadata=nameless)
+    return drawing.getvalue()

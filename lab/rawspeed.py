@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lab.catalog import Catalog
 from lab.crypto import bench, frame
 from lab.errors import LabError
-from lab.store import Store
+from lab.store import runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,15 +66,14 @@ class Raw:
 
 def beside(folder: Path, meta: Mapping[str, Any], catalog: Catalog | None = None) -> Raw | None:
     """The newest run of `lab crypto` beside `folder` that was made on what `meta` says; None if there is none."""
-    for path in sorted(folder.parent.glob(f"{bench.KIND}-*/meta.json"), reverse=True):
-        store = Store(path.parent)
+    for store in runs(folder.parent, bench.KIND):
         try:
-            if store.meta().get("kind") != bench.KIND or _platform(store.meta()) != _platform(meta):
+            if _platform(store.meta()) != _platform(meta):
                 continue
             df = store.frame()
         except LabError:
             continue  # torn, or of another version: the column is optional
         df = df[(df["engine"] == meta["engine"]["name"]) & (df["clock"] == meta["engine"]["clock"])]
         if (df["outcome"] == "ok").any():
-            return Raw(path.parent.name, df, catalog or Catalog())
+            return Raw(store.folder.name, df, catalog or Catalog())
     return None

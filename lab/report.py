@@ -8,7 +8,6 @@ pandas, scipy and matplotlib are loaded when there is something to show.
 from __future__ import annotations
 
 import base64
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from lab.errors import LabError
+from lab import files, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,25 +37,30 @@ STYLES = {"unsupported": "dim", "failed": "bold red", "invalid": "bold magenta"}
 def write(store: Store, console: Console, *, as_json: bool = False) -> None:
     """Derive everything in the run's folder anew, and show it (as JSON where a program reads)."""
     frame, meta = store.frame(), store.meta()
-    raw = None
-    try:
-        store.write_csv()
-        if len(frame):
-            from lab import rawspeed
-
-            raw = rawspeed.beside(store.folder, meta)
-            write_summary(frame, store.folder, raw)
-        page = write_html(frame, meta, store.folder, raw) if len(frame) else None
-    except OSError as error:
-        raise LabError(f"{store.folder} cannot be written: {error.strerror}", "make room, or copy the run") from error
-    if page is None:
-        console.print("nothing was measured yet", highlight=False)
+    store.write_csv()
+    if frame.empty:
+        nothing(store, console, as_json=as_json, control=None, raw_speeds=None, summary=[], outcomes=[])
         return
+    from lab import rawspeed
+
+    raw = rawspeed.beside(store.folder, meta)
+    write_summary(frame, store.folder, raw)
+    page = write_html(frame, meta, store.folder, raw)
     if as_json:
-        console.print(as_text(frame, meta, raw), markup=False, highlight=False, soft_wrap=True)
+        terminal.plain(as_text(frame, meta, raw), console)
         return
     render_terminal(frame, meta, console, raw)
     console.print(f"{page} has every table and picture", highlight=False, soft_wrap=True)
+
+
+def nothing(store: Store, console: Console, *, as_json: bool, **empty: Any) -> None:
+    """Show a run that has no sample yet; as JSON it is as any other, with what `empty` holds."""
+    if as_json:
+        engine = store.meta().get("engine") or {}
+        told = {"run": [store.folder.name], "engine": engine.get("name"), "clock": engine.get("clock")}
+        terminal.answer(told | empty, console)
+    else:
+        console.print("nothing was measured yet", highlight=False)
 
 
 def show_comparison(a: Store, b: Store, margin: float, console: Console) -> None:
@@ -157,9 +161,7 @@ def pieces(table: Table, width: int) -> Iterator[list[int]]:
 
 def write_summary(df: pd.DataFrame, out_dir: Path, raw: Raw | None = None) -> Path:
     """Write `summary.csv`; a cell of several modes has a row for each, and no average of them."""
-    path = out_dir / SUMMARY
-    summary(df, raw).to_csv(path, index=False, float_format="%.10g")
-    return path
+    return files.write_table(out_dir / SUMMARY, summary(df, raw))
 
 
 def summary(df: pd.DataFrame, raw: Raw | None = None) -> pd.DataFrame:
@@ -192,17 +194,13 @@ def write_page(
 
     pictures = []
     for name, figure in drawn:
-        plots.save(figure, out_dir / f"{name}.png", "png")
-        drawing = io.BytesIO()
-        plots.save(figure, drawing, "svg")
-        pictures.append((name, base64.b64encode(drawing.getvalue()).decode()))
+        files.write(out_dir / f"{name}.png", plots.drawn(figure, "png"))
+        pictures.append((name, base64.b64encode(plots.drawn(figure, "svg")).decode()))
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("report.html.j2").render(
         heading=headline, tables=built, pictures=pictures, facts=tables.facts(meta)
     )
-    path = out_dir / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    return files.write(out_dir / "report.html", page)
 
 
 def as_text(df: pd.DataFrame, meta: Mapping[str, Any], raw: Raw | None = None) -> str:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import ledger
+from lab import files, ledger
 from lab.errors import LabError, UsageError
 from lab.plan import Cell
 
@@ -93,12 +93,7 @@ class Store:
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Replace `meta.json`, whole or not at all."""
         text = json.dumps({"schema": SCHEMA, **meta}, indent=1, sort_keys=True) + "\n"
-        fresh = self.folder / "meta.json.new"
-        try:
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(self.folder / "meta.json")
-        except OSError as error:
-            raise LabError(f"{fresh} cannot be written: {error.strerror}", "make room, or choose --results") from error
+        files.write(self.folder / "meta.json", text)
 
     def meta(self) -> dict[str, Any]:
         """What was planned, and on what.
@@ -168,9 +163,7 @@ class Store:
 
     def write_csv(self) -> Path:
         """Derive `results.csv`."""
-        path = self.folder / "results.csv"
-        self.frame().to_csv(path, index=False, float_format="%.10g")
-        return path
+        return files.write_table(self.folder / "results.csv", self.frame())
 
 
 def _at(meta: Mapping[str, Any], key: str) -> Any:
@@ -199,3 +192,22 @@ def _checksum(sample: Mapping[str, Any]) -> str:
 def _runs(results: Path) -> str:
     known = sorted(path.parent.name for path in results.glob("*/meta.json"))
     return f"runs in {results}: {', '.join(known)}" if known else f"{results} holds no run yet"
+
+
+def kind_of(meta: Mapping[str, Any]) -> str:
+    """The command that a run is of: `matrix`, `crypto` or `ktls`."""
+    return str(meta.get("kind", "matrix"))
+
+
+def runs(results: Path, kind: str) -> list[Store]:
+    """The runs of `lab <kind>` in a folder, the one that was begun last first; what cannot be read is none."""
+    found = {}
+    for path in results.glob("*/meta.json"):
+        store = Store(path.parent)
+        try:
+            meta = store.meta()
+        except LabError:
+            continue
+        if kind_of(meta) == kind:
+            found[str(meta.get("created", "")), store.folder.name] = store
+    return [found[key] for key in sorted(found, reverse=True)]

@@ -16,7 +16,7 @@ from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 from lab import credentials, owner, topology
-from lab.engine import Engine, archive
+from lab.engine import Engine, archive, because
 from lab.errors import LabError
 from lab.owner import LABEL, OWNER, State
 from lab.signals import undisturbed
@@ -69,7 +69,7 @@ class Testbed:
         except ImageNotFound as error:
             raise LabError(f"image {service.image} is missing", "`lab build` makes it") from error
         except APIError as error:
-            raise LabError(f"{role}: the engine refused to start it: {error.explanation}") from error
+            raise LabError(f"{role}: the engine refused to start it: {because(error)}") from error
         return container
 
     def _mount(self, entry: str, plan: topology.Topology) -> str:
@@ -137,7 +137,7 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network
                 f"lab-{name}-wire", driver="bridge", internal=True, check_duplicate=True, labels=dict(labels), ipam=pool
             )
         except APIError as error:
-            refusal = str(error.explanation)
+            refusal = because(error)
             if "overlap" in refusal.lower():
                 continue
             hint = f"`lab down --name {name}` removes it" if "already exists" in refusal else ""

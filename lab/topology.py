@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, model_validator
 
 from lab.catalog import ROOT, Needs
-from lab.documents import Document
+from lab.documents import Document, parse
 from lab.errors import UsageError
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -112,34 +111,38 @@ class Topology(Document):
     networks: dict[str, Network]
     volumes: dict[str, None] = {}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_extensions(cls, document: Any) -> Any:
+        """What begins with `x-` is there to be referred to, as in Compose."""
+        if not isinstance(document, dict):
+            return document
+        return {key: value for key, value in document.items() if not str(key).startswith("x-")}
+
 
 class Compose(Document):
     """The text of the file with its variables still open."""
 
     text: str = Field(repr=False)
+    path: Path = COMPOSE
 
     def resolve(self, variables: Mapping[str, str]) -> Topology:
-        """Fill in `variables` (and the file's own defaults) and read the result."""
-        try:
-            document = yaml.safe_load(_interpolate(self.text, variables))
-            if isinstance(document, dict):
-                document = {key: value for key, value in document.items() if not key.startswith("x-")}
-            return Topology.model_validate(document)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{COMPOSE.name} is not YAML: {error}") from error
-        except ValidationError as error:
-            faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-            raise UsageError(
-                f"{COMPOSE.name} has something that lab does not understand: {'; '.join(faults)}"
-            ) from error
+        """Fill in `variables` (and the file's own defaults) and read the result.
+
+        Raises:
+            UsageError: it has something that lab does not understand; with its line.
+        """
+        return parse(self.path, _interpolate(self.text, variables), Topology)
 
 
 def load(path: Path = COMPOSE) -> Compose:
     """Read the file; it is resolved once for the lab, and again for every tunnel."""
     try:
-        return Compose(text=path.read_text(encoding="utf-8"))
+        return Compose(text=path.read_text(encoding="utf-8"), path=path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", "run lab from its own checkout") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not text in UTF-8") from error
 
 
 def _interpolate(text: str, variables: Mapping[str, str]) -> str:

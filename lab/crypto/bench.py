@@ -25,7 +25,7 @@ from lab.engine import Choice as EngineChoice
 from lab.engine import Engine
 from lab.errors import LabError, Unsupported, unknown
 from lab.matrix import Progress
-from lab.plan import Cell, Plan, Step, parse_conditions
+from lab.plan import BLOCKS, Cell, Plan, Step, parse_conditions
 from lab.store import Store
 
 KIND = "crypto"
@@ -47,7 +47,7 @@ class Settings(Document):
     sizes: Annotated[list[Annotated[int, Field(ge=16, le=16384, multiple_of=16)]], Field(min_length=1)] = list(SIZES)
     places: Annotated[list[Literal["host", "container"]], Field(min_length=1)] = ["host", "container"]
     engine: EngineChoice = EngineChoice()
-    runs: Annotated[int, Field(ge=1)] = 3
+    runs: Annotated[int, Field(ge=1, le=BLOCKS)] = 3
     seconds: Annotated[int, Field(ge=1, le=60)] = 1
     seed: int = 0
 

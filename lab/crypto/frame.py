@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lab import analysis
+from lab import analysis, files
 from lab.crypto import libraries
 from lab.crypto.places import PLACES
 from lab.plan import parse_conditions
@@ -35,9 +35,7 @@ def tidy(df: pd.DataFrame) -> pd.DataFrame:
 
 def write_csv(store: Store) -> Path:
     """Derive `crypto.csv`: one row a figure; a sample without figures has one row without a metric."""
-    path = store.folder / CSV
-    tidy(store.frame()).to_csv(path, index=False, float_format="%.10g")
-    return path
+    return files.write_table(store.folder / CSV, tidy(store.frame()))
 
 
 def speeds(df: pd.DataFrame) -> pd.DataFrame:

@@ -75,8 +75,9 @@ class OnHost:
         """As a child of this process."""
         try:
             done = subprocess.run(
-                [self.folder / "bench", *argv], capture_output=True, text=True, check=False, timeout=timeout
-            )
+                [self.folder / "bench", *argv],
+                capture_output=True, text=True, errors="replace", check=False, timeout=timeout,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             return Result(124, "", f"no end within {timeout:g} s")
         except OSError as error:

@@ -12,10 +12,9 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lab import analysis, plots, report, tables, thesis
+from lab import analysis, files, plots, report, tables, terminal, thesis
 from lab.crypto import beside, frame, libraries
 from lab.crypto.places import PLACES
-from lab.errors import LabError
 from lab.inference import MIN_SAMPLES
 
 if TYPE_CHECKING:
@@ -34,14 +33,17 @@ DETECTED = ("ssse3", "aes", "pclmulqdq", "avx", "avx2", "avx512f", "vaes", "vpcl
 def write(store: Store, console: Console, *, as_json: bool = False) -> None:
     """Derive everything in the run's folder anew, and show it (as JSON where a program reads)."""
     df, meta = store.frame(), store.meta()
-    try:
-        frame.write_csv(store)
-        if not analysis.measured(df, frame.SPEEDS).empty:
-            plots.save(picture(df), store.folder / PICTURE, "png")
-    except OSError as error:
-        raise LabError(f"{store.folder} cannot be written: {error.strerror}", "make room, or copy the run") from error
+    frame.write_csv(store)
+    if df.empty:
+        report.nothing(
+            store, console, as_json=as_json, implementations=meta.get("implementations", {}), speeds=[], ratios=[],
+            outcomes=[],
+        )  # fmt: skip
+        return
+    if not analysis.measured(df, frame.SPEEDS).empty:
+        files.write(store.folder / PICTURE, plots.drawn(picture(df), "png"))
     if as_json:
-        console.print(as_text(df, meta), markup=False, highlight=False, soft_wrap=True)
+        terminal.plain(as_text(df, meta), console)
         return
     for table in [*build(df, meta), *beside.build(df, thesis.load().ciphers)]:
         report.show(table, console)

@@ -23,7 +23,7 @@ from lab.engine import Engine, Result, connect
 from lab.errors import LabError, unknown
 from lab.ktls import answers, ends, paths
 from lab.matrix import Progress
-from lab.plan import Cell, Plan, Step
+from lab.plan import BLOCKS, Cell, Plan, Step
 from lab.run import offset
 from lab.store import Store
 
@@ -58,13 +58,13 @@ class Settings(Document):
     payloads: Annotated[list[Payload], Field(min_length=1)] = list(PAYLOADS)
     file_payloads: Annotated[list[Payload], Field(min_length=1)] = [1400]
     seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    count: Annotated[int, Field(ge=1)] | None = None
+    count: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     size: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 25_000_000
     profile: list[Payload] = []
     cpuid: Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]+)?$")] = ""
     driver: Annotated[str, Field(pattern=r"^[a-z0-9(),_-]*$")] = ""
     engine: EngineChoice = EngineChoice(name="vm")
-    blocks: Annotated[int, Field(ge=1)] = 3
+    blocks: Annotated[int, Field(ge=1, le=BLOCKS)] = 3
     seed: int = 0
 
 
@@ -223,9 +223,10 @@ def check_driver(facts: Mapping[str, str], driver: str) -> None:
     """
     loaded = facts.get("af_ktls driver", driver)
     if loaded != driver:
+        take_it = f"`--driver {loaded}`" if loaded else "leave --driver out"
         raise LabError(
             f"af_ktls is loaded with driver={loaded!r}, not {driver!r}",
-            f"--driver {loaded!r}, or unload it: `rmmod af_ktls`, in a guest that is kept `lab vm down`",
+            f"{take_it}, or unload it: `rmmod af_ktls`, in a guest that is kept `lab vm down`",
         )
 
 

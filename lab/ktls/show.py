@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lab import analysis, report, tables
-from lab.errors import LabError
+from lab import analysis, files, report, tables, terminal
 from lab.ktls import answers, beside, draw, factors, figures, frame, shares
 from lab.ktls.frame import Figures
 
@@ -20,19 +19,16 @@ if TYPE_CHECKING:
 def write(store: Store, console: Console, *, as_json: bool = False) -> None:
     """Derive everything in the run's folder anew, and show it (as JSON where a program reads)."""
     df, meta, there = store.frame(), store.meta(), figures.load()
+    store.write_csv()
     if df.empty:
-        console.print("nothing was measured yet", highlight=False)
+        report.nothing(store, console, as_json=as_json, summary=[], outcomes=[], tables=[])
         return
     it = Figures.of(df)
     built = build(it, store, meta, there)
-    try:
-        store.write_csv()
-        analysis.summarise(df).to_csv(store.folder / report.SUMMARY, index=False, float_format="%.10g")
-        page = report.write_page(store.folder, report.heading(df), built, draw.pictures(it, there), meta)
-    except OSError as error:
-        raise LabError(f"{store.folder} cannot be written: {error.strerror}", "make room, or copy the run") from error
+    files.write_table(store.folder / report.SUMMARY, analysis.summarise(df))
+    page = report.write_page(store.folder, report.heading(df), built, draw.pictures(it, there), meta)
     if as_json:
-        console.print(as_text(it, built), markup=False, highlight=False, soft_wrap=True)
+        terminal.plain(as_text(it, built), console)
         return
     console.print(report.heading(df), style="bold", highlight=False)
     for table in built:
@@ -44,13 +40,13 @@ def thesis(store: Store, console: Console, *, as_json: bool = False) -> None:
     """Show a run beside the thesis's chapter 5, and nothing else; nothing is written."""
     df, there = store.frame(), figures.load()
     if df.empty:
-        console.print("nothing was measured yet", highlight=False)
+        report.nothing(store, console, as_json=as_json, summary=[], outcomes=[], tables=[])
         return
     it = Figures.of(df)
     *found, errata = beside.build(it, there)
     built = [*found, *(table for table in shares.build(store.read(), there, it.where) if "5.9" in table.name), errata]
     if as_json:
-        console.print(as_text(it, built), markup=False, highlight=False, soft_wrap=True)
+        terminal.plain(as_text(it, built), console)
         return
     console.print(report.heading(df), style="bold", highlight=False)
     console.print(f"beside {there.title}", highlight=False, soft_wrap=True)

@@ -105,6 +105,17 @@ def test_stopped_while_the_kernel_is_asked(toy: Lab, root: Path, which: signal.S
             toy.engine.client.containers.get(name).remove(force=True)
 
 
+def test_a_lab_that_measures_is_not_taken_down(lab: Lab) -> None:
+    running = lab.start("matrix", "--vpns", "plain", "--measures", "handshake", "--blocks", "100")
+    container = lab.until_container(running, "meter")
+    done = lab("down", "--name", container.labels["lab"])
+    assert done.status == 1
+    assert f"process {running.pid} holds it" in done.text
+    running.until(r"1/100 block 1 ")  # nothing of it was taken away
+    running.interrupt(signal.SIGINT)
+    assert running.end().status == 1
+
+
 def test_killed_outright_then_resumed(lab: Lab) -> None:
     running = lab.start("matrix", "--vpns", "plain", "--measures", "throughput,handshake", "--blocks", "2",
                         "--duration", "2")  # fmt: skip

@@ -11,6 +11,7 @@ from scipy.stats import bootstrap
 
 from lab import analysis, inference
 from lab.errors import LabError
+from lab.store import Store
 
 
 class TestSummary:
@@ -81,13 +82,20 @@ class TestFiles:
         assert len(analysis.outcomes(read)) == 2
 
     def test_find_run(self, tmp_path: Path) -> None:
-        for name in ("20260101-a", "20260301-a", "20260201-a"):
-            (tmp_path / name).mkdir()
-            (tmp_path / name / "results.csv").touch()
-        (tmp_path / "20270101-unfinished").mkdir()
+        for name in ("20260101-a", "20260301-a", "20260201-a", "ktls-20250101-a", "renamed"):
+            created = f"2026-{name[4:6]}-01T00:00:00+00:00" if name[0] == "2" else "2025-01-01T00:00:00+00:00"
+            kind = {"kind": "ktls"} if name[0] == "k" else {}
+            Store.create(tmp_path / name, {"created": created, **kind}).write_csv()
+        Store.create(tmp_path / "20270101-unfinished", {"created": "2027-01-01T00:00:00+00:00"})
+        (tmp_path / "unreadable").mkdir()
+        (tmp_path / "unreadable" / "meta.json").write_text("{")
+        (tmp_path / "unreadable" / "results.csv").touch()
         assert analysis.find_run(tmp_path).name == "20260301-a"
         assert analysis.find_run(tmp_path, "20260101-a").name == "20260101-a"
         assert analysis.find_run(Path("elsewhere"), str(tmp_path / "20260201-a")).name == "20260201-a"
+        assert analysis.find_run(tmp_path, kind="ktls").name == "ktls-20250101-a"
+        with pytest.raises(LabError, match="ktls-20250101-a is a run of `lab ktls`, not of `lab matrix`"):
+            analysis.find_run(tmp_path, "ktls-20250101-a")
         with pytest.raises(LabError, match="nonesuch"):
             analysis.find_run(tmp_path, "nonesuch")
 

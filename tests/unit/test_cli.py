@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from lab import __version__, cli, measures, options
 from lab.catalog import Catalog
@@ -74,27 +76,24 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--blocks", "0"], "--blocks: Input should be greater than or equal to 1, got 0"),
-        (["--blocks", "-3"], "--blocks: Input should be greater than or equal to 1, got -3"),
-        (["--duration", "0"], "--duration: Input should be greater than or equal to 1, got 0"),
+        (["--blocks", "0"], "--blocks: at least 1 is wanted, got 0"),
+        (["--blocks", "-3"], "--blocks: at least 1 is wanted, got -3"),
+        (["--duration", "0"], "--duration: at least 1 is wanted, got 0"),
         (["--duration", "0.5"], "Invalid value for '--duration'"),
-        (["--duration", "601"], "--duration: Input should be less than or equal to 600, got 601"),
-        (["--streams", "0"], "--streams: Input should be greater than or equal to 1, got '0'"),
-        (["--streams", "1,many"], "--streams: Input should be a valid integer"),
-        (["--streams", "65"], "--streams: Input should be less than or equal to 64, got '65'"),
-        (["--directions", "sideways"], "--directions: Input should be 'up' or 'down', got 'sideways'"),
+        (["--duration", "601"], "--duration: at most 600 is wanted, got 601"),
+        (["--streams", "0"], "--streams: at least 1 is wanted, got '0'"),
+        (["--streams", "1,many"], "--streams: a whole number is wanted"),
+        (["--streams", "65"], "--streams: at most 64 is wanted, got '65'"),
+        (["--directions", "sideways"], "--directions: 'up' or 'down' is wanted, got 'sideways'"),
         (["--size", "10XB"], "--size: '10XB' is not a size"),
-        (["--size", "999"], "--size: Input should be greater than or equal to 1000, got 999"),
-        (["--size", "2GB"], "--size: Input should be less than or equal to 1000000000, got 2000000000"),
-        (["--measures", ","], "--measures: "),
-        (["--streams", ","], "--streams: "),
-        (["--directions", ","], "--directions: "),
-        (["--engine", "hots"], "--engine: Input should be 'host' or 'vm', got 'hots'"),
-        (["--clock", "sundial"], "--clock: Input should be 'wall' or 'instructions', got 'sundial'"),
-        (["--kernel", "mainline"], "--kernel: Input should be 'backports' or 'stable', got 'mainline'"),
-        (["--memory", "512"], "--memory: Input should be greater than or equal to 1024, got 512"),
-        (["--processors", "0"], "--processors: Input should be greater than or equal to 1, got 0"),
-        (["--guests", "0"], "--guests: Input should be greater than or equal to 1, got 0"),
+        (["--size", "999"], "--size: at least 1000 is wanted, got 999"),
+        (["--size", "2GB"], "--size: at most 1000000000 is wanted, got 2000000000"),
+        (["--engine", "hots"], "--engine: 'host' or 'vm' is wanted, got 'hots'"),
+        (["--clock", "sundial"], "--clock: 'wall' or 'instructions' is wanted, got 'sundial'"),
+        (["--kernel", "mainline"], "--kernel: 'backports' or 'stable' is wanted, got 'mainline'"),
+        (["--memory", "512"], "--memory: at least 1024 is wanted, got 512"),
+        (["--processors", "0"], "--processors: at least 1 is wanted, got 0"),
+        (["--guests", "0"], "--guests: at least 1 is wanted, got 0"),
         (["--clock", "instructions"], "--engine: the clock `instructions` needs --engine vm: only an emulator"),
         (
             ["--engine", "vm", "--clock", "instructions", "--processors", "2"],
@@ -102,6 +101,7 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         ),
         (["--engine", "vm", "--guests", "2"], "--engine: guests side by side would disturb each other"),
         (["--resume", "nonsense"], "no run at "),
+        (["--blocks", "1000000000"], "--blocks: at most 10000 is wanted, got 1000000000"),
         (["--blocks", "many"], "Invalid value for '--blocks'"),
         (["--nonsense"], "No such option"),
     ],
@@ -113,11 +113,43 @@ def test_a_value_that_cannot_be(lab: Lab, arguments: list[str], said: str) -> No
 
 
 @pytest.mark.parametrize("words", [["up"], ["down"], ["vm", "up"], ["vm", "down", "--disks"], ["vm", "shell"]])
-@pytest.mark.parametrize("name", ["", "..", "/srv", "a/b", "-a", "a b"])
+@pytest.mark.parametrize("name", ["..", "/srv", "a/b", "-a", "a b"])
 def test_what_nothing_can_be_called(lab: Lab, words: list[str], name: str) -> None:
     """A name becomes a part of a path under which things are removed."""
     code, _, complaints = lab(*words, f"--name={name}")
     assert (code, f"--name: {name!r} is no name" in complaints) == (2, True), complaints
+
+
+def leaves(command: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command, with the words that lead to it."""
+    for name, each in getattr(command, "commands", {}).items():
+        yield from leaves(each, *words, name)
+    if not hasattr(command, "commands"):
+        yield words, command
+
+
+TAKES_TEXT = [
+    pytest.param(
+        [*words, f"{name}={{}}"] if name[0] == "-" else [*words, *["x"] * nth, "{}"], name, id=" ".join([*words, name])
+    )
+    for words, command in leaves(typer.main.get_command(cli.app))
+    for nth, parameter in enumerate(command.params)
+    if not getattr(parameter, "is_flag", False)
+    for name in [parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()]
+]
+
+
+def test_every_kind_of_command_is_among_them() -> None:
+    names = {param.id for param in TAKES_TEXT}
+    assert {"matrix --resume", "matrix --vpns", "crypto --libraries", "vm up --name", "report RUN"} <= names
+
+
+@pytest.mark.parametrize(("words", "name"), TAKES_TEXT)
+def test_an_empty_word_is_no_way_to_say_nothing(lab: Lab, words: list[str], name: str) -> None:
+    """It is what `--resume "$RUN"` becomes where RUN is not set: no new run, nor all VPNs, was asked for."""
+    for empty in ("", " ,"):
+        code, _, complaints = lab(*(word.format(empty) for word in words))
+        assert (code, f"lab: {name}: {empty!r} is empty" in complaints) == (2, True), complaints
 
 
 @pytest.mark.parametrize("arguments", [["report", "r2"], ["compare", "r2", "r1"], ["thesis", "r2"]])
@@ -127,6 +159,55 @@ def test_a_run_that_is_not_there(lab: Lab, tmp_path: Path, arguments: list[str])
     assert code == 2
     assert f"no run at {tmp_path}/r2" in complaints
     assert "r1" in complaints.splitlines()[-1]
+
+
+@pytest.mark.parametrize("margin", ["-1", "0", "1", "5", "nan", "inf"])
+def test_a_margin_is_a_part_of_one(lab: Lab, tmp_path: Path, margin: str) -> None:
+    Store.create(tmp_path / "r1", {})
+    code, _, complaints = lab("compare", "r1", "r1", f"--margin={margin}", "--results", str(tmp_path))
+    assert (code, complaints.splitlines()[0]) == (
+        2, f"lab: --margin: more than 0 and less than 1 is wanted, got {float(margin):g}"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["compare", "r1", "r2"], ["compare", "r2", "r1", "--json"]], ids=" ".join)
+def test_runs_of_two_commands_have_nothing_to_compare(lab: Lab, tmp_path: Path, arguments: list[str]) -> None:
+    engine = {"engine": {"name": "vm", "clock": "wall"}}
+    Store.create(tmp_path / "r1", engine)
+    Store.create(tmp_path / "r2", {"kind": "ktls", **engine})
+    Store.create(tmp_path / "r3", {"kind": "ktls", **engine})
+    code, output, complaints = lab(*arguments, "--results", str(tmp_path))
+    assert (code, output) == (2, "")
+    assert "r1 is one of `lab matrix`" in complaints or "r1 one of `lab matrix`" in complaints
+    assert "r2 one of `lab ktls`" in complaints or "r2 is one of `lab ktls`" in complaints
+
+
+@pytest.mark.parametrize("command", ["matrix", "crypto", "ktls"])
+def test_a_run_of_another_command_does_not_go_on(lab: Lab, tmp_path: Path, command: str) -> None:
+    other = "crypto" if command == "ktls" else "ktls"
+    Store.create(tmp_path / "r1", {"kind": other})
+    code, _, complaints = lab(command, "--resume", "r1", "--results", str(tmp_path))
+    assert code == 2
+    assert f"r1 is no run of `lab {command}`" in complaints
+    assert f"`lab {other} --resume`" in complaints
+
+
+def test_options_are_named_as_they_are_typed(lab: Lab) -> None:
+    code, _, complaints = lab("ktls", "--file-payloads", "1")
+    assert (code, complaints) == (2, "lab: --file-payloads: at least 8 is wanted, got '1'\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list", "vpns"], ["list", "suites"], ["matrix"], ["build"], ["up"]], ids=" ".join
+)
+def test_a_root_with_nothing_in_it(tmp_path: Path, arguments: list[str]) -> None:
+    """Nothing to list is no answer, and nothing to build no success."""
+    there = os.environ | {"LAB_ROOT": str(tmp_path), "LAB_LOCK": str(tmp_path / "lock"), "DOCKER_HOST": DEAD}
+    command = [sys.executable, "-m", "lab", *arguments]
+    done = subprocess.run(command, env=there, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no {tmp_path}/images/*/" in done.stderr
+    assert "LAB_ROOT" in done.stderr
 
 
 def test_unknown_commands_and_things(lab: Lab) -> None:
@@ -189,7 +270,7 @@ def test_a_catalog_elsewhere(catalog: Catalog, tmp_path: Path) -> None:
         command, env=os.environ | {"LAB_ROOT": str(tmp_path)}, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout) == (2, "")
-    assert f"{tmp_path}/images/alpha/vpn.yaml:15: port: Extra inputs are not permitted" in result.stderr
+    assert f"{tmp_path}/images/alpha/vpn.yaml:15: port: lab knows no such key" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ class TestNotebook:
 
     def execute(self, df: pd.DataFrame, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         df.to_csv(folder / "results.csv", index=False)
-        (folder / "meta.json").write_text(json.dumps(META))
+        Store(folder).write_meta(META)
         monkeypatch.setenv("LAB_RUN", str(folder))
         monkeypatch.chdir(folder)  # the project's own runs of raw ciphers lie elsewhere
         shown: list[Any] = []

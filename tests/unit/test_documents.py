@@ -48,16 +48,39 @@ def test_a_good_file(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "key", "expected"),
     [
-        ("title: T\ninner:\n  tags: []\n", 2, "inner.count", "Field required"),
-        ("inner: {count: 1}\n", 1, "title", "Field required"),
-        ("title: T\ninner:\n  count: 3\n  extra: 1\n", 4, "inner.extra", "not permitted, got 1"),
-        ("title: T\ninner:\n  count: many\n", 3, "inner.count", "integer"),
-        ("title: T\ninner:\n  count: 1\n  tags:\n    - a\n    - [b]\n", 6, "inner.tags.1", "string, got ['b']"),
-        ("title: T\ninner: {count: 1}\nmore:\n  a: {count: 1}\n  b: {count: x}\n", 5, "more.b.count", "integer"),
+        ("title: T\ninner:\n  tags: []\n", 2, "inner.count", "it is missing"),
+        ("inner: {count: 1}\n", 1, "title", "it is missing"),
+        (
+            "title: T\ninner:\n  count: 3\n  extra: 1\n",
+            4,
+            "inner.extra",
+            "lab knows no such key, got 1; valid keys: count, tags",
+        ),
+        (
+            "title: T\ninner: {count: 1}\nmore:\n  a: {count: 1, extra: 1}\n",
+            4,
+            "more.a.extra",
+            "valid keys: count, tags",
+        ),
+        ("title: T\ninner: {count: 1}\nextra: 1\n", 3, "extra", "valid keys: title, inner, more"),
+        ("title: T\ninner:\n  count: many\n", 3, "inner.count", "a whole number"),
+        ("title: T\ninner:\n  count: 1\n  tags:\n    - a\n    - [b]\n", 6, "inner.tags.1", "text is wanted, got ['b']"),
+        ("title: T\ninner: {count: 1}\nmore:\n  a: {count: 1}\n  b: {count: x}\n", 5, "more.b.count", "a whole number"),
         ("[1, 2]\n", 1, "the document", "got [1, 2]"),
         ("", 1, "the document", "got None"),
     ],
-    ids=["missing", "missing-at-top", "extra", "type", "in-a-list", "in-a-mapping", "not-a-mapping", "empty"],
+    ids=[
+        "missing",
+        "missing-at-top",
+        "extra",
+        "extra-in-a-mapping",
+        "extra-at-top",
+        "type",
+        "in-a-list",
+        "in-a-mapping",
+        "not-a-mapping",
+        "empty",
+    ],
 )
 def test_what_does_not_fit_is_named(write: Write, text: str, line: int, key: str, expected: str) -> None:
     path = write(text)
@@ -75,6 +98,45 @@ def test_every_fault_is_named_at_once(write: Write) -> None:
 def test_broken_yaml(write: Write, text: str, line: int) -> None:
     path = write(text)
     assert complaint(path).startswith(f"{path}:{line}: not YAML: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("title: T\ninner:\n  count: 3\n  count: 4\n", 4, "the key 'count' stands in line 3 already"),
+        ("title: T\ntitle: U\ninner: {count: 1}\n", 2, "the key 'title' stands in line 1 already"),
+        ("title: T\ninner: {count: 1}\nmore:\n  'a': {count: 1}\n  a: {count: 1}\n", 5,
+         "the key 'a' stands in line 4 already"),
+        ("title: 2026-02-30\n", 1, "'2026-02-30' looks like a value of the kind timestamp, and is none; quote it"),
+        ("title: T\ninner:\n  count: 0b_\n", 3, "'0b_' looks like a value of the kind int, and is none"),
+        ("title: T\ninner:\n  count: 0x_\n", 3, "'0x_' looks like a value of the kind int, and is none"),
+        (f"title: T\ninner:\n  count: {'1' * 5000}\n", 3, "looks like a value of the kind int, and is none"),
+        ("title: !!bool perhaps\n", 1, "'perhaps' looks like a value of the kind bool, and is none"),
+        ("title: !!timestamp soon\n", 1, "'soon' looks like a value of the kind timestamp, and is none"),
+        ("title: !!float much\n", 1, "'much' looks like a value of the kind float, and is none"),
+        ("title: !!python/name:os.system x\n", 1, "could not determine a constructor for the tag"),
+        (f"title: T\ninner: {'[' * 3000}{']' * 3000}\n", 2, "more than 50 levels"),
+        (f"title: T\ninner:\n  {'- ' * 3000}x\n", 3, "more than 50 levels"),
+        ("title: T\ninner: {[a]: 1}\n", 2, "found unhashable key"),
+        ("title: *nobody\n", 1, "found undefined alias"),
+        ("title: T\n--- \ntitle: U\n", 2, "but found another document"),
+    ],
+    ids=["twice", "twice-at-top", "twice-quoted", "no-date", "no-digits", "no-hex", "long", "no-bool", "no-timestamp",
+         "no-float", "no-tag", "brackets", "dashes", "unhashable", "alias", "two-documents"],
+)  # fmt: skip
+def test_what_yaml_takes_silently_or_dies_of(write: Write, text: str, line: int, said: str) -> None:
+    path = write(text)
+    complaint_ = complaint(path)
+    assert complaint_.startswith(f"{path}:{line}: not YAML: ")
+    assert said in complaint_
+
+
+def test_what_holds_itself(write: Write) -> None:
+    assert ": inner" in complaint(write("title: T\ninner: &self\n  count: *self\n"))
+
+
+def test_what_is_shown_of_a_value_is_short(write: Write) -> None:
+    assert len(complaint(write(f"title: T\ninner: {{count: {'x' * 5000}}}\n"))) < 300
 
 
 @pytest.mark.parametrize("content", [b"title: \x00\n", b"title: \xff\n"], ids=["control-character", "not-utf-8"])

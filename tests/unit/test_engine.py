@@ -38,12 +38,12 @@ def test_the_processors_of_a_guest(options: dict[str, Any], cores: int) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"name": "hots"}, "--engine: Input should be 'host' or 'vm', got 'hots'"),
-        ({"name": "vm", "clock": "sundial"}, "--clock: Input should be 'wall' or 'instructions', got 'sundial'"),
-        ({"name": "vm", "kernel": "5.4"}, "--kernel: Input should be 'backports' or 'stable', got '5.4'"),
-        ({"name": "vm", "memory": 512}, "--memory: Input should be greater than or equal to 1024, got 512"),
-        ({"name": "vm", "processors": 65}, "--processors: Input should be less than or equal to 64, got 65"),
-        ({"name": "vm", "guests": 0}, "--guests: Input should be greater than or equal to 1, got 0"),
+        ({"name": "hots"}, "--engine: 'host' or 'vm' is wanted, got 'hots'"),
+        ({"name": "vm", "clock": "sundial"}, "--clock: 'wall' or 'instructions' is wanted, got 'sundial'"),
+        ({"name": "vm", "kernel": "5.4"}, "--kernel: 'backports' or 'stable' is wanted, got '5.4'"),
+        ({"name": "vm", "memory": 512}, "--memory: at least 1024 is wanted, got 512"),
+        ({"name": "vm", "processors": 65}, "--processors: at most 64 is wanted, got 65"),
+        ({"name": "vm", "guests": 0}, "--guests: at least 1 is wanted, got 0"),
         (
             {"name": "host", "clock": "instructions"},
             "--engine: the clock `instructions` needs --engine vm: only an emulator can count them",
@@ -56,10 +56,7 @@ def test_the_processors_of_a_guest(options: dict[str, Any], cores: int) -> None:
         ({"name": "host", "guests": 2}, "--engine: guests side by side would disturb each other on the wall clock"),
         (
             {"name": "vn", "clock": "wal"},
-            (
-                "--engine: Input should be 'host' or 'vm', got 'vn'\n"
-                "--clock: Input should be 'wall' or 'instructions', got 'wal'"
-            ),
+            ("--engine: 'host' or 'vm' is wanted, got 'vn'\n--clock: 'wall' or 'instructions' is wanted, got 'wal'"),
         ),
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
@@ -76,13 +73,13 @@ def test_the_settings_of_a_run_are_refused_in_the_same_words() -> None:
     with pytest.raises(ValidationError) as caught:
         Settings.model_validate(wrong)
     assert faults(caught.value).message.splitlines() == [
-        "--blocks: Input should be greater than or equal to 1, got 0",
+        "--blocks: at least 1 is wanted, got 0",
         "--engine: the clock `instructions` needs --engine vm: only an emulator can count them",
     ]
     wrong["engine"] = {"name": "vm", "memory": "much"}
     with pytest.raises(ValidationError) as caught:
         Settings.model_validate(wrong)
-    assert "--memory: Input should be a valid integer" in faults(caught.value).message
+    assert "--memory: a whole number is wanted" in faults(caught.value).message
 
 
 def test_a_run_of_before_there_were_engines_to_choose_has_the_one_there_was() -> None:

@@ -4,6 +4,7 @@ from itertools import groupby
 import pytest
 
 from lab.catalog import Catalog
+from lab.errors import UsageError
 from lab.plan import Cell, Plan, conditions_text, make, parse_conditions
 
 CONDITIONS = {"handshake": [""], "throughput": ["direction=up streams=1", "direction=up streams=4"]}
@@ -158,3 +159,9 @@ def test_conditions_as_text_and_back(conditions: dict[str, object], text: str) -
 def test_a_cell_in_words() -> None:
     assert str(Cell("alpha", "udp", "strong", "throughput", "streams=1")) == "alpha udp strong throughput streams=1"
     assert str(Cell("alpha", "udp", "strong", "handshake")) == "alpha udp strong handshake"
+
+
+def test_a_plan_that_nobody_could_wait_for() -> None:
+    cells = tuple(Cell("a", "v", "s", f"m{number}") for number in range(101))
+    with pytest.raises(UsageError, match="101 cells in 10000 blocks are 1010000 samples; a run has at most 1000000"):
+        Plan(cells, {}, 10_000, 0)

@@ -16,7 +16,9 @@ from frames import UP, VM, cell, control, frame, ledger, missing
 from rich.console import Console
 
 from lab import contents, report, speed_tables, tables
+from lab.crypto import show as crypto_show
 from lab.errors import LabError
+from lab.ktls import show as ktls_show
 from lab.store import Store
 
 META: dict[str, Any] = {"controls": ["plain"], "processors": 2, "machine": {"cpu": "Some CPU <fast>"}}
@@ -245,6 +247,14 @@ class TestStore:
         out = io.StringIO()
         report.write(self.store(tmp_path / "r", []), Console(file=out))
         assert out.getvalue() == "nothing was measured yet\n"
+
+    @pytest.mark.parametrize("show", [report, ktls_show, crypto_show])
+    def test_nothing_measured_as_json(self, show: Any, tmp_path: Path) -> None:
+        out = io.StringIO()
+        store = Store.create(tmp_path / "r", {"engine": {"name": "vm", "clock": "wall"}})
+        show.write(store, Console(file=out), as_json=True)
+        said = json.loads(out.getvalue())
+        assert (said["run"], said["clock"], said["outcomes"]) == (["r"], "wall", [])
 
     def test_comparison(self, tmp_path: Path) -> None:
         a = self.store(tmp_path / "one", [100, 101, 99])

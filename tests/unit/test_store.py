@@ -76,12 +76,12 @@ def test_meta(store: Store) -> None:
 
 
 def test_a_meta_that_could_not_be_written_leaves_the_former(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(path: Path, text: str, encoding: str) -> None:
-        path.write_bytes(text.encode()[:10])
+    def full(descriptor: int) -> None:
+        os.truncate(descriptor, 10)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", half)
-    with pytest.raises((OSError, LabError)):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LabError, match=r"meta\.json cannot be written: No space left on device"):
         store.write_meta({"plan": "another"})
     assert store.meta()["plan"] == "abc"
 

@@ -61,16 +61,28 @@ def test_the_environment_counts_as_it_does_for_compose(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ("    tmpfs:", "    privileged: true\n    tmpfs:", "services.server.privileged"),
-        ("networks: {}", "networks: {}\nsecrets: {}", "secrets"),
-        ("[NET_ADMIN, NET_RAW]", "NET_ADMIN", "services.server.cap_add"),
-        ("name: small\n", "", "name: Field required"),
+        ("    tmpfs:", "    privileged: true\n    tmpfs:", "10: services.server.privileged: lab knows no such key"),
+        ("networks: {}", "networks: {}\nsecrets: {}", "12: secrets: lab knows no such key"),
+        ("[NET_ADMIN, NET_RAW]", "NET_ADMIN", "8: services.server.cap_add: a list is wanted, got 'NET_ADMIN'"),
+        ("name: small\n", "", "1: name: it is missing"),
+        ("networks: {}", "networks: {}\nnetworks: {}", "12: not YAML: the key 'networks' stands in line 11 already"),
+        ("name: small", "name: 2026-13-45", "1: not YAML: '2026-13-45' looks like a value of the kind timestamp"),
+        ("networks: {}", f"networks: {'[' * 3000}{']' * 3000}", "11: not YAML: more than 50 levels"),
     ],
+    ids=["privileged", "secrets", "no-list", "missing", "twice", "no-date", "deep"],
 )
-def test_what_lab_does_not_understand_is_an_error(old: str, new: str, named: str) -> None:
-    with pytest.raises(UsageError, match=r"docker-compose\.yml has something that lab does not understand") as caught:
-        server(SMALL.replace(old, new))
-    assert named in caught.value.message
+def test_what_lab_does_not_understand_is_an_error(tmp_path: Path, old: str, new: str, named: str) -> None:
+    path = tmp_path / "docker-compose.yml"
+    path.write_text(SMALL.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        topology.load(path).resolve({})
+    assert f"{path}:{named}" in caught.value.message
+
+
+def test_a_key_may_stand_beside_what_is_merged() -> None:
+    """Both of a service's own keys and of what it merges the own one counts, as for Compose; it is none twice."""
+    own = SMALL.replace("    <<: *shared\n", "    <<: *shared\n    image: lab/own:latest\n")
+    assert server(own).image == "lab/own:latest"
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -176,10 +176,10 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (("--kernel", "newest"), "--kernel: Input should be 'backports' or 'stable', got 'newest'"),
-            (("--memory", "10"), "--memory: Input should be greater than or equal to 1024, got 10"),
-            (("--processors", "0"), "--processors: Input should be greater than or equal to 1, got 0"),
-            (("--clock", "sun"), "--clock: Input should be 'wall' or 'instructions', got 'sun'"),
+            (("--kernel", "newest"), "--kernel: 'backports' or 'stable' is wanted, got 'newest'"),
+            (("--memory", "10"), "--memory: at least 1024 is wanted, got 10"),
+            (("--processors", "0"), "--processors: at least 1 is wanted, got 0"),
+            (("--clock", "sun"), "--clock: 'wall' or 'instructions' is wanted, got 'sun'"),
             (("--clock", "instructions", "--processors", "2"), "the clock `instructions` has one processor"),
         ],
         ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
