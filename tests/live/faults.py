@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from docker.errors import APIError
 from docker.models.containers import Container
@@ -44,8 +44,9 @@ class Ends:
     def at(self, end: Container, *argv: str, **environment: str) -> str:
         """What a command says at an end; it must succeed."""
         status, output = end.exec_run(list(argv), environment=environment)
-        assert status == 0, f"{argv}: {output.decode()}"
-        return str(output.decode())
+        text = cast(bytes, output).decode()
+        assert status == 0, f"{argv}: {text}"
+        return text
 
     def sent(self, interface: str) -> int:
         """Bytes that the client has sent by an interface; 0 where there is none, or the client is not up."""
@@ -53,7 +54,7 @@ class Ends:
             status, output = self.client.exec_run(["cat", "/proc/net/dev"])
         except APIError:
             return 0
-        rows = [line.split(":") for line in output.decode().splitlines()[2:]] if status == 0 else []
+        rows = [line.split(":") for line in cast(bytes, output).decode().splitlines()[2:]] if status == 0 else []
         counters = {name.strip(): int(values.split()[8]) for name, values in rows}
         return counters.get(interface, 0)
 
@@ -65,7 +66,7 @@ class Ends:
 
     def address(self, end: Container, name: str) -> str:
         """What an end was told of addresses."""
-        return dict(entry.split("=", 1) for entry in end.attrs["Config"]["Env"])[name]
+        return str(dict(entry.split("=", 1) for entry in end.attrs["Config"]["Env"])[name])
 
     def start_anew(self, suite: Suite) -> None:
         """Kill the VPN at both ends, and bring it up again with `suite`."""

@@ -20,17 +20,13 @@ FAULTS = [
 ]  # fmt: skip
 UDP = (faults.no_udp, faults.no_udp_for_a_moment)
 """What breaks data paths over UDP only."""
-PATHS = [
-    pytest.param(vpn, variant, id=f"{vpn.name}-{variant}")
-    for vpn in CATALOG.vpns.values()
-    if not vpn.file.control
-    for variant in vpn.file.variants
-]
+TUNNELS = [(vpn, variant) for vpn in CATALOG.vpns.values() if not vpn.file.control for variant in vpn.file.variants]
+PATHS = [pytest.param(vpn, variant, id=f"{vpn.name}-{variant}") for vpn, variant in TUNNELS]
 CASES = [
-    pytest.param(*path.values, fault, id=f"{path.id}-{fault.__name__}")
-    for path in PATHS
+    pytest.param(vpn, variant, fault, id=f"{vpn.name}-{variant}-{fault.__name__}")
+    for vpn, variant in TUNNELS
     for fault in FAULTS
-    if "udp" in path.values[0].file.variants[path.values[1]].wire or fault not in UDP
+    if "udp" in vpn.file.variants[variant].wire or fault not in UDP
 ]
 
 
