@@ -49,7 +49,7 @@ struct call {
 
 struct shared {
 	_Atomic uint64_t made[64], succeeded[64];
-	_Atomic uint64_t left; /* how many calls may yet be begun */
+	_Atomic int64_t left; /* how many calls may yet be begun */
 	_Atomic int stop, no_uring;
 	struct cell cells[THREADS_MOST];
 };

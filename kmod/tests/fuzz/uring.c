@@ -44,8 +44,8 @@ static bool uring_open(struct self *me)
 	memset(ring, 0, sizeof(*ring));
 	ring->fd = syscall(SYS_io_uring_setup, ENTRIES, &ring->p);
 	if (ring->fd < 0) {
-		/* Off, forbidden, or not there. Too many open files is none of these. */
-		if (errno == EPERM || errno == ENOSYS)
+		/* Off, forbidden, or not there; but too many files may be open now and fewer later. */
+		if (errno != EMFILE && errno != ENOMEM)
 			shared->no_uring = errno;
 		return false;
 	}

@@ -70,7 +70,7 @@ void work(struct self *me, int most)
 	int i, made = 0;
 
 	while (!shared->stop && (!most || made++ < most)) {
-		if ((int64_t)atomic_fetch_sub(&shared->left, 1) <= 0)
+		if (atomic_fetch_sub(&shared->left, 1) <= 0)
 			break;
 		i = by_weight(me);
 		cell->call = calls[i].name;
