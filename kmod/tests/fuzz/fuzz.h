@@ -15,7 +15,7 @@
 #define ARRAY_SIZE(a) ((int)(sizeof(a) / sizeof((a)[0])))
 #define SLOTS 2 /* few, so that threads meet */
 #define THREADS_MOST 16
-#define BURST 16
+#define BURST 64 /* of sends and reconnects, which have to meet */
 #define WAIT_US 5000 /* how long a socket that may wait does so */
 
 enum kind { UDP, TCP, DGRAM, STREAM, KINDS };
@@ -100,7 +100,7 @@ static inline int any_socket(struct self *me)
 /* Flags of a call on a socket; without MSG_DONTWAIT it waits WAIT_US at most. */
 static inline int wait_or_not(struct self *me)
 {
-	return MSG_NOSIGNAL | (any(me, 4) ? MSG_DONTWAIT : 0);
+	return MSG_NOSIGNAL | (any(me, 16) ? MSG_DONTWAIT : 0);
 }
 
 void replace(struct slot *slot, enum kind kind, int end, int fd);

@@ -64,11 +64,11 @@ bool call_sendmmsg(struct self *me)
 	char control[4][64];
 	struct iovec parts[4][2];
 	struct mmsghdr msgs[4];
-	int i;
+	int i, count = 1 + any(me, 4);
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < count; i++)
 		a_message(me, &msgs[i].msg_hdr, parts[i], control[i], 0);
-	return sendmmsg(a_ktls(me), msgs, 4, send_flags(me)) > 0;
+	return sendmmsg(a_ktls(me), msgs, count, send_flags(me)) > 0;
 }
 
 static int receive_flags(struct self *me)
@@ -83,8 +83,8 @@ bool call_recv(struct self *me)
 	int fd = a_ktls(me), count = 1 + any(me, BURST);
 	bool done = false;
 
-	while (count--)
-		done |= recv(fd, me->buffer, a_length(me), receive_flags(me)) >= 0;
+	while (count-- && recv(fd, me->buffer, a_length(me), receive_flags(me)) >= 0)
+		done = true;
 	return done;
 }
 

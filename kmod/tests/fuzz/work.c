@@ -8,7 +8,7 @@ const struct call calls[] = {
 	{ "udp", make_udp, 4 },
 	{ "tcp", make_tcp, 3 },
 	{ "socket", make_ktls, 4 },
-	{ "ready", make_ready, 40 },
+	{ "ready", make_ready, 16 },
 	{ "attach", call_attach, 10 },
 	{ "keys", call_keys, 10 },
 	{ "enable", call_enable, 10 },
