@@ -18,7 +18,7 @@
 #define BURST 64 /* of sends and reconnects, which have to meet */
 #define WAIT_US 5000 /* how long a socket that may wait does so */
 
-enum kind { UDP, TCP, DGRAM, STREAM, KINDS };
+enum place { UDP, TCP, DGRAM, STREAM, KINDS };
 
 /* Two ends that are connected to each other: `lower` sockets and those of AF_KTLS upon them. */
 struct slot {
@@ -76,7 +76,7 @@ static inline struct slot *a_slot(struct self *me)
 	return &slots[any(me, SLOTS)];
 }
 
-static inline int a_fd(struct self *me, enum kind kind)
+static inline int a_fd(struct self *me, enum place kind)
 {
 	return a_slot(me)->fd[kind][any(me, 2)];
 }
@@ -103,7 +103,7 @@ static inline int wait_or_not(struct self *me)
 	return MSG_NOSIGNAL | (any(me, 16) ? MSG_DONTWAIT : 0);
 }
 
-void replace(struct slot *slot, enum kind kind, int end, int fd);
+void replace(struct slot *slot, enum place kind, int end, int fd);
 
 /* sockets.c */
 bool make_udp(struct self *me);

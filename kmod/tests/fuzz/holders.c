@@ -8,7 +8,7 @@
 /* A second number, used once and closed again, or put in the place of the first. */
 bool call_dup(struct self *me)
 {
-	enum kind kind = any(me, KINDS);
+	enum place kind = any(me, KINDS);
 	struct slot *slot = a_slot(me);
 	int end = any(me, 2), fd = dup(slot->fd[kind][end]);
 
@@ -53,7 +53,7 @@ bool call_rights(struct self *me)
 	} control = {};
 	struct iovec part = { me->buffer, 1 };
 	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control };
-	enum kind kind = any(me, KINDS);
+	enum place kind = any(me, KINDS);
 	struct slot *slot = a_slot(me);
 	int ways[2], end = any(me, 2), fds[3] = { slot->fd[kind][end] }, count = any(me, 8) ? 1 : 3;
 	bool done = false;

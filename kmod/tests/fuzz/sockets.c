@@ -11,7 +11,7 @@
 struct slot slots[SLOTS];
 
 /* Every number is closed once: by whoever takes it out. */
-void replace(struct slot *slot, enum kind kind, int end, int fd)
+void replace(struct slot *slot, enum place kind, int end, int fd)
 {
 	int old = atomic_exchange(&slot->fd[kind][end], fd);
 
@@ -130,7 +130,7 @@ bool make_tcp(struct self *me)
 	return new_tcp(me, a_slot(me));
 }
 
-static int new_ktls(struct self *me, enum kind kind)
+static int new_ktls(struct self *me, enum place kind)
 {
 	int type = kind == STREAM ? SOCK_STREAM : SOCK_DGRAM;
 
@@ -139,7 +139,7 @@ static int new_ktls(struct self *me, enum kind kind)
 
 bool make_ktls(struct self *me)
 {
-	enum kind kind = any(me, 3) ? DGRAM : STREAM;
+	enum place kind = any(me, 3) ? DGRAM : STREAM;
 	int fd = new_ktls(me, kind);
 
 	replace(a_slot(me), kind, any(me, 2), fd);
@@ -147,7 +147,7 @@ bool make_ktls(struct self *me)
 }
 
 /* A cipher for each version, so that the two ends mostly agree; now and then a wrong one. */
-static int version_of(struct self *me, enum kind kind, int cipher)
+static int version_of(struct self *me, enum place kind, int cipher)
 {
 	if (!any(me, 32))
 		return any(me, 65536);
@@ -160,7 +160,7 @@ static int a_cipher(struct self *me)
 }
 
 /* One key for both directions and ends, so that what one sends the other reads, and itself when it is played back. */
-static struct ktls_key a_key(struct self *me, enum kind kind, int cipher)
+static struct ktls_key a_key(struct self *me, enum place kind, int cipher)
 {
 	struct ktls_key key = { .seq = kind == DGRAM ? EPOCH : 0 };
 
@@ -171,14 +171,14 @@ static struct ktls_key a_key(struct self *me, enum kind kind, int cipher)
 	return key;
 }
 
-static bool join(struct self *me, int fd, int lower, enum kind kind, int cipher)
+static bool join(struct self *me, int fd, int lower, enum place kind, int cipher)
 {
 	return !attach(fd, lower, version_of(me, kind, cipher), cipher);
 }
 
 bool call_attach(struct self *me)
 {
-	enum kind kind = any(me, 3) ? DGRAM : STREAM;
+	enum place kind = any(me, 3) ? DGRAM : STREAM;
 	struct slot *slot = a_slot(me);
 	int end = any(me, 2), lower = slot->fd[kind == DGRAM ? UDP : TCP][end];
 
@@ -186,7 +186,7 @@ bool call_attach(struct self *me)
 	return join(me, slot->fd[kind][end], any(me, 16) ? lower : any_socket(me), kind, a_cipher(me));
 }
 
-static bool give_keys(struct self *me, int fd, enum kind kind, int cipher)
+static bool give_keys(struct self *me, int fd, enum place kind, int cipher)
 {
 	struct ktls_keys keys = { a_key(me, kind, cipher), a_key(me, kind, cipher) };
 
@@ -199,7 +199,7 @@ static bool give_keys(struct self *me, int fd, enum kind kind, int cipher)
 
 bool call_keys(struct self *me)
 {
-	enum kind kind = any(me, 3) ? DGRAM : STREAM;
+	enum place kind = any(me, 3) ? DGRAM : STREAM;
 
 	return give_keys(me, a_fd(me, kind), kind, a_cipher(me));
 }
@@ -215,7 +215,7 @@ bool call_enable(struct self *me)
 bool make_ready(struct self *me)
 {
 	struct slot *slot = a_slot(me);
-	enum kind kind = any(me, 3) ? DGRAM : STREAM, below = kind == DGRAM ? UDP : TCP;
+	enum place kind = any(me, 3) ? DGRAM : STREAM, below = kind == DGRAM ? UDP : TCP;
 	int cipher = 1 + any(me, 3), end, ends = 1 + !!any(me, 3);
 	bool done = kind == DGRAM ? new_udp(me, slot) : new_tcp(me, slot);
 	__u64 floor = EPOCH;
