@@ -232,8 +232,12 @@ def runtime() -> Path:
     return folder
 
 
-def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = False, write: bool = False) -> Guest:
+def start(
+    host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = False, write: bool = False, words: str = ""
+) -> Guest:
     """Start a guest with a disk of `lab.disks`; with `write`, what is written to that disk stays.
+
+    `words` are more of its kernel's command line: no measurement has any.
 
     Until it is let live, the guest ends with this process, however that ends: it holds its standard input. One to
     `keep` has no owner, so that no sweep takes it for forgotten.
@@ -251,6 +255,7 @@ def start(host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = Fa
     environment = {
         "KERNEL": choice.kernel, "CLOCK": choice.clock, "PROCESSORS": choice.cores, "MEMORY": choice.memory,
         "DISK": disk, "KEEP": "disk" if write else "", "DATE": int(time.time()),
+        "WORDS": words,
     }  # fmt: skip
     options: dict[str, Any] = {
         "command": ["guest"],

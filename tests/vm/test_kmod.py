@@ -22,7 +22,9 @@ PASSED = re.compile(r"^(.*): (\d+) checks, 0 failures$", re.MULTILINE)
 COUNTS = re.compile(r"(\w+)=(\d+)")
 # What a kernel says that is not well. Of the module it says only the two lines that any module from outside comes with.
 # The emulated machine's clock is a matter of QEMU's.
-EXPECTED = re.compile(r"af_ktls: (loading out-of-tree module|module verification failed)|MP-BIOS bug: 8254 timer")
+EXPECTED = re.compile(
+    r"af_ktls: (loading out-of-tree module|module verification failed)|MP-BIOS bug: 8254 timer|kfence: initialized"
+)
 UNWELL = re.compile(
     r"warning:|\bbug:|\boops\b|call trace|kfence: |ubsan|leak|rcu.*stall|still has objects|af_ktls|hung task", re.I
 )
