@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +33,24 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_stops(number: signal.Signals) -> None:
     with pytest.raises(signals.Stopped, match=number.name), signals.interruptible():
         os.kill(os.getpid(), number)
+
+
+def test_what_nohup_has_ignored_stays_ignored() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+            with signals.undisturbed():
+                os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            with pytest.raises(signals.Stopped, match="SIGTERM"):
+                os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def test_later_signals_do_not_disturb_the_cleaning_up() -> None:
@@ -46,13 +61,13 @@ def test_later_signals_do_not_disturb_the_cleaning_up() -> None:
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
                 os.kill(os.getpid(), number)
                 cleaned.append(number)
 
     with pytest.raises(signals.Stopped, match="SIGTERM"), signals.interruptible(), slow_to_clean_up():
         os.kill(os.getpid(), signal.SIGTERM)
-    assert len(cleaned) == 3
+    assert len(cleaned) == 4
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -97,6 +112,7 @@ def test_a_killed_lab_holds_nothing(lock: Path) -> None:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(LabError, match=f"run other, process {other.pid}$"), signals.alone():
             pytest.fail("both measure")
+        assert lock.stat().st_mode & 0o777 == 0o666, "another user could not say what is measured"
         other.kill()
         other.wait()
         with signals.alone() as say:
@@ -114,6 +130,115 @@ def test_no_link_is_followed_to_the_lock(lock: Path, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="cannot be opened"), signals.alone():
         pytest.fail("a link was followed")
     assert (tmp_path / "precious").read_text() == "kept"
+
+
+NOBODY = 65534
+root = pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A lock in a folder as /run/lock is: all may write to it, and nobody removes another's file."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o1777)
+        path = Path(folder) / "lock"
+        monkeypatch.setattr(signals, "LOCK", path)
+        yield path
+
+
+def by_another(lock: Path) -> str:
+    """What a user without rights says who measures."""
+    become = f"import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\nsignals.LOCK"
+    script = HOLDER.replace("signals.LOCK", become)
+    done = subprocess.run([sys.executable, "-c", script, lock], capture_output=True, text=True, input="", check=False)
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+
+@root
+@pytest.mark.parametrize("mode", [None, 0o644, 0o666])
+def test_after_a_run_by_root_another_user_measures(shared: Path, mode: int | None) -> None:
+    """0644: by a lab that made it so, and wrote to it."""
+    if mode is None:
+        with signals.alone() as say:
+            say("run r1")
+            assert f"run r1, process {os.getpid()}" in by_another(shared)
+    else:
+        shared.write_text("run r1, process 1\n")
+        shared.chmod(mode)
+    assert by_another(shared) == "held"
+    with signals.alone():  # and root again, after a run by another
+        assert "a run that is being prepared" in by_another(shared)
+
+
+@root
+def test_after_a_run_of_another_user_root_measures(shared: Path) -> None:
+    assert by_another(shared) == "held"
+    assert shared.stat().st_uid == NOBODY
+    with signals.alone():
+        assert f"process {os.getpid()}" in by_another(shared)
+    assert by_another(shared) == "held"
+
+
+def fifo(lock: Path) -> None:
+    os.mkfifo(lock, 0o666)
+
+
+def second_name(lock: Path) -> None:
+    lock.with_name("precious").write_text("kept")
+    lock.hardlink_to(lock.with_name("precious"))
+
+
+def folder(lock: Path) -> None:
+    lock.mkdir()
+
+
+@pytest.mark.parametrize("trap", [fifo, second_name, folder])
+def test_what_is_no_lock_is_refused(lock: Path, trap: Callable[[Path], None]) -> None:
+    trap(lock)
+    why = "(it is no plain file with one name|Is a directory)"
+    said = rf"^{lock}, which is user {os.getuid()}'s, cannot be opened: {why}$"
+    with pytest.raises(LabError, match=said) as caught, signals.alone():
+        pytest.fail("it was taken for the lock")
+    assert caught.value.hint == "have it removed, or name another with LAB_LOCK"
+    if trap is second_name:
+        assert lock.with_name("precious").read_text() == "kept"
+
+
+@root
+def test_one_that_its_owner_keeps_to_himself_is_named(shared: Path) -> None:
+    shared.touch(mode=0o600)
+    assert "which is user 0's, cannot be opened: Permission denied" in by_another(shared)
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mgotcha\n", "x" * 100_000, "", "two\nlines\n"])
+def test_what_anybody_wrote_into_it_is_not_shown(lock: Path, text: str) -> None:
+    with signals.alone():
+        lock.write_text(text)
+        with pytest.raises(LabError, match=r"on this machine: it has not said which$"), signals.alone():
+            pytest.fail("both measure")
+
+
+def test_nothing_is_said_of_a_run_that_is_over(lock: Path) -> None:
+    with signals.alone() as say:
+        say("run r1")
+    assert not lock.read_text()
+
+
+def test_a_lock_that_was_removed_is_none(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between opening and holding: whoever comes next would hold another."""
+    opened = signals._opened
+    descriptors = []
+
+    def removed_once() -> int:
+        descriptors.append(opened())
+        if len(descriptors) == 1:
+            lock.unlink()
+        return descriptors[-1]
+
+    monkeypatch.setattr(signals, "_opened", removed_once)
+    with signals.alone():
+        assert len(descriptors) > 1
+        assert "being prepared" in lock.read_text()
 
 
 def test_a_signal_is_put_off_until_the_work_is_done() -> None:
