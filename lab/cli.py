@@ -169,12 +169,10 @@ def credentials(
     project: Annotated[str, typer.Option(help="The Compose project whose volumes are filled.")] = "lab",
 ) -> None:
     """Make secrets for a lab that was brought up by hand, with Compose."""
-    from lab import credentials as secrets
     from lab import engine, testbed
 
-    volumes = {end: f"{project}_{end}-credentials" for end in secrets.ENDS}
-    testbed.renew_credentials(engine.connect(), volumes)
-    console.print(f"new secrets in {' and '.join(volumes.values())}", highlight=False)
+    volumes = testbed.renew_credentials(engine.connect(), project)
+    console.print(f"new secrets in {' and '.join(volumes)}", highlight=False)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -131,8 +132,9 @@ class Engine:
 
     def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
         """Run `argv` in a container of its own that is removed afterwards; without network unless asked for."""
-        labels = owner.labels(f"once-{os.getpid()}")
-        defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True, "labels": labels}
+        lab = f"once-{os.getpid()}"
+        defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True}
+        defaults |= {"labels": owner.labels(lab), "name": owner.called(lab, secrets.token_hex(4))}
         limited = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
         container = None
         try:
@@ -153,6 +155,11 @@ class Engine:
             return str(self.client.images.get(tag).id)
         except ImageNotFound:
             return None
+
+    @property
+    def here(self) -> bool:
+        """Whether it makes its networks on this machine: not in a guest's, nor in one that a network leads to."""
+        return self.name == "host" and self.client.api.base_url.startswith("http+docker://")
 
     @property
     def processors(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,6 +13,7 @@ from typer.core import TyperCommand
 from lab.documents import wanted
 from lab.engine import Choice
 from lab.errors import UsageError
+from lab.owner import CALLED
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 Results = Annotated[Path, typer.Option("--results", help="Where runs are kept.", envvar="LAB_RESULTS")]
@@ -32,8 +32,6 @@ Memory = Annotated[int, typer.Option(help="vm: the guest's memory in MiB.")]
 Guests = Annotated[int, typer.Option(help="vm, instructions: guests side by side, each with its share of the run.")]
 Function = TypeVar("Function", bound=Callable[..., Any])
 DEFAULT = Choice()
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""What a lab or guest may be called: it becomes part of the names of containers and of a folder."""
 
 
 class Command(TyperCommand):
@@ -70,7 +68,7 @@ def called(name: str) -> str:
     Raises:
         UsageError: nothing can be called that.
     """
-    if not NAME.fullmatch(name):
+    if not CALLED.fullmatch(name):
         raise UsageError(f"--name: {name!r} is no name", "letters, digits, and after the first also . _ and -")
     return name
 

@@ -24,8 +24,9 @@ def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console
     check_images(engine, catalog, [vpn])
     if reason := features.lacks(engine, [vpn]).get((vpn.name, variant)):
         raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
-    if lab in testbed.labs(engine):
-        raise LabError(f"a lab named {lab!r} is up already", f"`lab down --name {lab}`, or choose another --name")
+    if how := testbed.standing(engine).get(lab):
+        there = "is up already" if how == owner.State.UP else f"is there already ({how})"
+        raise LabError(f"a lab named {lab!r} {there}", f"`lab down --name {lab}`, or choose another --name")
     with testbed.opened(engine, lab, keep=True) as bed:
         meter = bed.start("meter", bed.compose.resolve(bed.variables))
         this = Tunnel(bed, meter, vpn, variant, suite)
@@ -74,32 +75,40 @@ def down(engine: Engine, console: Console, name: str | None) -> None:
     """Take down one lab; with None every lab, but those that a running process holds.
 
     Raises:
-        UsageError: there is no lab of that name. LabError: a running process holds it; says which.
+        UsageError: there is no lab of that name.
+        LabError: a running process holds it; or not all could be removed, and whatever else there was is gone.
     """
     known = testbed.labs(engine)
     if name is not None and name not in known:
-        raise UsageError(f"no lab named {name!r} is up", f"labs that are: {', '.join(sorted(known)) or 'none'}")
+        there = [f"{each} ({how})" for each, how in sorted(testbed.standing(engine).items())]
+        raise UsageError(f"no lab named {name!r} is up", f"labs that there are: {', '.join(there) or 'none'}")
     if name is not None and known[name] is owner.State.HELD:
         labels = [each.labels for each in testbed.found(engine, name)]
-        holders = sorted({each[owner.OWNER].partition(":")[0] for each in labels if owner.OWNER in each})
+        holders = sorted({each[owner.OWNER].partition(":")[0] for each in labels})
         raise LabError(
             f"lab {name!r} is in use: {f'process {holders[0]}' if holders else 'a running lab'} holds it, and measures",
             "stop that (Ctrl-C there, or `kill`): it takes its lab down itself, and its run can go on with --resume",
         )
     if not known:
         console.print("no lab is up")
+    stuck: list[LabError] = []
     for each in [name] if name else sorted(known):
         if name is None and known[each] is owner.State.HELD:
             console.print(f"lab {each!r}: left alone, a running lab holds it", highlight=False)
             continue
-        count = testbed.sweep(engine, each)
-        console.print(f"lab {each!r}: {count} containers, networks and volumes removed", highlight=False)
+        try:
+            count = testbed.sweep(engine, each)
+            console.print(f"lab {each!r}: {count} containers, networks and volumes removed", highlight=False)
+        except LabError as error:
+            stuck.append(error)
+    if stuck:
+        raise LabError("\n".join(error.message for error in stuck), stuck[-1].hint)
 
 
 def status(engine: Engine) -> list[dict[str, Any]]:
     """Each lab on the engine: what runs in it, and whose it is."""
     rows = []
-    for name, state in sorted(testbed.labs(engine).items()):
+    for name, how in sorted(testbed.standing(engine).items()):
         ends = testbed.found(engine, name, role="client")
         environment = dict(entry.split("=", 1) for entry in ends[0].attrs["Config"]["Env"]) if ends else {}
         image = ends[0].attrs["Config"]["Image"] if ends else ""
@@ -110,7 +119,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
                 "variant": environment.get("VARIANT", ""),
                 "suite": environment.get("SUITE", ""),
                 "containers": len(testbed.found(engine, name)),
-                "state": str(state),
+                "state": how,
             }
         )
     return rows

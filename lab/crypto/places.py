@@ -95,9 +95,10 @@ def opened(engine: Engine, names: Sequence[str]) -> Iterator[dict[str, Place]]:
     with tempfile.TemporaryDirectory(prefix="lab-crypto-") as folder:
         try:
             with undisturbed():  # a container that is not known here is removed by nobody
+                lab = f"crypto-{secrets.token_hex(4)}"
                 container = engine.client.containers.create(
                     IMAGE, ["sleep", "infinity"], init=True, network_mode="none", cap_drop=["ALL"],
-                    labels=owner.labels(f"crypto-{secrets.token_hex(2)}"),
+                    labels=owner.labels(lab), name=owner.called(lab, "bench"),
                 )  # fmt: skip
             found: dict[str, Place] = {}
             if "host" in names:

@@ -18,6 +18,7 @@ from typing import Any
 from docker.models.containers import Container
 
 from lab.engine import Engine
+from lab.owner import NAME, OWNER, ROLE
 
 LAB = Path(sys.executable).with_name("lab")
 LIMIT = 200.0
@@ -129,9 +130,9 @@ class Lab:
 
     def containers(self, running: Running) -> dict[str, Container]:
         """The containers that a command holds, by role."""
-        held = self.engine.client.containers.list(filters={"label": "lab.role"}, ignore_removed=True)
+        held = self.engine.client.containers.list(filters={"label": ROLE}, ignore_removed=True)
         mine = owned_by(running)
-        return {container.labels["lab.role"]: container for container in held if mine(container.labels)}
+        return {container.labels[ROLE]: container for container in held if mine(container.labels)}
 
     def until_container(self, running: Running, role: str, process: str = "") -> Container:
         """Wait until a container lives, and in it a process whose command line has these words."""
@@ -169,12 +170,12 @@ def own_environment(folder: Path, *, columns: int) -> dict[str, str]:
 def owned_by(*commands: Running) -> Callable[[dict[str, str]], bool]:
     """Whether labels say that one of these commands made the thing."""
     owners = tuple(f"{running.pid}:" for running in commands)
-    return lambda labels: labels.get("lab.owner", "").startswith(owners)
+    return lambda labels: labels.get(OWNER, "").startswith(owners)
 
 
 def left_behind(engine: Engine, mine: Callable[[dict[str, str]], bool]) -> Iterator[str]:
     """Every container, network and volume whose labels are `mine`."""
-    wanted: dict[str, str | list[str] | bool] = {"label": "lab"}
+    wanted: dict[str, str | list[str] | bool] = {"label": NAME}
     for container in engine.client.containers.list(all=True, filters=wanted, ignore_removed=True):
         if mine(container.labels):
             yield f"container {container.name}"

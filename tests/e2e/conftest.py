@@ -12,6 +12,7 @@ import pytest
 
 from lab.catalog import ROOT
 from lab.engine import Engine, connect
+from lab.owner import NAME
 
 from .command import Lab, left_behind, own_environment, owned_by, processes
 
@@ -50,7 +51,7 @@ def check(command: Lab) -> None:
     owned = owned_by(*command.started)
 
     def mine(labels: dict[str, str]) -> bool:
-        return labels["lab"].startswith(PREFIX) or owned(labels)
+        return labels[NAME].startswith(PREFIX) or owned(labels)
 
     alive = [name for running in command.started for name in processes(running.pid)]
     found = list(left_behind(command.engine, mine)) if command.started else []

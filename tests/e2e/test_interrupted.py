@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .command import Lab, Running, left_behind, owned_by, samples, top, wait_for
+from lab.owner import NAME, OWNER
+
+from .command import LAB, Lab, Running, left_behind, owned_by, samples, top, wait_for
 
 pytestmark = pytest.mark.docker
 
@@ -36,6 +41,7 @@ MOMENTS: dict[str, Callable[[Lab, Running], object]] = {
         (signal.SIGTERM, "containers", 0),
         (signal.SIGINT, "load", 0),
         (signal.SIGTERM, "load", 0),
+        (signal.SIGHUP, "load", 0),
         (signal.SIGINT, "between", 1),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
@@ -57,7 +63,42 @@ def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: in
         assert [sample["block"] for sample in samples(folder)] == [0, 1]
 
 
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
+def test_the_terminal_goes(lab: Lab) -> None:
+    """As where the connection of an ssh drops: nobody reads any more what the command says."""
+    ours, theirs = pty.openpty()
+    # A session of its own, and that terminal its own (TIOCSCTTY): when it goes, SIGHUP comes.
+    script = "import fcntl, os, sys, termios; fcntl.ioctl(3, termios.TIOCSCTTY); os.execv(sys.argv[1], sys.argv[1:])"
+    environment = {**lab.environment, "LAB_RESULTS": str(lab.results)}
+    argv = [sys.executable, "-c", script, str(LAB), *LONG, "20"]
+    shell = ["sh", "-c", 'exec "$@" 3<&0', "sh", *argv]
+    process = subprocess.Popen(
+        shell, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+    )
+    os.close(theirs)
+
+    def held() -> list[str]:
+        everything = left_behind(lab.engine, lambda labels: labels[OWNER].startswith(f"{process.pid}:"))
+        return list(everything)
+
+    try:
+        wait_for(lambda: any("client-load" in each for each in held()), "the load's container")
+        os.close(ours)
+        assert process.wait(60) == 1
+        assert not held()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_nohup_goes_on_without_its_terminal(lab: Lab) -> None:
+    running = lab.start(*LONG, "1", wrap=("nohup",))
+    lab.until_container(running, "client-load")
+    running.interrupt(signal.SIGHUP)
+    assert running.end().status == 0, running.text
+    assert [sample["outcome"] for sample in samples(lab.run())] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda which: which.name)
 def test_a_lab_is_stopped_while_it_comes_up(toy: Lab, which: signal.Signals) -> None:
     toy.ok("build", "toy")
     running = toy.start("up", "toy", "--variant", "hangs", "--name", "e2e-stopped")
@@ -73,7 +114,7 @@ def test_a_lab_is_stopped_while_it_comes_up(toy: Lab, which: signal.Signals) -> 
     done = running.end()
     assert done.status != 0
     assert "Traceback" not in done.text
-    assert not list(left_behind(toy.engine, lambda labels: labels["lab"] == "e2e-stopped"))
+    assert not list(left_behind(toy.engine, lambda labels: labels[NAME] == "e2e-stopped"))
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda which: which.name)
@@ -108,7 +149,7 @@ def test_stopped_while_the_kernel_is_asked(toy: Lab, root: Path, which: signal.S
 def test_a_lab_that_measures_is_not_taken_down(lab: Lab) -> None:
     running = lab.start("matrix", "--vpns", "plain", "--measures", "handshake", "--blocks", "100")
     container = lab.until_container(running, "meter")
-    done = lab("down", "--name", container.labels["lab"])
+    done = lab("down", "--name", container.labels[NAME])
     assert done.status == 1
     assert f"process {running.pid} holds it" in done.text
     running.until(r"1/100 block 1 ")  # nothing of it was taken away

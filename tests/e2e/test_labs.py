@@ -13,6 +13,7 @@ from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.engine import Engine
+from lab.owner import NAME
 
 from .command import Lab, left_behind
 
@@ -71,19 +72,19 @@ def test_a_lab_goes_up_is_seen_and_goes_down(lab: Lab) -> None:
 
     # A name in use: refused, and the lab of that name is unharmed.
     before = {
-        each.id for each in lab.engine.client.containers.list(filters={"label": "lab=e2e-one"}, ignore_removed=True)
+        each.id for each in lab.engine.client.containers.list(filters={"label": f"{NAME}=e2e-one"}, ignore_removed=True)
     }
     again = lab("up", "--name", "e2e-one")
     assert again.status == 1
     assert "a lab named 'e2e-one' is up already" in again.text
     assert "lab down --name e2e-one" in again.text
     assert {
-        each.id for each in lab.engine.client.containers.list(filters={"label": "lab=e2e-one"}, ignore_removed=True)
+        each.id for each in lab.engine.client.containers.list(filters={"label": f"{NAME}=e2e-one"}, ignore_removed=True)
     } == before
 
     assert "10 containers, networks and volumes removed" in lab.ok("down", "--name", "e2e-one").text
     assert state(lab, "e2e-one") is None
-    assert not list(left_behind(lab.engine, lambda labels: labels["lab"] == "e2e-one"))
+    assert not list(left_behind(lab.engine, lambda labels: labels[NAME] == "e2e-one"))
     gone = lab("down", "--name", "e2e-one")
     assert gone.status == 2
     assert "no lab named 'e2e-one' is up" in gone.text
@@ -155,7 +156,7 @@ def test_a_wire_is_found_where_there_is_room_and_only_there(lab: Lab, occupied: 
     full = lab("up", "--name", "e2e-full")
     assert full.status == 1
     assert "no free /24 is left in 198.18.0.0/16" in full.text
-    assert not list(left_behind(lab.engine, lambda labels: labels["lab"] == "e2e-full"))
+    assert not list(left_behind(lab.engine, lambda labels: labels[NAME] == "e2e-full"))
 
     subnet = occupied.spare.attrs["IPAM"]["Config"][0]["Subnet"]
     occupied.networks.remove(occupied.spare)

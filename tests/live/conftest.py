@@ -17,6 +17,7 @@ from testinfra.host import Host
 from lab import features, testbed
 from lab.catalog import Catalog, Suite, Vpn
 from lab.engine import Engine, connect
+from lab.owner import NAME
 
 LAB = Path(sys.executable).with_name("lab")
 CATALOG = Catalog()
@@ -86,7 +87,7 @@ def up(engine: Engine, lacks: dict[tuple[str, str], str], name: str, vpn: Vpn, v
         yield Lab(engine, name, vpn, variant, suite)
     finally:
         lab("down", "--name", name)
-    label: dict[str, str | list[str] | bool] = {"label": f"lab={name}"}
+    label: dict[str, str | list[str] | bool] = {"label": f"{NAME}={name}"}
     assert not engine.client.containers.list(all=True, filters=label, ignore_removed=True)
     assert not engine.client.networks.list(filters=label)
     assert not engine.client.volumes.list(filters=label)

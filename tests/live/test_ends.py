@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from lab.owner import NAME
+
 from .conftest import ENDS, LOADS, Lab, said
 
 pytestmark = pytest.mark.docker
@@ -102,7 +104,7 @@ def test_no_container_is_privileged_or_publishes_a_port(live: Lab, role: str) ->
     assert binds == (["/sys/fs/cgroup"] if role == "meter" else [])
     written = [mount["Destination"] for mount in attributes["Mounts"] if mount["RW"]]
     assert written == (["/gate"] if role in ("client-load", "meter") else [])
-    assert live.container(role).labels["lab"] == live.name
+    assert live.container(role).labels[NAME] == live.name
 
 
 @pytest.mark.parametrize("end", ENDS)

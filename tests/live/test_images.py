@@ -11,6 +11,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
+from lab import owner
 from lab.catalog import Vpn
 from lab.engine import Engine
 
@@ -28,6 +29,7 @@ def image(request: pytest.FixtureRequest) -> Vpn:
 @pytest.fixture(scope="session")
 def bare(image: Vpn, engine: Engine, images: None) -> Iterator[Host]:
     """A container of the image that may do nothing."""
+    name = f"live-image-{image.name}"
     container = engine.client.containers.run(
         f"lab/{image.name}:latest",
         ["sleep", "infinity"],
@@ -36,7 +38,8 @@ def bare(image: Vpn, engine: Engine, images: None) -> Iterator[Host]:
         network_mode="none",
         cap_drop=["ALL"],
         tmpfs={"/run": ""},
-        labels={"lab": f"live-image-{image.name}"},
+        name=owner.called(name, "one"),
+        labels=owner.labels(name),
     )
     try:
         yield testinfra.get_host(f"docker://{container.name}")

@@ -30,7 +30,7 @@ def fresh(request: pytest.FixtureRequest, engine: Engine, lacks: dict[tuple[str,
 def hand_over(bed: Lab, files: dict[str, bytes]) -> None:
     """Put files into the client's volume, which the client itself can only read."""
     volume = f"lab-{bed.name}-client-credentials:/client"
-    carrier = bed.engine.client.containers.create("lab/base:latest", "true", volumes=[volume], labels={"lab": bed.name})
+    carrier = bed.engine.client.containers.create("lab/base:latest", "true", volumes=[volume])
     try:
         carrier.put_archive("/client", archive(files))
     finally:

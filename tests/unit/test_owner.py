@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from lab import owner
 from lab.owner import State
 
 
-def test_a_persons_lab_has_no_owner() -> None:
-    assert owner.labels("mine", held=False) == {"lab": "mine"}
-    assert owner.state(None) is State.UP
+def test_a_persons_lab_stays_until_it_is_taken_down() -> None:
+    assert owner.state(owner.labels("mine", held=False)[owner.OWNER]) is State.UP
 
 
 def test_what_this_process_holds() -> None:
     labels = owner.labels("run")
-    assert labels["lab"] == "run"
-    assert owner.state(labels["lab.owner"]) is State.HELD
+    assert owner.mark(labels, "lab-run-wire") == owner.Mark("run", State.HELD)
+    assert owner.state(labels[owner.OWNER]) is State.HELD
 
 
 def test_a_process_that_has_ended_holds_nothing() -> None:
@@ -34,3 +37,55 @@ def test_a_number_that_was_given_again_is_another_process() -> None:
 def test_nothing_is_known_of_processes_elsewhere() -> None:
     pid, started, where = owner.this_process().split(":")
     assert owner.state(f"{pid}:{started}:{where}0") is State.UP
+
+
+OURS = owner.labels("mine", held=False)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (None, "lab-mine-wire"),
+        ({}, "lab-mine-wire"),
+        ({"lab": "mine", "lab.owner": owner.this_process()}, "lab-mine-wire"),
+        ({owner.NAME: "mine"}, "lab-mine-wire"),
+        ({**OURS, owner.OWNER: ""}, "lab-mine-wire"),
+        ({**OURS, owner.OWNER: "somebody"}, "lab-mine-wire"),
+        ({**OURS, owner.OWNER: "1:2"}, "lab-mine-wire"),
+        ({**OURS, owner.OWNER: "-1:2:ab-3"}, "lab-mine-wire"),
+        ({**OURS, owner.NAME: ""}, "lab--wire"),
+        ({**OURS, owner.NAME: "../mine"}, "lab-../mine-wire"),
+        ({**OURS, owner.NAME: "m ine"}, "lab-m ine-wire"),
+        # Of an image that was committed from the lab's container: its containers carry the labels on.
+        (OURS, "postgres"),
+        (OURS, "lab-mineral-data"),
+    ],
+)
+def test_what_cannot_be_read_is_not_ours(written: dict[str, str] | None, name: str) -> None:
+    assert owner.mark(written, name) is None
+
+
+def test_what_can_be_read_is() -> None:
+    assert owner.mark({**OURS, "another": "label"}, "lab-mine-wire") == owner.Mark("mine", State.UP)
+
+
+HIDDEN = """
+import os, sys
+from lab import owner
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+print(os.path.exists(f"/proc/{sys.argv[1].partition(':')[0]}"), *map(owner.state, sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root hides processes")
+def test_another_users_process_that_proc_hides_is_not_taken_for_dead() -> None:
+    """Its lab would be swept while it measures."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    pid, started, where = owner.this_process().split(":")
+    argv = ["sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh", sys.executable, "-c", HIDDEN]
+    done = subprocess.run(
+        ["unshare", "--mount", *argv, f"{pid}:{started}:{where}", f"{ended.pid}:{started}:{where}"],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    assert done.stdout.strip() == f"False {State.HELD} {State.FORGOTTEN}", done.stderr
