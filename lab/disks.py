@@ -6,10 +6,7 @@ from the last one, so that only what has changed is sent.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from docker.errors import DockerException
@@ -19,7 +16,7 @@ from lab import guest, images
 from lab.catalog import ROOT
 from lab.engine import Choice, Engine, because
 from lab.errors import LabError
-from lab.guest import IMAGE, VOLUME
+from lab.guest import IMAGE, VOLUME, Say
 from lab.signals import undisturbed
 
 SIZE = 8 * 10**9
@@ -41,8 +38,6 @@ if [ -n "$last" ]; then cp --sparse=always "$last" "$1"; else truncate -s "$2" "
 SPARE = 'for old in /disks/*.disk; do case " $* " in *" $old "*) ;; *) rm -f "$old" ;; esac; done'
 CHOICE = Choice(name="vm", kernel="stable")
 """The guest that fills a disk: the fastest there is."""
-
-Say = Callable[[str], None]
 
 
 def wanted(host: Engine) -> dict[str, str]:
@@ -73,18 +68,10 @@ def ready(host: Engine, say: Say) -> str:
     if not present:
         raise LabError("there is no image to bring to the guest", "`lab build` makes them")
     disk = _place(present)
-    with _alone():
+    with guest.locked("disks"):  # it is made once
         if _run(host, ["test", "-e", disk]):
             _fill(host, disk, present, say)
     return disk
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Wait for another lab of this user that is making a disk: it is made once."""
-    with (guest.runtime() / ".disks.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
@@ -104,9 +91,8 @@ def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
 
 def _filled(host: Engine, name: str, part: str, present: dict[str, str], say: Say) -> None:
     """Write every image to a new disk, in a guest of its own."""
-    filling = guest.start(host, name, CHOICE, part, write=True)
+    filling = guest.started(host, name, CHOICE, part, say, write=True)
     try:
-        filling.wait()
         inside = filling.connect()
         _bring(host, inside, present, say)
         if filling.stop():

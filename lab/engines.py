@@ -14,12 +14,10 @@ from requests.exceptions import RequestException
 from lab import disks, guest
 from lab.engine import Choice, Engine, connect
 from lab.errors import LabError
+from lab.guest import Say
 from lab.signals import undisturbed
 
-Say = Callable[[str], None]
 _numbers = count()
-STARTS = 3
-"""How often a guest is started whose kernel misjudges its clock."""
 
 
 @contextmanager
@@ -128,18 +126,10 @@ def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False)
     """
     disk = disks.ready(host, say)
     began = time.monotonic()
-    for left in reversed(range(STARTS)):
-        made = guest.start(host, name, choice, disk, keep=keep)
+    made = guest.started(host, name, choice, disk, say, keep=keep)
+    if keep:
         try:
-            made.wait()
-            if keep:
-                made.let_live()
-            break
-        except guest.FastClock as error:
-            made.remove()
-            if not left:
-                raise
-            say(f"{error}: it is started again")
+            made.let_live()
         except BaseException:
             made.remove()
             raise

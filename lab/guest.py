@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
+import socket
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -24,9 +27,12 @@ from lab.engine import Choice, Engine, because
 from lab.errors import LabError, UsageError
 from lab.signals import undisturbed
 
+Say = Callable[[str], None]
+PREFIX = "lab-vm-"
+"""What the name of a guest's container begins with."""
 NAME = "vm"
 """The guest that a person keeps up, where no other is named."""
-LABEL = "lab.vm"
+LABEL = f"{owner.SPACE}.guest"
 """The label of a guest's container that holds its choice, as JSON."""
 LIMIT = float(os.environ.get("LAB_VM_LIMIT", "240"))
 """Seconds of this machine that a guest may take until its engine answers."""
@@ -43,12 +49,21 @@ LATE = re.compile(r"\d+/\d+/\d+ [\d:]+ socat\[")
 IMAGE = "lab/vm:latest"
 VOLUME = "lab-vm-disks" + (f"-{os.getuid()}" if os.getuid() else "")
 """The volume with the disks, of this user alone."""
-DISK = "lab.vm.disk"
+DISK = f"{owner.SPACE}.disk"
 """The label of a guest's container that names its disk."""
 
 
-class FastClock(LabError):
-    """A guest whose clock runs faster than this machine's."""
+FAULTS = {
+    "IO-APIC + timer doesn't work": "its kernel saw no interrupt of the emulated timer in time",
+    "failed to report alive state": "not all of its emulated processors came up in time",
+}
+"""What an emulator does to a kernel where its machine is busy: in the words of the kernel, and in ours."""
+STARTS = 3
+"""How often a guest is started that such a fault befalls."""
+
+
+class Misstart(LabError):
+    """A guest that a fault of its emulator befell: another start may do without."""
 
 
 @dataclass
@@ -112,15 +127,19 @@ class Guest:
         passed = datetime.fromisoformat(at) - datetime.fromisoformat(self.container.attrs["State"]["StartedAt"])
         return float(uptime) / passed.total_seconds()
 
-    def _judge_clock(self) -> None:
+    def _judge(self) -> None:
+        """Raise what is wrong with it that another start may do without."""
+        if fault := fault_of(self.console(400)):
+            raise Misstart(f"the guest did not start: {fault}\n{self.last_words()}", HINT)
         if self.choice.clock == "wall" and (pace := self.pace()) > 1:
-            raise FastClock(f"the guest's clock runs {pace:.2f} times as fast as this machine's", "start it again")
+            raise Misstart(f"the guest's clock runs {pace:.2f} times as fast as this machine's", "start it again")
 
     def wait(self) -> None:
         """Wait until its Docker engine answers.
 
         Raises:
-            FastClock: its seconds are shorter than this machine's, so that nothing measured in it would hold.
+            Misstart: a fault of its emulator befell it, or its seconds are shorter than this machine's, so that nothing
+                measured in it would hold.
             LabError: it ended, gave up, or is not there in time; with the last of its console.
         """
         deadline = time.monotonic() + LIMIT
@@ -131,7 +150,7 @@ class Guest:
             except NotFound as error:
                 raise LabError("the guest did not start: somebody removed it") from error
             if said or self.container.status != "running":
-                self._judge_clock()
+                self._judge()
                 raise LabError(
                     f"the guest did not start: {said[-1] if said else 'it ended'}\n{self.last_words()}", HINT
                 )
@@ -139,7 +158,7 @@ class Guest:
                 raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.last_words()}", HINT)
             time.sleep(0.1)
         self.container.reload()
-        self._judge_clock()
+        self._judge()
 
     def let_live(self) -> None:
         """Let it outlive this process: what it was to die with is given up."""
@@ -209,6 +228,11 @@ class Guest:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
+def fault_of(console: str) -> str:
+    """The fault of an emulator that a console tells of; empty where it tells of none."""
+    return next((ours for theirs, ours in FAULTS.items() if theirs in console), "")
+
+
 HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is how many seconds it may take to start"
 
 
@@ -232,6 +256,38 @@ def runtime() -> Path:
     return folder
 
 
+@contextmanager
+def locked(what: str) -> Iterator[None]:
+    """Wait for another lab of this user that is at the same."""
+    with (runtime() / f".{what}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def started(
+    host: Engine, name: str, choice: Choice, disk: str, say: Say, *, keep: bool = False, write: bool = False
+) -> Guest:
+    """`start` a guest and wait until its engine answers; again where a fault of its emulator befell it.
+
+    Raises:
+        LabError: it did not start; nothing is left behind.
+    """
+    for left in reversed(range(STARTS)):
+        made = start(host, name, choice, disk, keep=keep, write=write)
+        try:
+            made.wait()
+            break
+        except Misstart as error:
+            made.remove()
+            if not left:
+                raise
+            say(f"{error.message.partition(chr(10))[0]}: it is started again")
+        except BaseException:
+            made.remove()
+            raise
+    return made
+
+
 def start(
     host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = False, write: bool = False, words: str = ""
 ) -> Guest:
@@ -250,8 +306,6 @@ def start(
             raise LabError(f"the guest {name!r} is up already", f"`lab vm down --name {name}` takes it down")
         former.remove()
     sockets = directory(name)
-    shutil.rmtree(sockets, ignore_errors=True)
-    sockets.mkdir(parents=True, mode=0o700)
     environment = {
         "KERNEL": choice.kernel, "CLOCK": choice.clock, "PROCESSORS": choice.cores, "MEMORY": choice.memory,
         "DISK": disk, "KEEP": "disk" if write else "", "DATE": int(time.time()),
@@ -259,10 +313,14 @@ def start(
     }  # fmt: skip
     options: dict[str, Any] = {
         "command": ["guest"],
-        "name": f"lab-vm-{name}",
+        "name": f"{PREFIX}{name}",
         "environment": {key: str(value) for key, value in environment.items()},
         # It is no lab, and `lab down` leaves it alone.
-        "labels": ({} if keep else {owner.OWNER: owner.this_process()}) | {LABEL: choice.model_dump_json(), DISK: disk},
+        "labels": {
+            owner.OWNER: owner.PERSON if keep else owner.this_process(),
+            LABEL: choice.model_dump_json(),
+            DISK: disk,
+        },
         "volumes": {str(sockets): {"bind": "/run/guest", "mode": "rw"}, VOLUME: {"bind": "/disks", "mode": "rw"}},
         "stdin_open": True,
         **confined(),
@@ -271,7 +329,10 @@ def start(
         options |= {"devices": [f"{DEVICE}:{DEVICE}"], "group_add": [DEVICE.stat().st_gid]}
     made = None
     try:
-        with undisturbed():  # a guest that is not known here would be removed by nobody
+        # A guest that is not known here would be removed by nobody, and its folder by the next sweep.
+        with undisturbed(), locked("guests"):
+            shutil.rmtree(sockets, ignore_errors=True)
+            sockets.mkdir(mode=0o700)
             made = Guest(_created(host, name, options), choice, sockets)
             made.lifeline = made.container.attach_socket(params={"stdin": 1, "stream": 1})
             made.container.start()
@@ -301,22 +362,43 @@ def confined() -> dict[str, Any]:
 
 
 def found(host: Engine, name: str | None = None) -> dict[str, Guest]:
-    """The guests that were not removed, by name: those of running commands too, and those that have ended."""
-    label: dict[str, Any] = {"label": LABEL}
+    """This user's guests that were not removed, by name: those of running commands too, and those that have ended.
+
+    What carries the label and was not made by `start` is no guest, and is left alone.
+    """
+    label: dict[str, Any] = {"label": [LABEL, DISK, owner.OWNER]}
     guests = {}
     for container in host.client.containers.list(all=True, filters=label, ignore_removed=True):
-        called = str(container.name).removeprefix("lab-vm-")
-        if name in (None, called):
-            choice = Choice.model_validate_json(container.labels[LABEL])
-            guests[called] = Guest(container, choice, directory(called))
+        prefix, called = str(container.name)[: len(PREFIX)], str(container.name)[len(PREFIX) :]
+        ours = prefix == PREFIX and container.attrs["Config"]["User"] == confined()["user"]
+        if ours and name in (None, called) and owner.state(container.labels[owner.OWNER]):
+            with suppress(ValueError):
+                choice = Choice.model_validate_json(container.labels[LABEL])
+                guests[called] = Guest(container, choice, directory(called))
     return guests
 
 
 def sweep_forgotten(host: Engine) -> None:
-    """Remove what is left of the guests whose `lab` was killed outright; they themselves ended with it."""
+    """Remove what is left of the guests whose `lab` was killed outright; they themselves ended with it.
+
+    And the folders of those that somebody else removed.
+    """
     for each in found(host).values():
         if owner.state(each.container.labels.get(owner.OWNER)) is owner.State.FORGOTTEN:
             each.remove()
+    with locked("guests"):
+        there = found(host)
+        for folder in runtime().iterdir():
+            if folder.is_dir() and folder.name not in there and not _answers_in(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers_in(folder: Path) -> bool:
+    """Whether somebody answers at a guest's socket: one of another engine of this machine is not seen here."""
+    with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
+        line.connect(str(folder / "docker.sock"))
+        return True
+    return False
 
 
 def kept(host: Engine, name: str = NAME) -> Guest:

@@ -13,6 +13,7 @@ from e2e.command import Done, Lab, Running, top, wait_for
 
 from lab import guest
 from lab.engine import Engine, Result
+from lab.owner import ROLE
 
 LIMIT = 1500.0
 """Seconds after which a command is given up: a guest is slow, and more so where others run beside it."""
@@ -47,7 +48,7 @@ def until_guest(host: Engine, running: Running, number: int = 0) -> guest.Guest:
 
 def inside(engine: Engine, role: str) -> Container | None:
     """The container of a role inside a guest; None while there is none."""
-    found = engine.client.containers.list(filters={"label": f"lab.role={role}"}, ignore_removed=True)
+    found = engine.client.containers.list(filters={"label": f"{ROLE}={role}"}, ignore_removed=True)
     return found[0] if found else None
 
 

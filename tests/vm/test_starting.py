@@ -6,15 +6,18 @@ import io
 import os
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from docker.models.containers import Container
 from e2e.command import wait_for
 
-from lab import disks, engines, guest
+from lab import disks, engines, guest, owner
 from lab.catalog import ROOT
 from lab.engine import Choice, Engine
 from lab.errors import LabError
@@ -134,7 +137,7 @@ class TestBoot:
         assert "lab: the guest did not start: it ended\n" in done.text
         assert "Cannot allocate memory" in done.text
 
-    @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
+    @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda which: which.name)
     def test_stopped_meanwhile(self, lab: Patient, host: Engine, which: signal.Signals) -> None:
         running = lab.start("vm", "up", "--name", f"{PREFIX}a")
         wait_for(lambda: guest.found(host, f"{PREFIX}a"), "the guest")
@@ -156,20 +159,101 @@ class TestBoot:
         assert not list(left(host, PREFIX))
 
 
-def test_its_clock_runs_too_fast(host: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel that takes its processor's counter for a slower one: its seconds are short, no measure would hold."""
-    words = f"FROM {guest.IMAGE}\nUSER 0\nRUN sed -i 's/tsc=reliable/& tsc_early_khz=250000/' /usr/local/bin/guest\n"
+NO_TIMER = "s/-nodefaults/& -machine pc,pit=off,hpet=off/; s,/dev/kvm,/dev/none,; s/ no_timer_check//"
+"""A machine whose timer never ticks, and on no processor but an emulated one; as it was without `no_timer_check`."""
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        # A kernel that takes its processor's counter for a slower one: its seconds are short, no measure would hold.
+        ("s/tsc=reliable/& tsc_early_khz=250000/", r"the guest's clock runs \d+\.\d+ times as fast as this machine's"),
+        (NO_TIMER, "the guest did not start: its kernel saw no interrupt of the emulated timer in time"),
+    ],
+    ids=["fast-clock", "no-timer"],
+)
+def test_a_fault_of_the_emulator(host: Engine, monkeypatch: pytest.MonkeyPatch, change: str, wrong: str) -> None:
+    """It is tried again, and so often."""
+    words = f"FROM {guest.IMAGE}\nUSER 0\nRUN sed -i '{change}' /usr/local/bin/guest\n"
     image = str(host.client.images.build(fileobj=io.BytesIO(words.encode()), rm=True)[0].id)
     said: list[str] = []
     try:
         monkeypatch.setattr(guest, "IMAGE", image)
-        monkeypatch.setattr(engines, "STARTS", 2)
-        with pytest.raises(guest.FastClock, match=r"the guest's clock runs \d+\.\d+ times as fast as this machine's"):
+        monkeypatch.setattr(guest, "STARTS", 2)
+        with pytest.raises(guest.Misstart, match=wrong):
             engines.up(host, f"{PREFIX}a", CHOICE, said.append)
         assert [line.rpartition(": ")[2] for line in said] == ["it is started again"]
         assert not list(left(host, PREFIX))
     finally:
         host.client.images.remove(image, force=True)
+
+
+def test_its_kernel_does_not_ask_whether_the_timer_ticked_in_time() -> None:
+    """Where the machine is busy, the answer is a panic."""
+    assert " no_timer_check " in (ROOT / "images" / "vm" / "guest").read_text()
+
+
+class TestFolders:
+    """The folders of guests: of one that is gone they go, and no other."""
+
+    def test_of_a_guest_that_somebody_removed(self, host: Engine) -> None:
+        name = f"{PREFIX}gone"
+        there = guest.start(host, name, CHOICE, "/disks/none.disk")
+        guest.sweep_forgotten(host)
+        assert there.directory.is_dir(), "that of one that is there"
+        there.container.remove(force=True)
+        guest.sweep_forgotten(host)
+        assert not there.directory.exists()
+
+    def test_of_a_guest_of_another_engine(self, host: Engine) -> None:
+        folder = guest.directory(f"{PREFIX}elsewhere")
+        folder.mkdir(mode=0o700)
+        with socket.socket(socket.AF_UNIX) as line:
+            line.bind(str(folder / "docker.sock"))
+            line.listen()
+            guest.sweep_forgotten(host)
+            assert folder.is_dir()
+        guest.sweep_forgotten(host)
+        assert not folder.exists()
+
+    def test_what_is_no_folder(self, host: Engine, tmp_path: Path) -> None:
+        (tmp_path / "kept").touch()
+        link = guest.directory(f"{PREFIX}link")
+        link.symlink_to(tmp_path)
+        try:
+            guest.sweep_forgotten(host)
+            assert (tmp_path / "kept").exists()
+        finally:
+            link.unlink()
+
+    def test_not_while_a_guest_is_being_made(self, host: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its folder is there before its container is."""
+        created = guest._created
+        name = f"{PREFIX}new"
+
+        def slow(*words: Any) -> Container:
+            sweep.start()
+            with pytest.raises(AssertionError):
+                wait_for(lambda: not guest.directory(name).exists(), "the folder to go", limit=2)
+            return created(*words)
+
+        monkeypatch.setattr(guest, "_created", slow)
+        sweep = threading.Thread(target=guest.sweep_forgotten, args=(host,))
+        there = guest.start(host, name, CHOICE, "/disks/none.disk")
+        sweep.join(60)
+        assert there.directory.is_dir()
+        there.remove()
+
+
+@pytest.mark.parametrize("labels", [{guest.LABEL: "{}"}, {guest.LABEL: "no", guest.DISK: "", owner.OWNER: "1:2:3"}])
+def test_a_strangers_container_is_no_guest(lab: Patient, host: Engine, labels: dict[str, str]) -> None:
+    container = host.client.containers.create(guest.IMAGE, ["true"], name=f"lab-vm-{PREFIX}stranger", labels=labels)
+    try:
+        assert f"{PREFIX}stranger" not in lab.ok("vm", "status").text
+        assert lab("vm", "down", "--name", f"{PREFIX}stranger").status == 2
+        container.reload()
+    finally:
+        container.remove()
 
 
 class TestOptions:
