@@ -95,7 +95,7 @@ class Watch:
 
     def take(self, key):
         """Count what has come to a tap; its length is told although nothing is read."""
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # there is nothing more, or the end has died and its interface with it
             while True:
                 length = key.fileobj.recv_into(bytearray(1), 1, socket.MSG_TRUNC)
                 self.counts[key.data]["packets"] += 1
