@@ -16,7 +16,7 @@ from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 from lab import credentials, owner, topology
-from lab.engine import Engine, archive, because
+from lab.engine import LOST, Engine, archive, because
 from lab.errors import LabError
 from lab.owner import LABEL, OWNER, State
 from lab.signals import undisturbed
@@ -107,7 +107,7 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
     """
     labels = owner.labels(name, held=not keep)
     compose = topology.load()
-    network = None
+    network, failed = None, False
     with ThreadPoolExecutor(max_workers=4) as pool:
         try:
             with undisturbed():
@@ -116,12 +116,12 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
             _fill_volumes(bed)
             yield bed
         except BaseException:
-            keep = False
+            keep, failed = False, True
             raise
         finally:
             pool.shutdown(cancel_futures=True)  # what a thread was still making is there now, for the sweep to find
             if network is not None and not keep:  # whoever has the network has all that carries this name
-                with undisturbed():
+                with undisturbed(), suppress(*(LOST if failed else ())):  # what went wrong first is what is told
                     sweep(engine, name)
 
 
