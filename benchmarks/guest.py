@@ -24,6 +24,7 @@ from lab import disks, engines, testbed
 from lab.catalog import Catalog
 from lab.engine import Choice, Clock, connect
 from lab.guest import VOLUME
+from lab.meter import Meter
 from lab.store import Store
 from lab.tunnel import tunnel
 
@@ -86,7 +87,7 @@ def bring_up() -> float:
         engines.opened(Choice(name="vm", clock="instructions"), print) as engine,
         testbed.opened(engine, "benchmark") as bed,
     ):
-        meter = bed.start("meter", bed.compose.resolve(bed.variables))
+        meter = Meter(bed)
         for _ in range(3):
             began = time.monotonic()
             with tunnel(bed, meter, vpn, variant, suite):

@@ -30,6 +30,7 @@ from lab import features, images, testbed
 from lab.catalog import Catalog, Suite, Vpn
 from lab.engine import Engine, connect
 from lab.measures import Options, throughput
+from lab.meter import Meter
 from lab.store import Store
 from lab.tunnel import tunnel
 
@@ -47,7 +48,7 @@ def main() -> None:
     vpns = [vpn for name, vpn in catalog.vpns.items() if (name, next(iter(vpn.file.variants))) not in lacking]
     table = Table("what", "figure", "note", title="What the lab costs", title_justify="left")
     with testbed.opened(engine, "benchmark") as bed:
-        meter = bed.start("meter", bed.compose.resolve(bed.variables))
+        meter = Meter(bed)
         for vpn in vpns:
             variant, suite = next(iter(vpn.file.variants)), first_suite(catalog, vpn)
             with tunnel(bed, meter, vpn, variant, suite) as this:

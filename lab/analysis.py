@@ -29,6 +29,8 @@ COLUMNS = [*SAMPLE, *METRIC, "value", "outcome", "reason", "bottleneck"]
 ROWS = [*COLUMNS, "mode"]
 """What rows that count have (`measured`), and all that is derived from them."""
 
+ATTEMPT = "attempt"
+"""A column of a run in which samples were taken again: which attempt it is that counts."""
 CONTROL_SUITE = "none"
 MARGIN = 0.05
 """Cells within 5 % of each other are equivalent."""
@@ -143,9 +145,27 @@ def summarise(df: pd.DataFrame, metric: str | Sequence[str] = ()) -> pd.DataFram
 
 
 def outcomes(df: pd.DataFrame) -> pd.DataFrame:
-    """For each cell, outcome and reason: how many samples ended so (`n`). No attempt is left out."""
+    """For each cell, outcome and reason: how many samples ended so (`n`) in the end. None is left out."""
     samples = tidy(df).drop_duplicates([*SAMPLE, "outcome", "reason"])
     return samples.groupby([*CELL, "outcome", "reason"], sort=True).size().rename("n").reset_index()
+
+
+def attempts(df: pd.DataFrame) -> list[int]:
+    """How often each sample was taken that was taken more than once; the last attempt is the one in the frame."""
+    if ATTEMPT not in df:
+        return []
+    taken = df.drop_duplicates(SAMPLE)[ATTEMPT].astype(int)
+    return [int(number) for number in taken[taken > 1]]
+
+
+def retaken(df: pd.DataFrame) -> list[str]:
+    """One line on the samples that were taken more than once, if any were."""
+    if not (found := attempts(df)):
+        return []
+    count = (
+        f"{len(found)} sample{'s were' if len(found) > 1 else ' was'} taken more than once, up to {max(found)} times"
+    )
+    return [f"{count}: the last attempt counts, all are in samples.jsonl"]
 
 
 def ratios_to_control(df: pd.DataFrame, control: str | None, metric: str = "throughput") -> pd.DataFrame:

@@ -29,6 +29,7 @@ from lab.options import (
     Memory,
     Processors,
     Results,
+    Resume,
     called,
     engine_choice,
     share,
@@ -201,9 +202,7 @@ def matrix(
     processors: Processors = None,
     memory: Memory = DEFAULT.memory,
     guests: Guests = 1,
-    resume: Annotated[
-        str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
-    ] = None,
+    resume: Resume = None,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from lab.catalog import ROOT, Catalog
-from lab.options import DEFAULT, Clock, EngineName, Json, Kernel, Memory, Processors, Results, engine_choice, words
+from lab.options import (
+    DEFAULT,
+    Clock,
+    EngineName,
+    Json,
+    Kernel,
+    Memory,
+    Processors,
+    Results,
+    Resume,
+    engine_choice,
+    words,
+)
 from lab.signals import alone, resumable
 from lab.terminal import complaints, console
 
@@ -29,9 +41,7 @@ def crypto(
     kernel: Kernel = DEFAULT.kernel,
     processors: Processors = None,
     memory: Memory = DEFAULT.memory,
-    resume: Annotated[
-        str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
-    ] = None,
+    resume: Resume = None,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:

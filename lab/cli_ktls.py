@@ -17,6 +17,7 @@ from lab.options import (
     Memory,
     Processors,
     Results,
+    Resume,
     engine_choice,
     size_in_bytes,
     words,
@@ -65,9 +66,7 @@ def ktls(
     processors: Processors = None,
     memory: Memory = DEFAULT.memory,
     guests: Guests = 1,
-    resume: Annotated[
-        str | None, typer.Option(help="Go on with this run; its own settings hold.", show_default=False)
-    ] = None,
+    resume: Resume = None,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:

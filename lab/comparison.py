@@ -15,7 +15,7 @@ import pandas as pd
 from lab import inference, modes, tables
 from lab.analysis import CELL, MARGIN, METRIC, clocked, measured, one_clock, summarise
 from lab.errors import LabError, UsageError
-from lab.store import kind_of, runs
+from lab.store import kind_of, listed, runs
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -98,7 +98,9 @@ def check(a: Path, b: Path, meta_a: Mapping[str, Any], meta_b: Mapping[str, Any]
     left, right = clock_of(a.name, meta_a), clock_of(b.name, meta_b)
     if left[1:] == right[1:]:
         return
-    raise refusal(left, right, [clock_of(each.folder.name, each.meta()) for each in runs(a.parent, kind)])
+    error = refusal(left, right, [clock_of(each.folder.name, each.meta()) for each in runs(a.parent, kind)])
+    error.hint = "\n".join([error.hint, *listed(a.parent)[1]])
+    raise error
 
 
 def _chosen(df: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -80,7 +80,7 @@ def overview(df: pd.DataFrame, meta: Mapping[str, Any]) -> Table:
             .reset_index()
         )
     ]
-    notes += spent_tables.closure(df, meta)
+    notes += [*analysis.retaken(df), *spent_tables.closure(df, meta)]
     return Table("samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, where)
 
 

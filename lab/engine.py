@@ -17,20 +17,24 @@ from typing import Annotated, Any, Literal, cast
 import docker
 from docker.context import Context, ContextAPI
 from docker.context.config import get_current_context_name
-from docker.errors import APIError, DockerException, ImageNotFound, TLSParameterError
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound, TLSParameterError
 from docker.models.containers import Container
 from docker.utils.config import find_config_file
 from pydantic import Field, model_validator
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from lab import owner
 from lab.documents import Document
-from lab.errors import LabError
+from lab.errors import EngineGone, LabError
 from lab.signals import undisturbed
 
 SOCKET = Path("/var/run/docker.sock")
 GRACE = 60.0
 """Seconds beyond the limit of a command after which its machine counts as hung."""
+
+LOST = (DockerException, RequestException, HTTPError, ConnectionError)
+"""What the client raises where the engine refused something, or went away before, under or after a request."""
 
 Name = Literal["host", "vm"]
 Clock = Literal["wall", "instructions"]
@@ -165,6 +169,50 @@ class Engine:
     def processors(self) -> int:
         """How many processors containers see."""
         return int(self.facts["NCPU"])
+
+
+def gone(engine: Engine, error: Exception) -> EngineGone | None:
+    """What ends a run where its engine is gone; None where the engine is there, and refused something."""
+    try:
+        engine.client.ping()
+    except LOST:
+        last = engine.last_words()
+        said = f"\nlast said by its machine:\n{last}" if last else ""
+        return EngineGone(f"the {engine.name} engine no longer answers: {because(error)}{said}")
+    return None
+
+
+@contextmanager
+def answering(engine: Engine) -> Iterator[None]:
+    """Tell an engine that is gone from one that refused something.
+
+    Raises:
+        EngineGone: it is gone; with the last words of its machine.
+    """
+    try:
+        yield
+    except LOST as error:
+        if ended := gone(engine, error):
+            raise ended from error
+        raise
+
+
+def stopped(containers: Mapping[str, Container]) -> str:
+    """Which of them do not run any more, and how each ended; empty where all run."""
+    found = []
+    for name, container in containers.items():
+        try:
+            container.reload()
+        except NotFound:
+            found.append(f"the {name} was removed")
+            continue
+        state = container.attrs["State"]
+        if container.status == "exited":
+            memory = ", out of memory" if state.get("OOMKilled") else ""
+            found.append(f"the {name} stopped (exit {state['ExitCode']}{memory})")
+        elif container.status != "running":
+            found.append(f"the {name} is {container.status}")
+    return ", ".join(found)
 
 
 def connect() -> Engine:

@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 
-from docker.errors import DockerException
-from requests.exceptions import RequestException
-
 from lab import disks, guest
-from lab.engine import Choice, Engine, connect
+from lab.engine import Choice, Engine, answering, connect
 from lab.errors import LabError
 from lab.guest import Say
 from lab.signals import undisturbed
@@ -84,15 +81,8 @@ def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> It
 def _watched(there: guest.Guest) -> Iterator[Engine]:
     """The engine of a guest; where the guest ends under a request, or under the cleaning up, its console says why."""
     engine = there.connect()
-    try:
+    with answering(engine):
         yield engine
-    except (DockerException, RequestException) as error:
-        try:
-            engine.client.ping()
-        except (DockerException, RequestException):
-            last = f"\nlast said by its machine:\n{there.last_words()}"
-            raise LabError(f"the vm engine no longer answers: {error}{last}", "then --resume") from error
-        raise
 
 
 def _as_now(host: Engine, there: guest.Guest) -> bool:

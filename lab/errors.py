@@ -25,12 +25,25 @@ class UsageError(LabError):
     exit_code = 2
 
 
+class EngineGone(LabError):
+    """The engine no longer answers: no sample's fault. What was measured is kept, and the run can go on."""
+
+
 class Unsupported(LabError):
     """A VPN, kernel or library cannot do what a cell asks; a result, not a fault."""
 
 
 class InvalidSample(LabError):
     """The data path could not be proved, so whatever was measured does not count."""
+
+
+NONSENSE = (ValueError, LookupError, TypeError, ArithmeticError)
+"""What reading an output raises that is not as it should be."""
+
+
+def told(error: Exception) -> str:
+    """Why a sample failed: the error's own words, or that an output could not be read."""
+    return error.message if isinstance(error, LabError) else f"the output could not be understood: {error!r}"
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:

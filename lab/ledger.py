@@ -9,6 +9,7 @@ totals are exact.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,12 +40,16 @@ SPARE = 0.15
 
 @dataclass(frozen=True)
 class Reading:
-    """One figure: `metric` at `end` (an end, or `machine`), in `unit`."""
+    """One figure: `metric` at `end` (an end, or `machine`), in `unit`. Raises ValueError: it is none."""
 
     metric: str
     unit: str
     end: str
     value: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(f"{self.metric} of {self.end} is {self.value}")
 
 
 @dataclass(frozen=True)
@@ -133,9 +138,9 @@ def bottleneck(rows: Sequence[Reading]) -> str:
     """
     value = {(row.metric, row.end): row.value for row in rows}
     wall = value.get(("wall", "machine"), 0.0)
-    if not wall:
+    if not wall or any((f"cpu_{state}", "machine") not in value for state in SHOWN):
         return ""
-    ends = [end for metric, end in value if metric == "cpu_user" and end != "machine"]
+    ends = [end for metric, end in value if metric == "cpu_user" and end != "machine" and ("cpu_system", end) in value]
     share = {end: (value[("cpu_user", end)] + value[("cpu_system", end)]) / wall for end in ends}
     busiest = max(("client", "server"), key=lambda end: share.get(end, 0.0))
     if share.get(busiest, 0.0) >= SATURATED:

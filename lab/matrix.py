@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from docker.errors import DockerException
-from docker.models.containers import Container
 from pydantic import Field
-from requests.exceptions import RequestException
 
 from lab import environment, features, images, measures, plan, testbed
+from lab.attempts import Taken
 from lab.catalog import Catalog, Suite, Vpn
 from lab.documents import Document
+from lab.engine import LOST, Engine, answering
 from lab.engine import Choice as EngineChoice
-from lab.engine import Engine
 from lab.errors import LabError, unknown
 from lab.measures import Measure, Options
+from lab.meter import Meter
 from lab.run import Follow, Run, outcomes
 from lab.store import Store
 from lab.tunnel import tunnel
@@ -111,6 +110,7 @@ class Prepared:
             "settings": self.settings.model_dump(),
             "options": asdict(self.settings.options()),
             "plan": self.plan.fingerprint(),
+            "cells": self.plan.listed(),
             "controls": [vpn.name for vpn in self.vpns if vpn.file.control],
             "processors": self.engine.processors,
             "folders": {folder.name: images.folder_digest(folder) for folder in folders_of(self.catalog, self.vpns)},
@@ -133,29 +133,28 @@ def resumed(store: Store, prepared: Prepared) -> Store:
 
 
 def execute(prepared: Prepared, store: Store, progress: Progress) -> dict[str, int]:
-    """Take every sample that is missing; returns the number of samples by outcome.
+    """Take every sample that is missing or went wrong; returns the number of samples by outcome.
 
     Raises:
         LabError: something other than a sample failed; Stopped: a signal came. What was measured is kept.
     """
-    taken = sum(1 for sample in store.read() if sample["position"] >= 0)
-    total = len(prepared.plan.steps())
     lock = threading.Lock()
-    with progress.start(total - taken, total):
-        lanes = [partial(_lane, prepared, store, progress, lock, number) for number in range(len(prepared.engines))]
-        if len(lanes) == 1:
-            lanes[0]()
-        else:
-            side_by_side(prepared.engines, lanes)
-    return outcomes(list(store.read()))
+    with store.writing():
+        taken, steps = Taken(store), prepared.plan.steps()
+        with progress.start(sum(map(taken.wants, steps)), len(steps)):
+            lanes = [partial(_lane, prepared, store, progress, lock, number) for number in range(len(prepared.engines))]
+            if len(lanes) == 1:
+                lanes[0]()
+            else:
+                side_by_side(prepared.engines, lanes)
+    return outcomes(store.last())
 
 
 def _lane(prepared: Prepared, store: Store, progress: Progress, lock: threading.Lock, number: int) -> None:
     """The share of one engine: every n-th tunnel of n engines, the same ones whenever the plan is carried out."""
     engine = prepared.engines[number]
-    testbed.sweep_forgotten(engine)
-    with testbed.opened(engine, f"{store.folder.name}-{secrets.token_hex(2)}") as bed:
-        meter = bed.start("meter", bed.compose.resolve(bed.variables))
+    with answering(engine), _bed(engine, store.folder.name) as bed:
+        meter = Meter(bed)
         run = Run(prepared.catalog, bed, meter, store, prepared.measures, prepared.settings.options(), lock)
         if number == 0:
             meta = store.meta()
@@ -165,6 +164,14 @@ def _lane(prepared: Prepared, store: Store, progress: Progress, lock: threading.
                 run.note_unsupported(prepared.plan)
         tunnels = prepared.plan.tunnels(prepared.plan.steps())
         run.execute(tunnels[number :: len(prepared.engines)], prepared.settings.seed, progress)
+
+
+@contextmanager
+def _bed(engine: Engine, run: str) -> Iterator[testbed.Testbed]:
+    """A lab of its own for a run, on an engine where nothing is left of runs that were killed."""
+    testbed.sweep_forgotten(engine)
+    with testbed.opened(engine, f"{run}-{secrets.token_hex(2)}") as bed:
+        yield bed
 
 
 def side_by_side(engines: Sequence[Engine], lanes: Sequence[Callable[[], None]]) -> None:
@@ -178,12 +185,12 @@ def side_by_side(engines: Sequence[Engine], lanes: Sequence[Callable[[], None]])
             for engine in engines:
                 engine.given_up = True
                 if engine.kill:
-                    with suppress(DockerException, RequestException):
+                    with suppress(*LOST):
                         engine.kill()
             raise
 
 
-def _ends(prepared: Prepared, bed: testbed.Testbed, meter: Container) -> dict[str, Any]:
+def _ends(prepared: Prepared, bed: testbed.Testbed, meter: Meter) -> dict[str, Any]:
     """Offloads and sysctls of both ends, read in the first tunnel that comes up."""
     for cell in prepared.plan.cells:
         vpn, suite = prepared.catalog.vpns[cell.vpn], prepared.catalog.suites[cell.suite]

@@ -31,6 +31,15 @@ Processors = Annotated[
 Memory = Annotated[int, typer.Option(help="vm: the guest's memory in MiB.")]
 Guests = Annotated[int, typer.Option(help="vm, instructions: guests side by side, each with its share of the run.")]
 Function = TypeVar("Function", bound=Callable[..., Any])
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        help="Go on with this run; its own settings hold. What failed or was invalid is taken once more, each time: "
+        "every attempt is kept, the last one counts. What is unsupported stays so.",
+        show_default=False,
+    ),
+]
 DEFAULT = Choice()
 
 

@@ -86,8 +86,11 @@ class Plan:
 
     def fingerprint(self) -> str:
         """A digest of the cells: a run is only resumed by the plan that it was started with."""
-        cells = "\n".join(sorted(map(str, [*self.cells, *self.unsupported])))
-        return hashlib.sha256(cells.encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join(self.listed()).encode()).hexdigest()[:16]
+
+    def listed(self) -> list[str]:
+        """Every cell as text, those that cannot run too: what `meta.json` keeps, and the samples are held against."""
+        return sorted(map(str, [*self.cells, *self.unsupported]))
 
     def tunnels(self, steps: Sequence[Step]) -> list[list[Step]]:
         """`steps` by the tunnel that they are measured in, in their order."""

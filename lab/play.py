@@ -11,6 +11,7 @@ from lab.catalog import Catalog, Suite, Vpn
 from lab.engine import Engine
 from lab.errors import LabError, Unsupported, UsageError, unknown
 from lab.matrix import check_images
+from lab.meter import Meter
 from lab.tunnel import Tunnel
 
 
@@ -28,8 +29,7 @@ def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console
         there = "is up already" if how == owner.State.UP else f"is there already ({how})"
         raise LabError(f"a lab named {lab!r} {there}", f"`lab down --name {lab}`, or choose another --name")
     with testbed.opened(engine, lab, keep=True) as bed:
-        meter = bed.start("meter", bed.compose.resolve(bed.variables))
-        this = Tunnel(bed, meter, vpn, variant, suite)
+        this = Tunnel(bed, Meter(bed), vpn, variant, suite)
         this.bring_up()
         this.prove()
         bed.payload(10_000_000)

@@ -54,7 +54,7 @@ class Follow:
         )
         if self._bar:
             self._bar.advance(self._task)
-            if sample["outcome"] != "ok":
+            if sample["outcome"] != "ok" or "meter" in sample:
                 self.console.print(text, style="yellow", markup=False)
         else:
             self.console.print(f"{text} ({self.left()})", markup=False, highlight=False, soft_wrap=True)
@@ -68,8 +68,9 @@ class Follow:
 
 
 def told(sample: Mapping[str, Any]) -> str:
-    """A sample in a few words: its first figure, or its outcome and why."""
+    """A sample in a few words: its first figure, or its outcome and why; and what was the matter with the meter."""
+    noted = f"; meter {sample['meter']}" if "meter" in sample else ""
     if sample["outcome"] != "ok":
-        return f"{sample['outcome']}: {sample['reason']}"
+        return f"{sample['outcome']}: {sample['reason']}{noted}"
     first = sample["readings"][0]
-    return f"{first['value']:.4g} {first['unit']}"
+    return f"{first['value']:.4g} {first['unit']}{noted}"

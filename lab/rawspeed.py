@@ -73,7 +73,8 @@ def beside(folder: Path, meta: Mapping[str, Any], catalog: Catalog | None = None
             df = store.frame()
         except LabError:
             continue  # torn, or of another version: the column is optional
-        df = df[(df["engine"] == meta["engine"]["name"]) & (df["clock"] == meta["engine"]["clock"])]
+        name, clock, *_ = _platform(meta)
+        df = df[(df["engine"] == name) & (df["clock"] == clock)]
         if (df["outcome"] == "ok").any():
             return Raw(store.folder.name, df, catalog or Catalog())
     return None

@@ -215,6 +215,7 @@ def as_text(df: pd.DataFrame, meta: Mapping[str, Any], raw: Raw | None = None) -
             "clock": clock,
             "control": analysis.control_of(df, meta),
             "raw_speeds": raw.run if raw else None,
+            "retaken": len(analysis.attempts(df)),
             "summary": tables.plain(summary(df, raw)),
             "outcomes": tables.plain(analysis.outcomes(df)),
         },

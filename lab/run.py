@@ -12,21 +12,20 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from docker.errors import DockerException
-from docker.models.containers import Container
-from requests.exceptions import RequestException
-
 from lab import ledger, proof
+from lab.attempts import Taken
 from lab.catalog import Catalog
-from lab.errors import InvalidSample, LabError, Unsupported
+from lab.engine import LOST, because, gone
+from lab.errors import NONSENSE, InvalidSample, LabError, Unsupported, told
 from lab.ledger import Reading
 from lab.measures import Measure, Options
+from lab.meter import Meter
 from lab.plan import Cell, Plan, Step, parse_conditions
-from lab.store import Store, cell_of
+from lab.store import Store
 from lab.testbed import Testbed
 from lab.tunnel import Tunnel, tunnel
 
-OUTCOMES: dict[type[LabError], str] = {Unsupported: "unsupported", InvalidSample: "invalid"}
+OUTCOMES: dict[type[Exception], str] = {Unsupported: "unsupported", InvalidSample: "invalid"}
 """The outcome of a sample by the error that ended it; any other error of the lab is a failure."""
 
 
@@ -62,7 +61,7 @@ class Run:
 
     catalog: Catalog
     bed: Testbed
-    meter: Container
+    meter: Meter
     store: Store
     measures: Mapping[str, Measure]
     options: Options
@@ -70,23 +69,20 @@ class Run:
     """Held for the store and whoever follows: several runs may share both."""
 
     def note_unsupported(self, plan: Plan) -> None:
-        """Put down what the plan cannot run, once."""
-        done = {cell_of(sample) for sample in self.store.read() if sample["position"] < 0}
-        for cell, reason in plan.unsupported.items():
-            if cell not in done:
-                self.store.append(self._record(Step(0, -1, cell), {"outcome": "unsupported", "reason": reason}))
+        """Put down what the plan cannot run, once. Raises what `Taken.impossible` raises."""
+        for step, reason in Taken(self.store).impossible(plan).items():
+            self.store.append(self._record(step, {"outcome": "unsupported", "reason": reason}))
 
     def execute(self, tunnels: Iterable[Sequence[Step]], seed: int, follow: Follow) -> None:
-        """Take every sample of `tunnels` that the store does not hold yet.
+        """Take every sample of `tunnels` that the store does not hold yet, and once more each that went wrong.
 
         Raises:
             LabError: the engine is gone, or the store cannot be written. What was measured is kept.
         """
-        done = {(sample["block"], cell_of(sample)) for sample in self.store.read()}
+        taken = Taken(self.store)
         for steps in tunnels:
-            todo = [step for step in steps if (step.block, step.cell) not in done]
-            for step, result in self.samples(todo, seed, follow.before):
-                sample = self._record(step, result)
+            for step, result in self.samples([*filter(taken.wants, steps)], seed, follow.before):
+                sample = taken.numbered(step, self._record(step, result))
                 with self.lock:
                     self.store.append(sample)
                     follow.after(step, sample)
@@ -118,6 +114,7 @@ class Run:
             up = False
             vpn, suite = self.catalog.vpns[step.cell.vpn], self.catalog.suites[step.cell.suite]
             try:
+                self._revive(result)
                 with watch.phase("whole"), tunnel(self.bed, self.meter, vpn, step.cell.variant, suite) as this:
                     up = True
                     this.offset = offset(seed, step)
@@ -126,20 +123,24 @@ class Run:
                         yield step, result
                         step, result, watch = self._begin(todo, before)
                         this.offset = offset(seed, step)
+                        self._revive(result)
                         with watch.phase("whole"):
                             self._measure(this, step.cell, watch, result)
             except LabError as error:
                 outcome = OUTCOMES.get(type(error), "failed")
                 result |= {"outcome": outcome, "reason": error.message, "logs": error.logs}
-            except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-                result |= {"outcome": "failed", "reason": f"the output could not be understood: {error!r}"}
-            except (DockerException, RequestException) as error:
-                gone = _gone(self.bed, error)
-                result |= {"outcome": "failed", "reason": gone.message if gone else f"the engine refused: {error}"}
-                if gone:
-                    if not self.bed.engine.given_up:  # under this sample, maybe because of it: what is known stays
+            except NONSENSE as error:
+                result |= {"outcome": "failed", "reason": told(error)}
+            except LOST as error:
+                ended = gone(self.bed.engine, error)
+                reason = ended.message if ended else f"the engine refused: {because(error)}"
+                result |= {"outcome": "failed", "reason": reason}
+                if ended:
+                    # A machine of its own ended under this sample, maybe because of it: what is known stays. An engine
+                    # that serves others too is no sample's doing.
+                    if self.bed.engine.kill and not self.bed.engine.given_up:
                         yield step, result
-                    raise gone from error
+                    raise ended from error
             yield step, result
             while result["outcome"] == "unsupported" and todo and not up:
                 step, unsupported, _ = self._begin(todo, before)
@@ -161,6 +162,11 @@ class Run:
             },
             watch,
         )
+
+    def _revive(self, result: dict[str, Any]) -> None:
+        """See to it that the meter runs: without it a load waits until its time is out, and seems to be at fault."""
+        if wrong := self.meter.revived():
+            result["meter"] = f"started anew before this sample: {wrong}"
 
     def _measure(self, this: Tunnel, cell: Cell, watch: Stopwatch, result: dict[str, Any]) -> None:
         """Prove, measure, prove again by the counters, and read the figures: fills `result`."""
@@ -199,17 +205,6 @@ def offset(seed: int, step: Step) -> float:
     daemon that its start leads to. Seeded, so that a run can be repeated.
     """
     return random.Random(f"{seed}/{step.block}/{step.cell}").random() * 0.05
-
-
-def _gone(bed: Testbed, error: Exception) -> LabError | None:
-    """What ends the run where the engine is gone; None where it is there, and refused something."""
-    try:
-        bed.engine.client.ping()
-    except (DockerException, RequestException):
-        last = bed.engine.last_words()
-        said = f"\nlast said by its machine:\n{last}" if last else ""
-        return LabError(f"the {bed.engine.name} engine no longer answers: {error}{said}", "then --resume")
-    return None
 
 
 def outcomes(samples: Sequence[Mapping[str, Any]]) -> dict[str, int]:

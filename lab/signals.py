@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from lab.errors import LabError
+from lab.errors import EngineGone, LabError
 
 if TYPE_CHECKING:
     from lab.store import Store
@@ -56,17 +56,22 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def resumable(command: str, store: Store) -> Iterator[None]:
-    """Turn `Stopped` into what a person can do about a run of `lab <command>`: go on with it.
+    """Turn what ended a run of `lab <command>` before its time into what a person can do about it: go on with it.
 
     Raises:
-        LabError: a signal came.
+        LabError: a signal came, or the engine is gone.
     """
+    go_on = f"`lab {command} --resume {store.folder.name}` goes on"
     try:
         yield
     except Stopped as error:
-        kept = sum(1 for _ in store.read())
-        hint = f"`lab {command} --resume {store.folder.name}` goes on"
-        raise LabError(f"stopped by {error}; {kept} samples are kept in {store.folder}", hint) from error
+        raise LabError(f"stopped by {error}; {_kept(store)}", go_on) from error
+    except EngineGone as error:
+        raise LabError(error.message, f"{_kept(store)}; {go_on}") from error
+
+
+def _kept(store: Store) -> str:
+    return f"{sum(1 for _ in store.read())} samples are kept in {store.folder}"
 
 
 @contextmanager

@@ -2,21 +2,26 @@
 
 `samples.jsonl` is append-only: one line a sample, written and synced before the next sample starts, each with a
 checksum of itself. A line cut short by a crash is set aside, an edited one is an error: neither is ever read as a
-measurement.
+measurement. A run's folder has one writer.
+
+A step of the plan (a cell in a block) that went wrong may be taken again: every attempt stays, numbered, and the last
+one counts.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import files, ledger
+from lab import files, ledger, schema
 from lab.errors import LabError, UsageError
 from lab.plan import Cell
 
@@ -29,6 +34,13 @@ COLUMNS = (
     "metric", "unit", "end", "value", "outcome", "reason", "engine", "clock", "bottleneck",
 )  # fmt: skip
 """The columns of results.csv: one row a figure; a sample without figures has one row without a metric."""
+ATTEMPT = "attempt"
+"""The number of an attempt, in a sample that is not the first; a column more where there is one such: the attempt that
+counts."""
+AGAIN = ("failed", "invalid")
+"""The outcomes after which a step may be taken again."""
+Key = tuple[int, Cell]
+"""A step of the plan: its block, and its cell."""
 
 
 class Store:
@@ -77,11 +89,37 @@ class Store:
                 f"{self.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
                 "go back to what it was started with, or start a new run",
             )
-        self.mend()
+        for _ in self.read(now.get("cells")):  # what is not in the plan is named before anything is measured
+            pass
         return self
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one who writes this run, for as long as it takes; a last line that was cut short is set aside first.
+
+        Raises:
+            LabError: another process writes it; says which.
+        """
+        held = None
+        try:
+            held = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError(
+                f"run {self.folder.name} is being written by {_holder(self.folder)}",
+                "a run has one writer: wait for it, or stop it",
+            ) from error
+        except OSError as error:
+            raise LabError(f"{self.folder} cannot be held: {error.strerror}") from error
+        else:
+            self.mend()
+            yield
+        finally:
+            if held is not None:
+                os.close(held)
+
     def mend(self) -> None:
-        """Before a run goes on: move a last line that was cut short to `samples.torn`; its sample is taken again."""
+        """Move a last line that was cut short to `samples.torn`; its sample is taken again."""
         if self.samples.exists():
             data = self.samples.read_bytes()
             whole = data.rfind(b"\n") + 1
@@ -92,6 +130,8 @@ class Store:
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Replace `meta.json`, whole or not at all."""
+        if faults := schema.faults(schema.Meta, json.loads(json.dumps(meta)))[1]:
+            raise ValueError("; ".join(faults))  # it could not be read again
         text = json.dumps({"schema": SCHEMA, **meta}, indent=1, sort_keys=True) + "\n"
         files.write(self.folder / "meta.json", text)
 
@@ -99,17 +139,21 @@ class Store:
         """What was planned, and on what.
 
         Raises:
-            UsageError: there is no such run, or it has another schema.
+            UsageError: there is no such run, it has another schema, or a field is not what it must be; names it.
         """
         path = self.folder / "meta.json"
         try:
-            meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            meta = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise UsageError(f"no run at {self.folder}: it has no meta.json", _runs(self.folder.parent)) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from error
+        if not isinstance(meta, dict):
+            raise UsageError(f"{path} is of no run: it holds {json.dumps(meta)[: schema.SHOWN]}")
         if meta.get("schema") != SCHEMA:
             raise UsageError(f"{path} has schema {meta.get('schema')}, this lab reads {SCHEMA}")
+        if faults := schema.faults(schema.Meta, meta)[1]:
+            raise UsageError("\n".join(f"{path}: {fault}" for fault in faults))
         return meta
 
     def append(self, sample: Mapping[str, Any]) -> None:
@@ -133,33 +177,60 @@ class Store:
             hint = f"make room, then go on with `--resume {self.folder.name}`"
             raise LabError(f"{self.samples} cannot be written: {error.strerror}", hint) from error
 
-    def read(self) -> Iterator[dict[str, Any]]:
-        """Every sample in the order in which it was taken.
+    def read(self, cells: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Every attempt at every sample, in the order in which they were taken.
+
+        `cells`, as text, are those of the plan; those that `meta.json` names where none are given.
 
         Raises:
-            LabError: a line is cut short or was changed; names it.
+            LabError: a line is cut short or was changed, is no sample of this run, or is there twice; names it.
+            UsageError: what `meta` raises.
         """
-        if not self.samples.exists():
+        meta = schema.Meta.model_validate(self.meta())
+        named = meta.cells if cells is None else cells
+        planned = None if named is None else set(named)
+        seen = Seen()
+        try:
+            lines = self.samples.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
             return
-        for number, line in enumerate(self.samples.read_bytes().split(b"\n")[:-1], start=1):
+        except OSError as error:
+            raise LabError(f"{self.samples} cannot be read: {error.strerror}") from error
+        for number, line in enumerate(lines, start=1):
+            fault = ""
             try:
                 sample = json.loads(line)
                 intact = isinstance(sample, dict) and sample.pop("check", None) == _checksum(sample)
-            except ValueError:
+            except (ValueError, RecursionError):
                 intact = False
             if not intact:
+                fault = "this line was cut short or changed after it was written"
+            else:
+                fault = schema.fault_of(meta, planned, sample) or seen.fault_of(sample, number)
+            if fault:
                 raise LabError(
-                    f"{self.samples}:{number}: this line was cut short or changed after it was written",
+                    f"{self.samples}:{number}: {fault}",
                     f"restore it, or delete it and measure it again with `--resume {self.folder.name}`",
                 )
             yield sample
 
+    def last(self) -> list[dict[str, Any]]:
+        """The attempt at each sample that counts: its last one. Raises what `read` raises."""
+        found: dict[Key, dict[str, Any]] = {}
+        for sample in self.read():
+            found[key_of(sample)] = sample
+        return list(found.values())
+
     def frame(self) -> pandas.DataFrame:
-        """All figures, tidy, with COLUMNS: what results.csv holds. Raises what `meta` raises."""
+        """All figures of the samples that count, tidy, with COLUMNS (and ATTEMPT where something was taken again).
+
+        That is what results.csv holds. Raises what `read` raises.
+        """
         import pandas
 
-        self.meta()
-        return pandas.DataFrame([row for sample in self.read() for row in _rows(sample)], columns=list(COLUMNS))
+        samples = self.last()
+        columns = [*COLUMNS, *([ATTEMPT] if any(ATTEMPT in sample for sample in samples) else [])]
+        return pandas.DataFrame([row for sample in samples for row in _rows(sample, columns)], columns=columns)
 
     def write_csv(self) -> Path:
         """Derive `results.csv`."""
@@ -177,21 +248,73 @@ def cell_of(sample: Mapping[str, Any]) -> Cell:
     return Cell(*(sample[key] for key in ("vpn", "variant", "suite", "measure", "conditions")))
 
 
-def _rows(sample: Mapping[str, Any]) -> list[list[Any]]:
+def key_of(sample: Mapping[str, Any]) -> Key:
+    """The step that a sample is an attempt at."""
+    return sample["block"], cell_of(sample)
+
+
+class Seen:
+    """The samples that were read so far: a step stands there once, or as often as it went wrong and once more."""
+
+    def __init__(self) -> None:
+        self.steps: dict[Key, tuple[int, int, str]] = {}
+        self.places: dict[tuple[int, int], Cell] = {}
+
+    def fault_of(self, sample: Mapping[str, Any], line: int) -> str:
+        """Why a sample cannot be there, after those before it; empty where it can."""
+        key, place = key_of(sample), (sample["block"], sample["position"])
+        former, attempt, outcome = self.steps.get(key, (0, 0, AGAIN[0]))
+        if sample.get(ATTEMPT, 1) <= attempt:
+            return f"block {key[0]} of {key[1]} is there twice: line {former} has it too"
+        if outcome not in AGAIN:
+            return f"block {key[0]} of {key[1]} was taken again although it was {outcome} in line {former}"
+        if sample["position"] >= 0 and self.places.setdefault(place, key[1]) != key[1]:
+            return f"position {place[1]} of block {place[0]} is that of {self.places[place]}, not of {key[1]}"
+        self.steps[key] = line, sample.get(ATTEMPT, 1), sample["outcome"]
+        return ""
+
+
+def _rows(sample: Mapping[str, Any], columns: Sequence[str]) -> list[list[Any]]:
     """The rows of a sample: one a figure, or one without a metric. The verdict is derived, as all figures are."""
     readings = sample.get("readings") or []
     limit = ledger.bottleneck([ledger.Reading(**reading) for reading in readings])
     figures = readings or [{"metric": None, "unit": None, "end": None, "value": None}]
-    return [[{**sample, "bottleneck": limit, **figure}.get(column) for column in COLUMNS] for figure in figures]
+    known = {ATTEMPT: 1, **sample, "bottleneck": limit}
+    return [[{**known, **figure}.get(column) for column in columns] for figure in figures]
 
 
 def _checksum(sample: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(sample, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _holder(folder: Path) -> str:
+    """The process that holds a folder, as /proc/locks says: a number that is not ours to see is not there."""
+    try:
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+    except OSError:
+        locks = []
+    inode = str(folder.stat().st_ino)
+    found = [lock[4] for lock in locks if lock[1] == "FLOCK" and lock[5].rpartition(":")[2] == inode]
+    return f"process {found[0]}" if found else "another process"
+
+
 def _runs(results: Path) -> str:
-    known = sorted(path.parent.name for path in results.glob("*/meta.json"))
-    return f"runs in {results}: {', '.join(known)}" if known else f"{results} holds no run yet"
+    """The runs that there are; and the folders that hold none, but look so."""
+    known, others = listed(results)
+    said = f"runs in {results}: {', '.join(known)}" if known else f"{results} holds no run yet"
+    return "\n".join([said, *others])
+
+
+def listed(results: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What `meta.json` says of each run in a folder, by name; and a line on each whose `meta.json` is of none."""
+    known: dict[str, dict[str, Any]] = {}
+    others = []
+    for path in sorted(results.glob("*/meta.json")):
+        try:
+            known[path.parent.name] = Store(path.parent).meta()
+        except UsageError as error:
+            others.append(f"no run: {error.message.splitlines()[0]}")
+    return known, others
 
 
 def kind_of(meta: Mapping[str, Any]) -> str:
@@ -201,13 +324,6 @@ def kind_of(meta: Mapping[str, Any]) -> str:
 
 def runs(results: Path, kind: str) -> list[Store]:
     """The runs of `lab <kind>` in a folder, the one that was begun last first; what cannot be read is none."""
-    found = {}
-    for path in results.glob("*/meta.json"):
-        store = Store(path.parent)
-        try:
-            meta = store.meta()
-        except LabError:
-            continue
-        if kind_of(meta) == kind:
-            found[str(meta.get("created", "")), store.folder.name] = store
-    return [found[key] for key in sorted(found, reverse=True)]
+    known = {name: meta for name, meta in listed(results)[0].items() if kind_of(meta) == kind}
+    order = sorted(known, key=lambda name: (str(known[name].get("created", "")), name), reverse=True)
+    return [Store(results / name) for name in order]

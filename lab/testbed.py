@@ -20,7 +20,7 @@ from docker.types import IPAMConfig, IPAMPool
 from requests.exceptions import RequestException
 
 from lab import credentials, owner, routes, topology
-from lab.engine import Engine, archive, because
+from lab.engine import LOST, Engine, archive, because
 from lab.errors import LabError
 from lab.owner import NAME, ROLE, State, called
 from lab.signals import undisturbed
@@ -129,7 +129,7 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
             pool.shutdown(cancel_futures=True)  # what a thread was still making is there now, for the sweep to find
             if network is not None:  # whoever has the network has all that carries this name
                 # What went wrong matters more than what stays; `lab doctor` and `lab status` tell of that.
-                with undisturbed(), suppress(LabError, DockerException):
+                with undisturbed(), suppress(LabError, *LOST):
                     sweep(engine, name)
             raise
         if not keep:

@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Literal
 
-from docker.errors import DockerException
 from docker.models.containers import Container
-from requests.exceptions import RequestException
 
 from lab import proof
 from lab.catalog import Ends, Probe, Suite, Vpn
-from lab.engine import Result
-from lab.errors import InvalidSample, LabError, Unsupported
+from lab.engine import LOST, Result, stopped
+from lab.errors import NONSENSE, InvalidSample, LabError, Unsupported, told
 from lab.ledger import Bracket
+from lab.meter import Meter
 from lab.testbed import Testbed
 
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
@@ -47,6 +46,8 @@ They cost nothing: idle time is jumped over.
 NAMESPACE = ["readlink", "/proc/self/ns/pid"]
 METER_FAILED = 125
 """The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
+TIMED_OUT = (124, 137)
+"""The exit statuses of a command that was not done in time."""
 UNSUPPORTED = 127
 """The exit status by which an image says that it does not support a suite or variant."""
 
@@ -59,7 +60,7 @@ class Tunnel:
     """
 
     bed: Testbed
-    meter: Container
+    meter: Meter
     vpn: Vpn
     variant: str
     suite: Suite
@@ -93,7 +94,7 @@ class Tunnel:
         result = self.execute(end, ["bash", "-c", TIMED_UP], timeout=UP_LIMIT)
         if result.status == UNSUPPORTED:
             raise Unsupported(result.complaint)
-        if result.status in (124, 137):
+        if result.status in TIMED_OUT:
             limit = UP_LIMIT * self.bed.engine.patience
             raise LabError(f"the {end} was not up after {limit:g} s: {result.complaint}")
         if result.status:
@@ -133,7 +134,7 @@ class Tunnel:
         if result.status:
             complaint = Result(result.status, result.stdout, Bracket.strip(result.stderr)).complaint
             if result.status != METER_FAILED:
-                raise LabError(f"{argv[0]} failed: {complaint}{self._stopped()}")
+                raise self._failure(argv, result, complaint, timeout)
             said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, complaint)
             raise LabError(f"the meter could not read the ends: {said}")
         before, after = snapshots(result.stderr, roles)
@@ -149,13 +150,21 @@ class Tunnel:
         self.loads.append(load)
         return load
 
-    def _stopped(self) -> str:
-        """Which ends do not run any more: a load that fails says nothing of that."""
-        for container in self.containers.values():
-            with suppress(DockerException):
-                container.reload()
-        ended = [end for end, container in self.containers.items() if container.status != "running"]
-        return f"; stopped meanwhile: {', '.join(ended)}" if ended else ""
+    def _failure(self, argv: Sequence[str], result: Result, complaint: str, timeout: float) -> LabError:
+        """The error of a load that failed; where it was not done in time, which part hung, if that can be known."""
+        killed = Bracket.LINE.search(result.stderr) or stopped({"client-load": self.containers["client-load"]})
+        if killed or result.status not in TIMED_OUT:
+            return LabError(f"{argv[0]} failed: {complaint}")
+        limit = f"{timeout * self.bed.engine.patience:g} s"
+        if not self.meter.answers():
+            return LabError(
+                f"the meter did not answer: {argv[0]} and what it says around it were not done after {limit}"
+            )
+        return LabError(f"{argv[0]} was not done after {limit}: {complaint}")
+
+    def stopped(self) -> str:
+        """Which of all that a sample needs does not run any more; empty where all does."""
+        return stopped({**self.containers, "meter": self.meter.container})
 
     def count_syscalls(self, argv: Sequence[str], *, timeout: float) -> dict[str, dict[str, int]]:
         """Run a load beside the client while the meter counts the system calls of both ends: by end and name.
@@ -173,7 +182,7 @@ class Tunnel:
         script = 'for f in /run/vpn/*.log; do [ -f "$f" ] && tail -n 60 "$f"; done; :'
         said = {}
         for end in self.containers.keys() & {"server", "client"}:
-            with suppress(LabError, DockerException, RequestException):
+            with suppress(LabError, *LOST):
                 said[end] = self.execute(end, ["sh", "-c", script]).stdout
         return said
 
@@ -235,19 +244,26 @@ class Tunnel:
 
 
 @contextmanager
-def tunnel(bed: Testbed, meter: Container, vpn: Vpn, variant: str, suite: Suite) -> Iterator[Tunnel]:
+def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite) -> Iterator[Tunnel]:
     """Fresh containers, both ends up; everything is removed afterwards.
 
     Raises:
         Unsupported: an image says that it cannot do this suite or variant.
-        LabError: an end did not come up; with the reason that it gave, and the logs of both.
+        LabError: an end did not come up, or whatever went wrong with it; with the reason and the logs of both ends.
+            Where an end has stopped meanwhile, that is the reason.
     """
     this = Tunnel(bed, meter, vpn, variant, suite)
     try:
         this.bring_up()
         yield this
-    except LabError as error:
-        error.logs = this.logs()
+    except (LabError, *NONSENSE) as error:
+        logs = this.logs()
+        if ended := this.stopped():
+            fault = LabError(f"{ended}: {told(error)}")
+            fault.logs = logs
+            raise fault from error
+        if isinstance(error, LabError):
+            error.logs = logs
         raise
     finally:
         bed.remove(this.containers)

@@ -131,23 +131,25 @@ class Bench:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.choice.settings.model_dump(),
             "plan": self.plan.fingerprint(),
+            "cells": self.plan.listed(),
             "images": {places.IMAGE: self.engine.image_id(places.IMAGE)},
             "packages": {KIND: environment.packages(self.engine, places.IMAGE, PACKAGES)},
             "implementations": self.facts,
         }
 
     def execute(self, store: Store, progress: Progress) -> dict[str, int]:
-        """Take every sample that is missing; returns the number of samples by outcome.
+        """Take every sample that is missing or went wrong; returns the number of samples by outcome.
 
         Raises:
-            LabError: the store cannot be written; Stopped: a signal came. What was measured is kept.
+            LabError: the store cannot be written, or the engine is gone; Stopped: a signal came. What was
+                measured is kept.
         """
         lane = benches.Lane(self.engine, lambda step: self.sample(step.cell))
         return benches.carry_out(self.plan, store, progress, [lane], self._record)
 
     def sample(self, cell: Cell) -> dict[str, Any]:
         """One attempt at `cell`; whatever goes wrong with the bench is its outcome."""
-        with benches.attempted() as result:
+        with benches.attempted(self.places[cell.variant].stopped) as result:
             timings: dict[str, Timing] = {}
             for part, argv in self.choice.commands(cell).items():
                 try:

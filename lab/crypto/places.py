@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,7 @@ from typing import Protocol
 from docker.models.containers import Container
 
 from lab import owner, testbed
-from lab.engine import Engine, Result
+from lab.engine import LOST, Engine, Result, stopped
 from lab.errors import LabError, Unsupported
 from lab.signals import undisturbed
 
@@ -40,6 +40,9 @@ class Place(Protocol):
     def run(self, argv: Sequence[str], timeout: float) -> Result:
         """Run a program of the image's folder to its end."""
 
+    def stopped(self) -> str:
+        """What has stopped that should run; empty where all does."""
+
 
 @dataclass
 class InContainer:
@@ -59,8 +62,15 @@ class InContainer:
         return self.place.clock
 
     def run(self, argv: Sequence[str], timeout: float) -> Result:
-        """As any command in a container."""
+        """As any command in a container, which is started again where it has ended."""
+        self.container.reload()
+        if self.container.status != "running":
+            self.container.start()
         return self.place.execute(self.container, [f"{FOLDER}/bench", *argv], timeout=timeout)
+
+    def stopped(self) -> str:
+        """Whether the container has stopped meanwhile."""
+        return stopped({"container": self.container})
 
 
 @dataclass
@@ -86,11 +96,15 @@ class OnHost:
             ) from error
         return Result(done.returncode, done.stdout, done.stderr)
 
+    def stopped(self) -> str:
+        """Nothing: this machine runs as long as we do."""
+        return ""
+
 
 @contextmanager
 def opened(engine: Engine, names: Sequence[str]) -> Iterator[dict[str, Place]]:
     """The places of those names; the container and the copied files are gone afterwards."""
-    container = None
+    container, failed = None, False
     testbed.sweep_forgotten(engine)
     with tempfile.TemporaryDirectory(prefix="lab-crypto-") as folder:
         try:
@@ -107,9 +121,12 @@ def opened(engine: Engine, names: Sequence[str]) -> Iterator[dict[str, Place]]:
                 container.start()
                 found["container"] = InContainer(engine, container)
             yield found
+        except BaseException:
+            failed = True
+            raise
         finally:
             if container is not None:
-                with undisturbed():
+                with undisturbed(), suppress(*(LOST if failed else ())):  # what went wrong first is what is told
                     container.remove(force=True)
 
 

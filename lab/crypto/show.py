@@ -118,6 +118,7 @@ def _implementations(df: pd.DataFrame, meta: Mapping[str, Any]) -> tables.Table:
         notes.append(
             f"the benches that tell had a processor for {tables.percent(busy.median())} of their time (median)"
         )
+    notes += analysis.retaken(df)
     return tables.Table("crypto implementations", "Which implementation ran", [], [], 0, notes)
 
 
@@ -183,6 +184,7 @@ def as_text(df: pd.DataFrame, meta: Mapping[str, Any]) -> str:
         {
             "run": sorted(set(df["run"])),
             "implementations": meta.get("implementations", {}),
+            "retaken": len(analysis.attempts(df)),
             "speeds": rows(frame.speeds(df)),
             "ratios": rows(frame.ratios(df)),
             "outcomes": rows(ended.groupby(keys, sort=True).size().rename("n").reset_index()),

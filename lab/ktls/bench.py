@@ -117,6 +117,9 @@ class Where(Protocol):
     def facts(self) -> dict[str, str]:
         """The modules that are loaded."""
 
+    def stopped(self) -> str:
+        """What has stopped that should run; empty where all does."""
+
 
 class Bench:
     """A plan, and the ends that carry it out: in each engine a pair, that takes its share of the samples."""
@@ -138,6 +141,7 @@ class Bench:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.settings.model_dump(),
             "plan": self.plan.fingerprint(),
+            "cells": self.plan.listed(),
             "images": {ends.IMAGE: self.engine.image_id(ends.IMAGE)},
             "packages": {KIND: environment.packages(self.engine, ends.IMAGE, PACKAGES)},
             "processors": self.engine.processors,
@@ -145,10 +149,11 @@ class Bench:
         }
 
     def execute(self, store: Store, progress: Progress) -> dict[str, int]:
-        """Take every sample that is missing; returns the number of samples by outcome.
+        """Take every sample that is missing or went wrong; returns the number of samples by outcome.
 
         Raises:
-            LabError: the store cannot be written; Stopped: a signal came. What was measured is kept.
+            LabError: the store cannot be written, or an engine is gone; Stopped: a signal came. What was
+                measured is kept.
         """
         lanes = [benches.Lane(engine, partial(self.sample, where)) for engine, where in self.places]
         return benches.carry_out(self.plan, store, progress, lanes, self._record)
@@ -156,7 +161,7 @@ class Bench:
     def sample(self, where: Where, step: Step) -> dict[str, Any]:
         """One attempt at the cell of `step`; whatever goes wrong with the bench is its outcome."""
         settings, cell = self.settings, step.cell
-        with benches.attempted() as result:
+        with benches.attempted(where.stopped) as result:
             argv = paths.arguments(cell, where.peer, seconds=settings.seconds, count=settings.count, size=settings.size)
             if cell.measure == paths.PROFILE:
                 done, seen = where.watched(argv, self.limit(cell))

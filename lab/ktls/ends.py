@@ -17,7 +17,7 @@ from typing import Any
 from docker.models.containers import Container
 
 from lab import testbed, topology
-from lab.engine import Engine, Result
+from lab.engine import Engine, Result, stopped
 from lab.errors import LabError
 from lab.ktls import code, profile
 
@@ -110,13 +110,15 @@ class Ends:
         return found
 
     def _revive(self) -> None:
-        """Start the peer again where it has ended."""
-        peer = self.containers["peer"]
-        peer.reload()
-        if peer.status == "running":
-            return
-        peer.start()
-        self.wait()
+        """Where one has ended all are started again, in order: one is in the network of another."""
+        if self.stopped():
+            for container in self.containers.values():
+                container.restart(timeout=0)
+            self.wait()
+
+    def stopped(self) -> str:
+        """Which of the containers do not run any more; empty where all do."""
+        return stopped(self.containers)
 
     def wait(self) -> None:
         """Wait until the peer listens.

@@ -44,7 +44,7 @@ def thesis(store: Store, console: Console, *, as_json: bool = False) -> None:
         return
     it = Figures.of(df)
     *found, errata = beside.build(it, there)
-    built = [*found, *(table for table in shares.build(store.read(), there, it.where) if "5.9" in table.name), errata]
+    built = [*found, *(table for table in shares.build(store.last(), there, it.where) if "5.9" in table.name), errata]
     if as_json:
         terminal.plain(as_text(it, built), console)
         return
@@ -57,14 +57,14 @@ def thesis(store: Store, console: Console, *, as_json: bool = False) -> None:
 def build(it: Figures, store: Store, meta: Mapping[str, Any], there: figures.Chapter) -> list[tables.Table]:
     """Every table that there is anything for."""
     found = [overview(it, meta, drivers(store)), verification(it), *beside.build(it, there)[:-1], *factors.build(it)]
-    found += shares.build(store.read(), there, it.where)
+    found += shares.build(store.last(), there, it.where)
     return [*(table for table in found if table.rows), beside.errata(there)]
 
 
 def drivers(store: Store) -> dict[str, list[str]]:
     """Which implementations made the records, by what library or kernel call them: of which paths, at which end."""
     said: dict[str, dict[str, None]] = {}
-    for sample in store.read():
+    for sample in store.last():
         for way in ("tx", "rx"):
             driver = (sample.get("drivers") or {}).get(way)
             if driver and driver != "none" and sample["outcome"] == "ok":
@@ -84,6 +84,7 @@ def overview(it: Figures, meta: Mapping[str, Any], ran: Mapping[str, list[str]])
         rows.append([tables.Cell(" ".join(map(str, key))), *cells])
     bad = ended[ended["outcome"] != "ok"].groupby(["protocol", "path", "outcome", "reason"])["n"].sum().reset_index()
     notes = [f"{row.n} {row.outcome}: {row.protocol}, {row.path}: {row.reason}" for row in tables.each(bad)]
+    notes += analysis.retaken(it.df)
     notes += [f"{driver}: {', '.join(where)}" for driver, where in ran.items()]
     notes += [f"{name}: {text}" for name, text in (meta.get("modules") or {}).items()]
     return tables.Table("ktls samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, it.where)

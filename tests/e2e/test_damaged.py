@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+
+from lab.store import Store
 
 from .command import Lab, samples
 
@@ -74,3 +77,48 @@ def test_a_run_of_another_plan_is_not_gone_on_with(lab: Lab, run: Path) -> None:
     assert done.status == 1
     assert "cannot go on: changed since it was started: plan" in done.text
     assert len(lines(run)) == 3
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '{"schema": 1, "engine": 7}', '{"schema": 1, "kind": "weather"}'])
+def test_a_meta_that_is_none_is_named_by_every_command(lab: Lab, run: Path, text: str) -> None:
+    (run / "meta.json").write_text(text)
+    for words in (("report",), ("thesis",), ("compare", run.name), ("matrix", "--resume"), ("ktls", "--resume")):
+        done = lab(*words, run.name)
+        assert done.status == 2, done.text
+        assert f"{run.name}/meta.json" in done.text
+        assert "Traceback" not in done.text
+
+
+def test_a_run_without_settings_is_shown_but_not_gone_on_with(lab: Lab, run: Path) -> None:
+    meta = json.loads((run / "meta.json").read_text())
+    (run / "meta.json").write_text(json.dumps({key: value for key, value in meta.items() if key != "settings"}))
+    lab.ok("report", run.name)
+    done = lab("matrix", "--resume", run.name)
+    assert done.status == 2, done.text
+    assert f"{run.name}/meta.json: settings: " in done.text
+    assert len(lines(run)) == 3
+
+
+def test_a_folder_that_holds_no_run_does_not_break_another(lab: Lab, run: Path) -> None:
+    for name in ("forged", "crypto-forged"):
+        (lab.results / name).mkdir()
+        (lab.results / name / "meta.json").write_text("[]")
+    lab.ok("report", run.name)
+    lab.ok("compare", run.name, run.name)
+    done = lab("report", "nonesuch")
+    assert done.status == 2
+    assert f"runs in {lab.results}: {run.name}\n" in done.text
+    assert f"no run: {lab.results}/forged/meta.json" in done.text
+
+
+def test_a_forged_line_is_named_whatever_its_checksum_says(lab: Lab, run: Path) -> None:
+    whole = lines(run)
+    sample = json.loads(whole[1])
+    del sample["check"]
+    Store(run).samples.write_text(whole[0])
+    Store(run).append(sample | {"readings": [sample["readings"][0] | {"value": float("nan")}]})
+    for words in (("report",), ("matrix", "--resume"), ("compare", run.name)):
+        done = lab(*words, run.name)
+        assert done.status == 1, done.text
+        assert "samples.jsonl:2: readings.0.value: " in done.text
+        assert "Traceback" not in done.text

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from lab.engine import SOCKET
 from lab.owner import NAME, OWNER
 
 from .command import LAB, Lab, Running, left_behind, owned_by, samples, top, wait_for
@@ -24,6 +28,48 @@ LONG = ("matrix", "--vpns", "plain", "--measures", "throughput", "--blocks", "2"
 def held(lab: Lab, running: Running) -> list[str]:
     """Everything in Docker that a command made."""
     return list(left_behind(lab.engine, owned_by(running)))
+
+
+class Way:
+    """A socket beside the engine's that passes everything on, until it is closed: every connection is cut then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.open: list[socket.socket] = []
+        self.door = socket.socket(socket.AF_UNIX)
+        self.door.bind(str(path))
+        self.door.listen(64)
+        threading.Thread(target=self._let_in, daemon=True).start()
+
+    def _let_in(self) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = self.door.accept()
+                engine = socket.socket(socket.AF_UNIX)
+                engine.connect(str(SOCKET))
+                self.open += [caller, engine]
+                for one, other in ((caller, engine), (engine, caller)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while part := one.recv(65536):
+                other.sendall(part)
+            other.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Cut every connection, and let nobody in any more."""
+        self.path.unlink(missing_ok=True)
+        for each in [self.door, *self.open]:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def __enter__(self) -> Way:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 MOMENTS: dict[str, Callable[[Lab, Running], object]] = {
@@ -192,15 +238,74 @@ def test_two_runs_at_once(lab: Lab) -> None:
     assert [sample["outcome"] for sample in samples(lab.run())] == ["ok", "ok"]
 
 
-def test_a_container_is_killed_in_mid_sample(lab: Lab) -> None:
+def test_two_cannot_go_on_with_one_run_at_once(lab: Lab, tmp_path: Path) -> None:
+    """Not even where the locks of their machines are not the same."""
+    first = lab.start(*LONG, "2")
+    lab.until_container(first, "client-load", "iperf3 --client")
+    folder = lab.run()
+    second = lab("matrix", "--resume", folder.name, LAB_LOCK=str(tmp_path / "another"))
+    assert second.status == 1, second.text
+    assert f"run {folder.name} is being written by process {first.pid}" in second.text
+    assert first.end().status == 0, first.text
+    assert [(sample["block"], sample["outcome"]) for sample in samples(folder)] == [(0, "ok"), (1, "ok")]
+
+
+@pytest.mark.parametrize("end", ["server", "client", "client-load"])
+def test_an_end_is_killed_in_mid_sample_and_its_sample_taken_again(lab: Lab, end: str) -> None:
     running = lab.start(*LONG, "2")
     lab.until_container(running, "client-load", "iperf3 --client")
-    lab.containers(running)["server"].kill()
+    lab.containers(running)[end].kill()
     done = running.end()
     assert done.status == 1, done.text
-    first, second = samples(lab.run())
+    folder = lab.run()
+    first, second = samples(folder)
     assert first["outcome"] == "failed"
     assert first["readings"] == []
     assert f"failed: {first['reason']}" in done.text
-    assert "server" in first["reason"]
+    assert first["reason"].startswith(f"the {end} stopped (exit 137)")
     assert second["outcome"] == "ok"
+
+    again = lab.ok("matrix", "--resume", folder.name)
+    third = samples(folder)[2]
+    assert samples(folder)[:2] == [first, second]
+    assert (third["block"], third["attempt"], third["outcome"]) == (first["block"], 2, "ok")
+    assert "1 sample was taken more than once, up to 2 times" in again.text
+    rows = (folder / "results.csv").read_text()
+    assert "failed" not in rows
+    size = (folder / "samples.jsonl").stat().st_size
+    lab.ok("matrix", "--resume", folder.name)  # nothing is left to do
+    assert (folder / "samples.jsonl").stat().st_size == size
+
+
+@pytest.mark.parametrize("how", ["kill", "remove", "pause"])
+def test_a_meter_that_dies_or_hangs_costs_one_sample_and_is_named(lab: Lab, how: str) -> None:
+    running = lab.start(*LONG, "2")
+    lab.until_container(running, "client-load", "iperf3 --client")
+    meter = lab.containers(running)["meter"]
+    meter.remove(force=True) if how == "remove" else getattr(meter, how)()
+    done = running.end()
+    assert done.status == 1, done.text
+    first, second = samples(lab.run())
+    said = {"kill": "stopped (exit 137)", "remove": "was removed", "pause": "is paused"}[how]
+    assert first["outcome"] == "failed"
+    assert first["reason"].startswith(f"the meter {said}")
+    assert (second["outcome"], second["meter"]) == ("ok", f"started anew before this sample: the meter {said}")
+    assert f"meter started anew before this sample: the meter {said}" in done.text
+
+
+def test_an_engine_that_goes_away_is_no_samples_fault(lab: Lab, tmp_path: Path) -> None:
+    """The client's way to it is cut in the midst of a load; the engine itself goes on, and the way is open again."""
+    with Way(tmp_path / "docker.sock") as way:
+        running = lab.start(*LONG, "2", DOCKER_HOST=f"unix://{way.path}")
+        lab.until_container(running, "client-load", "iperf3 --client")
+        way.close()
+        done = running.end()
+    assert done.status == 1, done.text
+    assert "Traceback" not in done.text
+    folder = lab.run()
+    assert not samples(folder)
+    assert "the host engine no longer answers" in done.text
+    assert f"0 samples are kept in {folder}; `lab matrix --resume {folder.name}` goes on" in done.text
+    lab.ok("matrix", "--resume", folder.name)  # which sweeps what was left behind, too
+    assert [sample["outcome"] for sample in samples(folder)] == ["ok", "ok"]
+    assert not held(lab, running)

@@ -21,6 +21,7 @@ from lab import measures, testbed
 from lab.catalog import Catalog, Suite, Vpn
 from lab.engine import Engine
 from lab.measures import Options
+from lab.meter import Meter
 from lab.plan import Cell, Step
 from lab.run import Run
 from lab.store import Store
@@ -88,8 +89,7 @@ def broken(engine: Engine, folder: Path, vpn: Vpn, variant: str, suite: Suite, f
     name = f"fault-{secrets.token_hex(3)}"
     wrong: list[BaseException] = []
     with testbed.opened(engine, name) as bed:
-        meter = bed.start("meter", bed.compose.resolve(bed.variables))
-        run = Run(CATALOG, bed, meter, Store(folder), measures.choose(["throughput"]), Options(duration=SECONDS))
+        run = Run(CATALOG, bed, Meter(bed), Store(folder), measures.choose(["throughput"]), Options(duration=SECONDS))
         breaker = threading.Thread(target=_break, args=(engine, vpn, name, fault, wrong), daemon=True)
         breaker.start()
         ((_, result),) = list(run.samples([Step(0, 0, cell)], 1, lambda step: None))

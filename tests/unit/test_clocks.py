@@ -217,6 +217,8 @@ class TestCompare:
         self.run(tmp_path, "four", "vm", "wall")
         (tmp_path / "torn").mkdir()
         (tmp_path / "torn" / "meta.json").write_text("{")
+        (tmp_path / "forged").mkdir()
+        (tmp_path / "forged" / "meta.json").write_text('{"schema": 1, "engine": "host"}')
         for shown in (lambda: comparison.check(a.folder, b.folder, a.meta(), b.meta()),
                       lambda: report.comparison_data(a, b, 0.05)):  # fmt: skip
             with pytest.raises(LabError) as caught:
@@ -224,9 +226,12 @@ class TestCompare:
             assert caught.value.message.startswith(
                 "these runs cannot be compared: one (host engine, wall clock) and two (vm engine, instructions clock)"
             )
-            assert caught.value.hint == (
-                "compare runs of one engine and one clock; with one: no other run there; with two: three"
-            )
+            hint, *others = caught.value.hint.splitlines()
+            assert hint == "compare runs of one engine and one clock; with one: no other run there; with two: three"
+            assert [line.split(":")[:2] for line in others] == [
+                ["no run", f" {tmp_path / 'forged' / 'meta.json'}"],
+                ["no run", f" {tmp_path / 'torn' / 'meta.json'} cannot be read"],
+            ]
 
     def test_alike_are_let_through(self, tmp_path: Path) -> None:
         a, b = self.run(tmp_path, "one", "vm", "wall"), self.run(tmp_path, "two", "vm", "wall")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.catalog import Catalog
-from lab.crypto import bench, libraries, places
+from lab.crypto import bench, libraries, places, show
 from lab.crypto.libraries import Timing, check, in_turn, parse, readings
 from lab.engine import Engine, Result
 from lab.errors import LabError, Unsupported, UsageError
@@ -171,6 +171,7 @@ class Bare:
 
     engine = "host"
     clock = "wall"
+    ended = ""
 
     def __init__(self, answer: Callable[[Sequence[str]], Result]) -> None:
         self.answer, self.asked = answer, list[list[str]]()
@@ -178,6 +179,9 @@ class Bare:
     def run(self, argv: Sequence[str], timeout: float) -> Result:
         self.asked.append(list(argv))
         return self.answer(argv)
+
+    def stopped(self) -> str:
+        return self.ended
 
 
 class Quiet:
@@ -298,6 +302,27 @@ class TestRun:
         assert ready.execute(store, Quiet()) == {"failed": 2}
         assert [each["reason"].split(":")[0] for each in store.read()] == [
             "the bench ended with -11", "the output could not be understood"]  # fmt: skip
+
+    def test_going_on_takes_once_more_what_went_wrong(
+        self, answers: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        broken = [Result(-9, "", "")]
+
+        def answer(argv: Sequence[str]) -> Result:
+            return broken.pop() if "speed" in argv and broken else answers(argv)
+
+        ready, place = prepared(answer, ciphers=["aes-128-gcm"], libraries=["openssl"], places=["container"], runs=2)
+        place.ended = "the container stopped (exit 137)"
+        store = Store.create(tmp_path / "run", {})
+        assert ready.execute(store, Quiet()) == {"failed": 1, "ok": 1}
+        asked = len(place.asked)
+        assert ready.execute(store, Quiet()) == {"ok": 2}
+        assert len(place.asked) == asked + 1
+        first, _, again = store.read()
+        assert first["reason"].startswith("the container stopped (exit 137): the bench ended with -9")
+        assert (again["block"], again["attempt"]) == (first["block"], 2)
+        notes = show.build(store.frame(), {})[-1].notes
+        assert "1 sample was taken more than once, up to 2 times: the last attempt counts" in " ".join(notes)
 
     def test_a_run_of_something_else_does_not_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "run", {"settings": {}})

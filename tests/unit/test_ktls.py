@@ -8,15 +8,17 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 from requests.exceptions import RequestException
 
 from lab import benches, engines, images, options, topology
 from lab.catalog import ROOT
 from lab.engine import Choice, Engine, Result
-from lab.errors import LabError, UsageError
+from lab.errors import EngineGone, LabError, UsageError
 from lab.ktls import bench, ends, paths
 from lab.plan import Cell, Step
 from lab.signals import Stopped, resumable
@@ -137,6 +139,7 @@ class Bare:
     """Ends whose bench answers what the test says."""
 
     peer = "198.18.0.2"
+    ended = ""
 
     def __init__(self, answer: Callable[[Sequence[str]], Result]) -> None:
         self.answer, self.asked, self.later = answer, list[str](), list[float]()
@@ -151,6 +154,9 @@ class Bare:
 
     def facts(self) -> dict[str, str]:
         return {"af_ktls": "loaded"}
+
+    def stopped(self) -> str:
+        return self.ended
 
 
 class Quiet:
@@ -247,22 +253,86 @@ class TestRun:
         assert sorted(len(where.asked) for _, where in places) == [5, 5, 6]
         assert len({(each["block"], each["position"]) for each in store.read()}) == 16
 
-    def test_where_one_guest_is_gone_the_run_ends_and_keeps_what_it_has(
-        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    @pytest.mark.parametrize("its_own", [True, False], ids=["a guest", "this machine's engine"])
+    def test_where_an_engine_is_gone_the_run_ends_and_keeps_what_it_has(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path, its_own: bool
     ) -> None:
-        def dying(argv: Sequence[str]) -> Result:
+        """That of a guest maybe ended because of its sample; an engine that serves others too did not."""
+
+        def dying(*argv: Any) -> Result:
             raise RequestException("gone")
 
         ready, where = prepared(answering)
         killed: list[str] = []
-        engine = replace(ready.engine, kill=lambda: killed.append("killed"))
+        client: Any = SimpleNamespace(ping=dying)
+        engine = replace(ready.engine, client=client, kill=(lambda: killed.append("killed")) if its_own else None)
         store = Store.create(tmp_path / "run", {})
-        with pytest.raises(RequestException, match="gone"):
+        with pytest.raises(EngineGone, match="the vm engine no longer answers: gone"):
             bench.Bench(ready.settings, [(engine, where), (engine, Bare(dying))]).execute(store, Quiet())
-        assert killed
+        assert bool(killed) is its_own
         died = [each for each in store.read() if each["outcome"] not in ("ok", "unsupported")]
-        (one,) = died
-        assert (one["outcome"], one["reason"]) == ("failed", "the engine no longer answers: gone")
+        reasons = [(each["outcome"], each["reason"]) for each in died]
+        assert reasons == ([("failed", "the vm engine no longer answers: gone")] if its_own else [])
+        assert ready.execute(store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert [each.get("attempt", 1) for each in store.last()].count(2) == len(died)
+
+    def test_what_an_engine_refused_is_a_failed_sample(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        def refusing(argv: Sequence[str]) -> Result:
+            raise APIError("no such container")
+
+        ready, _ = prepared(refusing, protocols=["dtls"], paths=["library"], payloads=[1400])
+        client: Any = SimpleNamespace(ping=lambda: True)
+        store = Store.create(tmp_path / "run", {})
+        ready = bench.Bench(ready.settings, [(replace(ready.engine, client=client), Bare(refusing))])
+        assert ready.execute(store, Quiet()) == {"failed": 2}
+        assert {each["reason"] for each in store.read()} == {"the engine refused: no such container"}
+
+    def test_going_on_takes_once_more_what_went_wrong(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        broken = iter([Result(1, "", "ktls-bench: no peer"), Result(0, "{}", ""), Result(1, "", "ktls-bench: still")])
+        asked = {"protocols": ["dtls"], "paths": ["library", "kernel"], "payloads": [1400], "blocks": 1}
+
+        def answer(argv: Sequence[str]) -> Result:
+            return next(broken) if "--tx library" in " ".join(argv) else answering(argv)
+
+        ready, where = prepared(answer, **asked)
+        store = Store.create(tmp_path / "run", {})
+        assert ready.execute(store, Quiet()) == {"unsupported": 1, "failed": 1}
+        assert ready.execute(store, Quiet()) == {"unsupported": 1, "invalid": 1}
+        assert ready.execute(store, Quiet()) == {"unsupported": 1, "failed": 1}
+        assert prepared(answering, **asked)[0].execute(store, Quiet()) == {"unsupported": 1, "ok": 1}
+        assert len(where.asked) == 4, "what is unsupported stays so"
+        attempts = [each.get("attempt") for each in store.read() if each["variant"] == "library"]
+        assert attempts == [None, 2, 3, 4]
+
+    @pytest.mark.parametrize(
+        ("result", "then"),
+        [
+            (Result(1, "", "ktls-bench: no peer"), "the bench ended with 1: ktls-bench: no peer"),
+            (Result(0, "{}", ""), "asked for scenario"), (Result(77, "", "ktls-bench: no sockets"), "no sockets"),
+            (Result(0, "cut", ""), "the output could not be understood"),
+        ],
+    )  # fmt: skip
+    def test_whatever_goes_wrong_while_an_end_has_stopped_is_its_fault(
+        self, tmp_path: Path, result: Result, then: str
+    ) -> None:
+        ready, where = prepared(lambda _: result, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)
+        where.ended = "the peer stopped (exit 137)"
+        store = Store.create(tmp_path / "run", {})
+        assert ready.execute(store, Quiet()) == {"failed": 1}
+        (sample,) = store.read()
+        assert sample["reason"].startswith(f"the peer stopped (exit 137): {then}")
+
+    def test_a_run_that_is_being_written_is_left_to_its_writer(
+        self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
+    ) -> None:
+        store = Store.create(tmp_path / "run", {})
+        with store.writing(), pytest.raises(LabError, match="is being written by process"):
+            prepared(answering)[0].execute(Store(store.folder), Quiet())
+        assert not store.samples.exists()
 
     def test_order_and_start_are_drawn_from_the_seed(
         self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
@@ -319,7 +389,7 @@ class TestRun:
     def test_a_run_goes_on_with_its_own_settings_and_only_where_nothing_changed(self, tmp_path: Path) -> None:
         engine = Choice(name="vm", clock="instructions")
         wanted = benches.settings(bench.Settings, {"payloads": [1400], "count": 9, "engine": engine})
-        meta = {key: f"this {key}" for key in bench.KEPT}
+        meta: dict[str, Any] = {key: {"name": key, "clock": "wall"} for key in bench.KEPT} | {"plan": "this plan"}
         store = Store.create(
             tmp_path / "run", {"kind": bench.KIND, "settings": json.loads(wanted.model_dump_json()), **meta}
         )
@@ -327,17 +397,35 @@ class TestRun:
         assert store.go_on(meta, bench.KEPT) is store
         for key in bench.KEPT:
             with pytest.raises(LabError, match=f"changed since it was started: {key}$"):
-                store.go_on(meta | {key: "another"}, bench.KEPT)
+                store.go_on(meta | {key: {"name": "another"}}, bench.KEPT)
 
-    def test_a_signal_tells_how_to_go_on(self, tmp_path: Path) -> None:
+    def test_a_signal_tells_how_to_go_on(self, answering: Callable[[Sequence[str]], Result], tmp_path: Path) -> None:
         store = Store.create(tmp_path / "ktls-run", {})
-        store.append({"outcome": "ok"})
+        prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)[0].execute(store, Quiet())
         with (
             pytest.raises(LabError, match=r"^stopped by SIGINT; 1 samples are kept in ") as caught,
             resumable("ktls", store),
         ):
             raise Stopped("SIGINT")
         assert caught.value.hint == "`lab ktls --resume ktls-run` goes on"
+
+    def test_an_engine_that_is_gone_tells_how_to_go_on(self, tmp_path: Path) -> None:
+        store = Store.create(tmp_path / "ktls-run", {})
+        with pytest.raises(LabError) as caught, resumable("ktls", store):
+            raise EngineGone("the vm engine no longer answers: gone")
+        assert caught.value.message == "the vm engine no longer answers: gone"
+        assert caught.value.hint == f"0 samples are kept in {store.folder}; `lab ktls --resume ktls-run` goes on"
+        assert caught.value.exit_code == 1
+
+    def test_settings_that_are_none_are_named_with_their_file(self, tmp_path: Path) -> None:
+        wrong: list[tuple[dict[str, Any], str]] = [
+            ({}, ""), ({"settings": None}, "settings: "), ({"settings": {"blocks": 0}}, "settings: blocks: "),
+            ({"settings": {"weather": 1}}, "settings: weather: "), ({"settings": {"engine": 7}}, "settings: engine: "),
+        ]  # fmt: skip
+        for number, (settings, said) in enumerate(wrong):
+            store = Store.create(tmp_path / f"run{number}", {"kind": "ktls", **settings})
+            with pytest.raises(UsageError, match=rf"run{number}/meta.json: {said}"):
+                benches.settings_of(bench.Settings, store, "ktls")
 
     def test_an_image_that_is_out_of_date_is_told_before_a_guest_starts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bench, "connect", lambda: None)

@@ -361,12 +361,18 @@ class TestShown:
 
 def test_which_implementation_made_the_records(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "r1", {})
-    for path, tx, rx, outcome in (
+    standard = {
+        "run": "r1", "block": 0, "vpn": "tls", "suite": "aes-128-gcm", "measure": "transmission", "reason": "",
+        "conditions": "payload=1400 way=send", "records": "user", "engine": "vm", "clock": "wall",
+        "readings": [{"metric": "bytes", "unit": "B", "end": "sender", "value": 1}],
+    }  # fmt: skip
+    for number, (path, tx, rx, outcome) in enumerate((
         ("library", "GnuTLS", "GnuTLS", "ok"), ("kernel-tx", "aesni", "GnuTLS", "ok"),
         ("kernel", "aesni", "aesni", "invalid"), ("raw", "none", "none", "ok"),
-    ):  # fmt: skip
-        store.append({"variant": path, "drivers": {"library": "x", "tx": tx, "rx": rx}, "outcome": outcome})
-    store.append({"variant": "kernel", "drivers": None, "outcome": "ok"})
+    )):  # fmt: skip
+        drivers = {"library": "x", "tx": tx, "rx": rx}
+        store.append(standard | {"position": number, "variant": path, "drivers": drivers, "outcome": outcome})
+    store.append(standard | {"position": 4, "variant": "mainline", "drivers": None, "outcome": "ok"})
     assert show.drivers(store) == {"GnuTLS": ["library tx", "library rx", "kernel-tx rx"], "aesni": ["kernel-tx tx"]}
 
 

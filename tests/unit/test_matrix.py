@@ -18,7 +18,7 @@ from docker.errors import APIError, DockerException
 
 from lab import matrix, signals
 from lab.catalog import Catalog
-from lab.errors import LabError, UsageError
+from lab.errors import EngineGone, LabError, UsageError
 from lab.ledger import Reading
 from lab.matrix import Choice, Prepared, Settings, execute, new_run, resumed
 from lab.measures import Measure, Options
@@ -145,6 +145,7 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
         yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, loads=[], handshake=0.1, containers=ends, **proofs)
 
     monkeypatch.setattr("lab.matrix.testbed.opened", opened)
+    monkeypatch.setattr("lab.matrix.Meter", lambda bed: SimpleNamespace(revived=str))
     monkeypatch.setattr("lab.matrix.testbed.sweep_forgotten", lambda engine: [])
     monkeypatch.setattr("lab.matrix.tunnel", tunnel)
     monkeypatch.setattr("lab.run.tunnel", tunnel)
@@ -229,9 +230,9 @@ def test_where_one_fails_the_others_machines_are_killed(prepare: Prepare, tmp_pa
     assert died["reason"].startswith(f"the guest {broken} engine no longer answers: ")
 
     again = Progress()  # and on other machines, even another number of them, the run goes on
-    execute(prepare(Machine("guest 3"), Machine("guest 4")), store, again)
-    assert again.todo == len(again.taken) == 22
-    assert outcomes(list(store.read())) == {"unsupported": 9, "ok": 23, "failed": 1}
+    assert execute(prepare(Machine("guest 3"), Machine("guest 4")), store, again) == {"unsupported": 9, "ok": 24}
+    assert again.todo == len(again.taken) == 23
+    assert outcomes(list(store.read())) == {"unsupported": 9, "ok": 24, "failed": 1}
 
 
 def test_a_machine_that_cannot_be_killed_does_not_save_the_others(prepare: Prepare, tmp_path: Path) -> None:
@@ -312,6 +313,24 @@ def test_a_run_does_not_go_on_with_another_plan(prepare: Prepare, tmp_path: Path
     choice = Choice(fresh, other.settings, fresh.choose_vpns([]), fresh.choose_suites(["strong"]), dict(other.measures))
     with pytest.raises(LabError, match=r"changed since it was started: plan$"):
         resumed(store, Prepared(choice, other.engines))
+
+
+def test_a_run_that_is_being_written_is_left_to_its_writer(prepare: Prepare, tmp_path: Path) -> None:
+    store = new_run(tmp_path, prepare(Machine("vm")))
+    with store.writing(), pytest.raises(LabError, match="is being written by process"):
+        execute(prepare(Machine("vm")), Store(store.folder), Progress())
+    assert not store.samples.exists()
+
+
+def test_what_an_engine_says_of_its_end_outside_of_a_sample_is_told(
+    prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(engine: Any) -> None:
+        raise APIError("connection refused")
+
+    monkeypatch.setattr("lab.matrix.testbed.sweep_forgotten", refuse)
+    with pytest.raises(EngineGone, match=r"the vm engine no longer answers: (.|\n)*vm said this"):
+        store_of(prepare(Machine("vm")), tmp_path)
 
 
 def test_images_that_are_not_as_their_folders_are_named_before_anything_starts(

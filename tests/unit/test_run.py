@@ -11,15 +11,17 @@ from typing import Any, cast
 
 import pytest
 from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+from urllib3.exceptions import ProtocolError
 
 from lab import plan, run
 from lab.catalog import Catalog
-from lab.errors import InvalidSample, LabError, Unsupported
+from lab.errors import EngineGone, InvalidSample, LabError, Unsupported
 from lab.ledger import Reading
 from lab.measures import Measure, Options
 from lab.plan import Cell, Plan, Step
 from lab.run import Run, Stopwatch, offset, outcomes
-from lab.store import Store
+from lab.store import Store, cell_of
 
 Raw = Callable[[str], dict[str, Any]]
 CELL = Cell("alpha", "udp", "strong", "fake")
@@ -52,6 +54,7 @@ class Fake:
     loads: list[dict[str, Any]] = field(default_factory=list)
     handshake: float = 0.25
     evidence: dict[str, Any] = field(default_factory=dict)
+    meter: Any = field(default_factory=lambda: SimpleNamespace(revived=str))
 
     def conditions(self, options: Options) -> list[str]:
         return [""]
@@ -129,7 +132,7 @@ class Followed:
 @pytest.fixture
 def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     fake = Fake()
-    engine = SimpleNamespace(name="host", clock="wall", processors=2, last_words=str, given_up=False)
+    engine = SimpleNamespace(name="host", clock="wall", processors=2, last_words=str, given_up=False, kill=None)
     bed = SimpleNamespace(engine=engine)
 
     @contextmanager
@@ -151,7 +154,7 @@ def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> La
         catalog, catalog.choose_vpns(["alpha"]), catalog.choose_suites(["strong", "odd"]), {"fake": [""]},
         blocks=2, seed=0, lacks={},
     )  # fmt: skip
-    running = Run(catalog, cast(Any, bed), cast(Any, None), store, measures, Options())
+    running = Run(catalog, cast(Any, bed), cast(Any, fake.meter), store, measures, Options())
     this = Lab(fake, running, made, store)
 
     def ping() -> None:
@@ -229,25 +232,115 @@ def test_logs_are_kept_with_a_failure(lab: Lab) -> None:
     assert lab.sample()["logs"] == {"server": "what the daemon said"}
 
 
-def test_an_engine_that_is_gone_ends_the_run(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [APIError("connection refused"), RequestException("reset"), ProtocolError("cut"), ConnectionResetError("reset")],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_engine_that_is_gone_ends_the_run_and_is_no_samples_outcome(lab: Lab, error: Exception) -> None:
     lab.alive = False
-    lab.fake.error = APIError("connection refused")
-    with pytest.raises(LabError, match="the host engine no longer answers"):
+    lab.fake.error, lab.fake.at = error, 2
+    with pytest.raises(EngineGone, match="the host engine no longer answers"):
         lab.execute()
     assert lab.pinged == ["ping"]
+    assert outcomes(list(lab.store.read())) == {"unsupported": 2, "ok": 1}
+    lab.alive, lab.fake.error = True, None
+    lab.execute()
+    assert outcomes(lab.store.last()) == {"unsupported": 2, "ok": 6}
+    assert all("attempt" not in sample for sample in lab.store.read())
+
+
+def test_a_machine_of_its_own_that_ends_under_a_sample_is_its_outcome(lab: Lab) -> None:
+    """Maybe it ended because of it: what is known stays, and it is taken again."""
+    lab.alive = False
+    lab.run.bed.engine.kill = lambda: None
+    lab.run.bed.engine.last_words = lambda: "Kernel panic - not syncing"
+    lab.fake.error = APIError("connection refused")
+    with pytest.raises(EngineGone, match=r"no longer answers: .*\nlast said by its machine:\nKernel panic"):
+        lab.execute()
     *_, last = lab.store.read()
     assert last["outcome"] == "failed"
     assert last["reason"].startswith("the host engine no longer answers: connection refused")
     assert outcomes(list(lab.store.read())) == {"unsupported": 2, "failed": 1}
+    lab.fake.error = None
+    lab.execute()
+    assert outcomes(lab.store.last()) == {"unsupported": 2, "ok": 6}
 
 
-def test_the_last_words_of_a_machine_that_is_gone_are_told(lab: Lab) -> None:
-    lab.alive = False
-    lab.run.bed.engine.last_words = lambda: "Kernel panic - not syncing"
-    lab.fake.error = APIError("connection refused")
-    with pytest.raises(LabError, match=r"no longer answers: .*\nlast said by its machine:\nKernel panic") as caught:
+@pytest.mark.parametrize("outcome", ["failed", "invalid"])
+def test_going_on_takes_once_more_what_went_wrong_and_keeps_every_attempt(lab: Lab, outcome: str) -> None:
+    lab.fake.error = LabError("refused") if outcome == "failed" else InvalidSample("another suite")
+    lab.fake.at = 3
+    lab.execute()
+    wrong = lab.plan.steps()[2]
+    assert outcomes(list(lab.store.read())) == {"unsupported": 2, "ok": 5, outcome: 1}
+    lab.fake.at = 7
+    assert lab.execute() == [wrong], "once, whatever comes of it"
+    lab.fake.at = 0
+    lab.fake.error = None
+    assert lab.execute() == [wrong]
+    assert lab.execute() == []
+    attempts = [each for each in lab.store.read() if (each["block"], cell_of(each)) == (wrong.block, wrong.cell)]
+    assert [(each.get("attempt", 1), each["outcome"]) for each in attempts] == [(1, outcome), (2, outcome), (3, "ok")]
+    assert outcomes(lab.store.last()) == {"unsupported": 2, "ok": 6}
+
+
+def test_what_is_unsupported_is_not_taken_again(lab: Lab) -> None:
+    lab.fake.opening = Unsupported("cannot do it")
+    lab.execute()
+    assert lab.execute() == []
+
+
+@pytest.mark.parametrize(("before", "now"), [("odd", "strong"), ("strong", "odd")])
+def test_a_run_does_not_go_on_where_the_engine_can_more_or_less_than_it_could(lab: Lab, before: str, now: str) -> None:
+    def of(able: str, unable: str) -> Plan:
+        return Plan((Cell("alpha", "udp", able, "fake"),), {Cell("alpha", "udp", unable, "fake"): "no module"}, 2, 0)
+
+    lab.plan = of(before, now)
+    lab.execute()
+    whole = lab.store.samples.read_bytes()
+    lab.plan = of(now, before)
+    with pytest.raises(
+        LabError, match=rf"r1 cannot go on: alpha udp {now} fake can be run now, and could not: no module"
+    ):
         lab.execute()
-    assert caught.value.hint == "then --resume"
+    lab.plan = Plan((), {Cell("alpha", "udp", before, "fake"): "no module"}, 2, 0)
+    with pytest.raises(LabError, match=rf"r1 cannot go on: alpha udp {before} fake can no longer be run: no module"):
+        lab.execute()
+    assert lab.store.samples.read_bytes() == whole
+
+
+def test_the_meter_is_looked_after_before_each_sample_and_what_was_wrong_is_told(lab: Lab) -> None:
+    asked: list[int] = []
+
+    def revived() -> str:
+        asked.append(lab.fake.samples)
+        return "the meter stopped (exit 137)" if len(asked) == 3 else ""
+
+    lab.fake.meter.revived = revived
+    lab.take([SHARING])
+    assert asked == [0, 1, 2, 3]
+    noted = [sample.get("meter") for sample in lab.store.read()]
+    assert noted == [None, None, "started anew before this sample: the meter stopped (exit 137)", None]
+
+
+def test_a_meter_that_does_not_start_is_what_failed(lab: Lab) -> None:
+    def revived() -> str:
+        raise LabError("the meter is not at the gate after 20 s: no module named snapshot")
+
+    lab.fake.meter.revived = revived
+    lab.take([SHARING])
+    assert {sample["outcome"] for sample in lab.store.read()} == {"failed"}
+    assert all(sample["reason"].startswith("the meter is not at the gate") for sample in lab.store.read())
+    assert lab.fake.samples == 0
+
+
+def test_a_figure_that_is_no_number_makes_a_sample_fail(lab: Lab) -> None:
+    """JSON would keep it, and the run could not be read again."""
+    lab.fake.raw = {"seconds": float("nan")}
+    sample = lab.sample()
+    assert (sample["outcome"], sample["readings"]) == ("failed", [])
+    assert "fake of client is nan" in sample["reason"]
 
 
 def test_samples_that_share_a_tunnel_are_taken_in_one(lab: Lab) -> None:

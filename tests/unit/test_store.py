@@ -18,14 +18,15 @@ import pandas
 import pytest
 
 from lab.errors import LabError, UsageError
-from lab.ledger import readings
+from lab.ledger import SHOWN, readings
 from lab.plan import Cell
-from lab.store import COLUMNS, SCHEMA, Store, cell_of
+from lab.store import ATTEMPT, COLUMNS, SCHEMA, Store, cell_of
 
 
 def sample(position: int = 0, **changes: Any) -> dict[str, Any]:
     return {
-        "run": "r1", "block": 0, "position": position, "vpn": "alpha", "variant": "udp", "suite": "strong",
+        "run": "r1", "block": max(position, 0), "position": position,
+        "vpn": "alpha", "variant": "udp", "suite": "strong",
         "measure": "throughput", "conditions": "direction=up streams=1", "records": "user", "engine": "host",
         "clock": "wall", "outcome": "ok", "reason": "",
         "readings": [
@@ -113,13 +114,248 @@ def test_no_run_at_all(tmp_path: Path) -> None:
     assert caught.value.hint == f"{tmp_path} holds no run yet"
 
 
-@pytest.mark.parametrize(
-    ("text", "said"), [("{", "cannot be read"), ('{"schema": 99}', "has schema 99"), ("{}", "has schema None")]
-)
-def test_a_meta_that_cannot_be_used(store: Store, text: str, said: str) -> None:
+DEEP = '{"a":' * 100_000 + "1" + "}" * 100_000
+WRONG = {
+    "{": "cannot be read",
+    DEEP: "cannot be read",
+    "[]": r"meta\.json is of no run: it holds \[\]",
+    "null": "is of no run: it holds null",
+    "7": "is of no run: it holds 7",
+    '{"schema": 99}': "has schema 99",
+    "{}": "has schema None",
+    '{"schema": 1, "engine": "host"}': "meta.json: engine: ",
+    '{"schema": 1, "engine": null}': "meta.json: engine: ",
+    '{"schema": 1, "engine": {"name": "host"}}': r"meta.json: engine\.clock: Field required",
+    '{"schema": 1, "engine": {"name": "vm", "clock": "wall", "guest": [1]}}': r"meta.json: engine\.guest: ",
+    '{"schema": 1, "machine": ["Linux"]}': "meta.json: machine: .*got \\['Linux'\\]",
+    '{"schema": 1, "machine": {"kernel": 7}}': r"meta.json: machine\.kernel: .*got 7",
+    '{"schema": 1, "controls": "plain"}': "meta.json: controls: ",
+    '{"schema": 1, "settings": []}': "meta.json: settings: ",
+    '{"schema": 1, "processors": true}': "meta.json: processors: ",
+    '{"schema": 1, "processors": 1e999}': "meta.json: processors: ",
+    '{"schema": 1, "kind": "weather"}': "meta.json: kind: .*'ktls', got 'weather'",
+    '{"schema": 1, "implementations": {"openssl": []}}': r"meta.json: implementations\.openssl: ",
+    '{"schema": 1, "modules": [1]}': "meta.json: modules: ",
+    '{"schema": 1, "cells": "all"}': "meta.json: cells: ",
+    '{"schema": 1, "more": [[[[[1]]]]]}': "meta.json: more: nested more than 4 deep",
+    '{"schema": 1, "more": NaN}': "meta.json: more: nan is no number",
+    '{"schema": 1, "plan": "\\ud800"}': "meta.json: plan: no text",
+}
+
+
+@pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:60])
+def test_a_meta_that_cannot_be_used(store: Store, text: str) -> None:
+    store.append(sample(0))
     (store.folder / "meta.json").write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=said):
-        Store(store.folder).meta()
+    for use in (store.meta, store.frame, store.last, lambda: store.go_on({}, ["plan"])):
+        with pytest.raises(UsageError, match=WRONG[text]):
+            use()
+
+
+def test_folders_that_hold_no_run_are_told_apart_from_runs(store: Store) -> None:
+    for name, text in (("r0", "[]"), ("r2", '{"schema": 1, "engine": 7}')):
+        (store.folder.parent / name).mkdir()
+        (store.folder.parent / name / "meta.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="no run at") as caught:
+        Store(store.folder.parent / "r3").meta()
+    first, *others = caught.value.hint.splitlines()
+    assert first == f"runs in {store.folder.parent}: r1"
+    assert [line[: line.index("meta.json")] for line in others] == [
+        f"no run: {store.folder.parent}/{name}/" for name in ("r0", "r2")
+    ]
+
+
+def test_nothing_is_written_that_could_not_be_read_again(store: Store) -> None:
+    with pytest.raises(ValueError, match="engine: "):
+        store.write_meta({"engine": "host"})
+    assert store.meta()["plan"] == "abc"
+
+
+FORGED: dict[str, tuple[dict[str, Any], str]] = {
+    "no block": ({"block": None}, "block: "),
+    "a block as text": ({"block": "0"}, "block: "),
+    "a block before the first": ({"block": -1}, "block: "),
+    "a block beyond the last": ({"block": 2}, "block: the plan has 2 blocks, got 2"),
+    "a block beyond any number": ({"block": 10**30}, "block: "),
+    "half a position": ({"position": 0.5}, "position: "),
+    "a position twice": ({"block": 0, "position": 0}, "position 0 of block 0 is that of alpha udp strong"),
+    "a list for a suite": ({"suite": ["strong"]}, "suite: "),
+    "half a character": ({"reason": "\ud800"}, "reason: no text"),
+    "another outcome": ({"outcome": "good"}, "outcome: .*got 'good'"),
+    "readings that are no list": ({"readings": {}}, "readings: "),
+    "ok without a figure": ({"readings": []}, "ok, and without a reading"),
+    "a figure without a metric": ({"readings": [{"value": 1.0}]}, r"readings\.0\.metric: Field required"),
+    "a figure too many": (
+        {"readings": [{"metric": "m", "unit": "s", "end": "e", "value": 1, "n": 2}]},
+        r"readings\.0\.n: ",
+    ),
+    "a figure as text": (
+        {"readings": [{"metric": "m", "unit": "s", "end": "e", "value": "1"}]},
+        r"readings\.0\.value: ",
+    ),
+    "NaN": ({"readings": [{"metric": "m", "unit": "s", "end": "e", "value": float("nan")}]}, r"readings\.0\.value: "),
+    "infinity": (
+        {"readings": [{"metric": "m", "unit": "s", "end": "e", "value": float("inf")}]},
+        r"readings\.0\.value: ",
+    ),
+    "too large": ({"readings": [{"metric": "m", "unit": "s", "end": "e", "value": 10**400}]}, r"readings\.0\.value: "),
+    "conditions that are no words": ({"conditions": "up"}, "conditions: "),
+    "a size that is none": ({"conditions": "size=big"}, "conditions: "),
+    "raw that is no object": ({"raw": [1]}, "raw: "),
+    "drivers that are none": ({"drivers": {"tx": 7}}, r"drivers\.tx: "),
+    "attempt 0": ({"attempt": 0}, "attempt: "),
+    "another cell": ({"vpn": "gamma"}, "the plan has no cell gamma udp weak throughput direction=up streams=1"),
+}
+PLANNED = [
+    f"alpha udp {suite} throughput{conditions}"
+    for suite in ("strong", "weak", "odd")
+    for conditions in (" direction=up streams=1", " size=big", " up")
+]
+
+
+@pytest.mark.parametrize("which", FORGED)
+def test_a_forged_sample_is_named_whatever_its_checksum_says(store: Store, which: str) -> None:
+    store.write_meta({"plan": "abc", "cells": PLANNED, "settings": {"blocks": 2}})
+    changes, said = FORGED[which]
+    store.append(sample(0))
+    store.append(sample(1))
+    forged = {**sample(1, suite="weak"), "position": 2}
+    forged = {key: value for key, value in (forged | changes).items() if value is not None}
+    store.append(forged)
+    for use in (store.frame, store.last, lambda: store.go_on({"plan": "abc"}, ["plan"])):
+        with pytest.raises(LabError, match=rf"samples\.jsonl:3: {said}") as caught:
+            use()
+        assert "`--resume r1`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("crypto", {}), ("ktls", {}), ("ktls", {"measure": "profile", "conditions": "way=send payload=1400"}),
+        ("crypto", {"conditions": "size="}),
+    ],
+)  # fmt: skip
+def test_samples_of_another_kind_of_run_are_named(store: Store, kind: str, changes: dict[str, Any]) -> None:
+    store.write_meta({"kind": kind})
+    store.append(sample(0, **changes))
+    with pytest.raises(LabError, match=r"samples\.jsonl:1: conditions: "):
+        store.frame()
+
+
+def test_going_on_holds_an_old_run_against_the_plan_of_now(store: Store) -> None:
+    """Runs of older versions keep but a digest of it."""
+    store.append(sample(0))
+    assert store.go_on({"plan": "abc", "cells": [str(cell_of(sample(0)))]}, ["plan"]) is store
+    with pytest.raises(LabError, match=r"samples\.jsonl:1: the plan has no cell alpha udp strong"):
+        store.go_on({"plan": "abc", "cells": ["alpha udp weak throughput"]}, ["plan"])
+
+
+def test_a_ledger_that_is_not_whole_has_no_verdict(store: Store) -> None:
+    wall = [{"metric": "wall", "unit": "s", "end": "machine", "value": 1.0}]
+    store.append(sample(0, readings=wall))
+    idle = [{"metric": f"cpu_{state}", "unit": "s", "end": "machine", "value": 0.1} for state in SHOWN]
+    store.append(sample(1, readings=[*wall, *idle, {"metric": "cpu_user", "unit": "s", "end": "client", "value": 0.1}]))
+    assert set(store.frame()["bottleneck"]) == {"", "other"}
+
+
+class TestAttempts:
+    def wrong(self, outcome: str = "failed", **changes: Any) -> dict[str, Any]:
+        return sample(0, outcome=outcome, reason="refused", readings=[], **changes)
+
+    def test_the_last_one_counts_and_all_stay(self, store: Store) -> None:
+        taken = [self.wrong(), sample(1), self.wrong("invalid", attempt=2), sample(0, attempt=3)]
+        for each in taken:
+            store.append(each)
+        assert list(store.read()) == taken
+        assert store.last() == [taken[3], taken[1]]
+        frame = store.frame()
+        assert set(frame["outcome"]) == {"ok"}
+        assert tuple(frame.columns) == (*COLUMNS, ATTEMPT)
+        assert frame[ATTEMPT].tolist() == [3, 3, 1, 1]
+        rows = store.write_csv().read_text(encoding="utf-8").splitlines()
+        assert rows[0].endswith(",bottleneck,attempt")
+        assert len(rows) == 1 + 4
+
+    def test_one_that_went_wrong_at_last_counts_too(self, store: Store) -> None:
+        store.append(self.wrong())
+        store.append(self.wrong("invalid", attempt=2))
+        assert [each["outcome"] for each in store.last()] == ["invalid"]
+
+    @pytest.mark.parametrize("attempt", [None, 1])
+    def test_a_step_that_is_there_twice_is_refused(self, store: Store, attempt: int | None) -> None:
+        store.append(self.wrong())
+        store.append(sample(1))
+        store.append(sample(0) if attempt is None else sample(0, attempt=attempt))
+        for use in (store.frame, store.last, lambda: list(store.read())):
+            with pytest.raises(
+                LabError, match=r"samples.jsonl:3: block 0 of alpha .* is there twice: line 1 has it too"
+            ):
+                use()
+
+    @pytest.mark.parametrize("outcome", ["ok", "unsupported"])
+    def test_one_that_counts_is_not_taken_again(self, store: Store, outcome: str) -> None:
+        store.append(sample(0) if outcome == "ok" else self.wrong(outcome))
+        store.append(sample(0, attempt=2))
+        with pytest.raises(LabError, match=rf"samples.jsonl:2: block 0 of .* although it was {outcome} in line 1"):
+            store.frame()
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from lab.errors import LabError
+from lab.store import Store
+try:
+    with Store(Path(sys.argv[1])).writing():
+        print("writing", flush=True)
+        sys.stdin.read()
+except LabError as error:
+    print(error.message, error.hint, sep="; ")
+"""
+
+
+class TestWriter:
+    def another(self, store: Store) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", WRITE, str(store.folder)]
+        return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def test_a_second_one_is_told_who_the_first_is(self, store: Store) -> None:
+        store.append(sample(0))
+        store.samples.write_bytes(store.samples.read_bytes() + b"{")  # its writer is in the midst of a line
+        whole = store.samples.read_bytes()
+        with self.another(store) as first:
+            assert first.stdout
+            assert first.stdout.readline() == "writing\n"
+            store.samples.write_bytes(whole)
+            with pytest.raises(LabError) as caught, store.writing():
+                pytest.fail("two write")
+            assert caught.value.message == f"run r1 is being written by process {first.pid}"
+            assert "one writer" in caught.value.hint
+            assert store.samples.read_bytes() == whole, "what the other was writing was taken for torn"
+            assert len(store.frame()) == 2, "anybody may read"
+            with self.another(store) as second:
+                assert f"process {first.pid}" in second.communicate()[0]
+            first.communicate()
+        with store.writing():
+            assert sorted(path.name for path in store.folder.iterdir()) == [
+                "meta.json",
+                "samples.jsonl",
+                "samples.torn",
+            ]
+
+    def test_one_that_was_killed_holds_nothing(self, store: Store) -> None:
+        with self.another(store) as first:
+            assert first.stdout
+            first.stdout.readline()
+            first.kill()
+        with store.writing():
+            store.append(sample(0))
+        with store.writing():
+            store.append(sample(1))
+
+    def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
+        with pytest.raises(LabError, match="r9 cannot be held: No such file"), Store(tmp_path / "r9").writing():
+            pass
 
 
 def test_a_torn_last_line_is_set_aside(store: Store) -> None:

@@ -8,12 +8,13 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from docker.errors import NotFound
 
 from lab import topology
 from lab.catalog import Catalog
 from lab.engine import Result
-from lab.errors import InvalidSample, LabError
-from lab.tunnel import ENDS, METER_FAILED, Tunnel, snapshots
+from lab.errors import InvalidSample, LabError, Unsupported
+from lab.tunnel import ENDS, METER_FAILED, Tunnel, snapshots, tunnel
 
 Captured = Callable[[str], str]
 SPACES = {"server": "4026532330", "client": "4026532404"}
@@ -55,11 +56,11 @@ def made(catalog: Catalog) -> Made:
         variables = {"LAB_SERVER": "198.18.9.2", "LAB_CLIENT": "198.18.9.3"}
         bed = SimpleNamespace(engine=engine, compose=topology.load(), variables=variables)
         vpn, suite = catalog.vpns["beta"], catalog.suites["strong"]
-        tunnel = Tunnel(cast(Any, bed), cast(Any, None), vpn, "udp", suite)
+        running = {"status": "running", "attrs": {"State": {"ExitCode": 0}}, "reload": lambda: None}
+        meter = SimpleNamespace(container=SimpleNamespace(**running), answers=lambda: True)
+        tunnel = Tunnel(cast(Any, bed), cast(Any, meter), vpn, "udp", suite)
         ids = {end: number for number, end in numbers.items()}
-        ends = {
-            end: SimpleNamespace(id=ids.get(end, end), role=end, status="running", reload=lambda: None) for end in ENDS
-        }
+        ends = {end: SimpleNamespace(id=ids.get(end, end), role=end, **running) for end in ENDS}
         tunnel.containers = cast(Any, ends)
         return tunnel, engine
 
@@ -106,12 +107,80 @@ def test_a_load_is_what_it_printed_between_two_snapshots(
     assert tunnel.loads == [load]
 
 
-def test_a_load_that_failed_names_the_ends_that_stopped(made: Made, captured: Captured) -> None:
+ENDED: dict[str, tuple[dict[str, Any], str]] = {
+    "killed": ({"status": "exited", "attrs": {"State": {"ExitCode": 137}}}, "stopped (exit 137)"),
+    "out of memory": (
+        {"status": "exited", "attrs": {"State": {"ExitCode": 137, "OOMKilled": True}}},
+        "stopped (exit 137, out of memory)",
+    ),
+    "paused": ({"status": "paused"}, "is paused"),
+}
+
+
+@pytest.mark.parametrize("how", ENDED)
+@pytest.mark.parametrize("which", [*ENDS, "meter"])
+@pytest.mark.parametrize(
+    ("error", "then"),
+    [
+        (InvalidSample("the far end did not answer"), "the far end did not answer"),
+        (LabError("iperf3 failed: exit 1"), "iperf3 failed: exit 1"), (Unsupported("no such suite"), "no such suite"),
+        (KeyError("end"), "the output could not be understood: KeyError('end')"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_whatever_goes_wrong_while_a_part_has_stopped_is_its_fault(
+    made: Made, monkeypatch: pytest.MonkeyPatch, error: Exception, then: str, which: str, how: str
+) -> None:
+    this, _ = made(Result(0, "the last words of a daemon", ""))
+    vars(this.bed)["remove"] = lambda containers: None
+    monkeypatch.setattr("lab.tunnel.Tunnel", lambda *_: this)
+    state, said = ENDED[how]
+    container = this.meter.container if which == "meter" else this.containers[which]
+    monkeypatch.setattr(this, "bring_up", lambda: vars(container).update(state))
+    with pytest.raises(LabError) as caught, tunnel(this.bed, *cast(Any, [None] * 4)):
+        raise error
+    assert type(caught.value) is LabError, "an end that has stopped is a failure, whatever it looks like"
+    assert caught.value.message == f"the {which} {said}: {then}"
+    assert caught.value.logs["server"] == "the last words of a daemon"
+
+
+def test_a_container_that_was_removed_has_stopped_too(made: Made) -> None:
+    def gone() -> None:
+        raise NotFound("no such container")
+
+    this, _ = made(Result(0, "", ""))
+    assert this.stopped() == ""
+    vars(this.containers["client"])["reload"] = gone
+    vars(this.containers["server"]).update(ENDED["killed"][0])
+    assert this.stopped() == "the server stopped (exit 137), the client was removed"
+
+
+def test_where_all_run_an_error_is_what_it_is(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    this, _ = made(Result(0, "", ""))
+    vars(this.bed)["remove"] = lambda containers: None
+    monkeypatch.setattr("lab.tunnel.Tunnel", lambda *_: this)
+    monkeypatch.setattr(this, "bring_up", lambda: None)
+    for error in (InvalidSample("another suite"), KeyError("end")):
+        with pytest.raises(type(error)) as caught, tunnel(this.bed, *cast(Any, [None] * 4)):
+            raise error
+        assert caught.value is error
+
+
+@pytest.mark.parametrize("status", [124, 137])
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_load_that_was_not_done_in_time_names_the_part_that_hung(made: Made, status: int, answers: bool) -> None:
+    this, _ = made(Result(status, "", ""))
+    this.meter.answers = lambda: answers  # type: ignore[method-assign]
+    said = "nc was not done after 50 s" if answers else "the meter did not answer: nc and what it says around it"
+    with pytest.raises(LabError, match=rf"^{said}"):
+        this.load(["nc"], timeout=5)
+
+
+def test_a_load_that_was_killed_itself_had_time_enough(made: Made, captured: Captured) -> None:
     text = captured("bracket/failed.txt")
-    tunnel, _ = made(Result(3, "", text), roles(text))
-    cast(Any, tunnel.containers["server"]).status = "exited"
-    with pytest.raises(LabError, match=r"; stopped meanwhile: server$"):
-        tunnel.load(["nc"], timeout=5)
+    this, _ = made(Result(137, "", text), roles(text))
+    with pytest.raises(LabError, match=r"^nc failed: "):
+        this.load(["nc"], timeout=5)
 
 
 def test_a_load_that_failed_says_so_in_its_own_words(made: Made, captured: Captured) -> None:

@@ -97,7 +97,7 @@ def test_the_guest_dies_in_mid_sample(shared: Patient, death: str) -> None:
     assert "lab: the vm engine no longer answers: " in done.text
     assert "last said by its machine:\n" in done.text
     assert re.search(last_words, done.text.partition("last said by its machine:")[2]), done.text
-    assert "then --resume" in done.text
+    assert f"samples are kept in {run.folder}; `lab matrix --resume {run.folder.name}` goes on" in done.text
     assert "Traceback" not in done.text
     *others, died = samples(run.folder)
     assert others[: len(before)] == before
