@@ -6,16 +6,19 @@
 #include <crypto/aead.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
+#include <linux/refcount.h>
 #include <linux/scatterlist.h>
 #include <linux/skbuff.h>
+#include <linux/workqueue.h>
 #include <net/sock.h>
 
 #include "compat.h"
 #include "record.h"
 #include "window.h"
 
-/* A record in an skb: its linear part and pages; a file's pages that are not copied before they are encrypted. */
-#define KTLS_SEALED_PARTS	(1 + DIV_ROUND_UP(KTLS_HEADER + KTLS_MAX_EXPLICIT + KTLS_MAX_PAYLOAD + KTLS_TAG, PAGE_SIZE))
+/* A record in an skb: its linear part and pages; a file's pages that are not copied first. */
+#define KTLS_MAX_RECORD		(KTLS_HEADER + KTLS_MAX_EXPLICIT + KTLS_MAX_PAYLOAD + KTLS_TAG)
+#define KTLS_SEALED_PARTS	(1 + DIV_ROUND_UP(KTLS_MAX_RECORD, PAGE_SIZE))
 #define KTLS_PLAIN_PARTS	17
 
 /* What a sender works with while it holds `sending`: so a record takes no memory but its datagram. */
@@ -38,18 +41,25 @@ struct ktls_direction {
 
 enum ktls_rx_state {
 	KTLS_RX_OFF,		/* everything is left to the UDP socket */
-	KTLS_RX_HOLD,		/* key set: records are held until the floor is known */
+	KTLS_RX_HOLD,		/* key set: authentic records are held until the floor is known */
 	KTLS_RX_ON,
 };
 
 /*
- * An AF_KTLS socket. Configured under its socket lock. It holds the lower socket's file until it is released itself,
- * so the lower socket cannot go away before it, whoever closes what. Lock order: our socket lock, `sending`, the
- * lower one's lock, rx_lock.
+ * An AF_KTLS socket. Configured under its socket lock. It holds the lower socket's file until it is
+ * released itself, so the lower socket cannot go away before it, whoever closes what. Lock order:
+ * our socket lock, `sending`, the lower one's lock, its callback lock, rx_lock.
+ *
+ * `uses`: the descriptors, a UDP socket that is being left, each record at the cipher's driver. The
+ * last of them frees it, a grace period later, in `gone`: nobody ever waits for one.
  */
 struct ktls_sock {
 	struct sock sk;			/* first */
+	refcount_t uses;
+	struct rcu_head leaving;
+	struct rcu_work gone;
 	struct socket *lower;		/* published with release semantics, once */
+	struct sock *taken;		/* datagrams: its struct sock, which may outlive it */
 	const struct ktls_cipher *cipher;
 	u16 version;
 	u32 record_size;
@@ -57,24 +67,25 @@ struct ktls_sock {
 	unsigned long keyed;		/* streams: a bit for each direction that has its key */
 	u32 lower_size;			/* streams: the record size that the kernel's TLS keeps to by itself */
 
-	struct mutex sending;		/* from taking a number to the wire: records leave in the order of their numbers */
+	struct mutex sending;		/* from a number to the wire: records leave in their order */
+	unsigned long put_off;		/* bit 0: somebody did not wait for `sending` */
 	struct ktls_direction tx;
 	atomic64_t tx_next;		/* without the epoch; above KTLS_SEQ_MAX: used up */
 
 	struct ktls_direction rx;
 	enum ktls_rx_state rx_state;	/* changed under rx_lock */
-	spinlock_t rx_lock;
+	bool floored;			/* receive was enabled */
+	u64 rx_first;			/* the number that came with the key */
+	spinlock_t rx_lock;		/* also of sk_forward_alloc and of what is added to rmem */
 	struct ktls_window window;	/* under rx_lock */
 	struct sk_buff_head held;	/* under rx_lock */
-	unsigned int held_bytes;
-	atomic_t decrypting;		/* records at the cipher's driver */
-	wait_queue_head_t idle;
 
 	atomic64_t stats[sizeof(struct ktls_stats) / sizeof(u64)];
 };
 
 /* Kept in a received record's skb->cb while it waits for the reader. */
 struct ktls_cb {
+	u64 seq;
 	u32 offset;	/* what splice() has taken of it */
 	u8 type;
 };
@@ -108,15 +119,26 @@ void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_r
 
 /* seal.c */
 int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t payload);
+int ktls_turn(struct ktls_sock *ks, bool noblock);
+void ktls_turn_over(struct ktls_sock *ks);
 
 /* udp.c */
-struct sk_buff *ktls_udp_alloc(struct sock *lower, size_t size, bool noblock, int *err);
+struct sk_buff *ktls_udp_alloc(struct ktls_sock *ks, size_t size, bool noblock, int *err);
 int ktls_udp_send(struct socket *lower, struct sk_buff *skb);
+void ktls_udp_wake(struct ktls_sock *ks);
+
+/* lower.c */
+int ktls_lower_take(struct ktls_sock *ks, struct socket *lower);
+void ktls_lower_leave(struct ktls_sock *ks);
+
+/* charge.c */
+bool ktls_charge(struct ktls_sock *ks, struct sk_buff *skb);
+bool ktls_full(struct ktls_sock *ks);
 
 /* dtls.c */
-int ktls_dtls_attach(struct ktls_sock *ks, struct socket *lower);
-void ktls_dtls_detach(struct ktls_sock *ks);
-void ktls_dtls_hold(struct ktls_sock *ks);
+int ktls_encap_rcv(struct sock *lower, struct sk_buff *skb);
+void ktls_dtls_hold(struct ktls_sock *ks, u64 first);
+void ktls_dtls_off(struct ktls_sock *ks);
 int ktls_dtls_enable(struct ktls_sock *ks, u64 floor);
 void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq);
 
@@ -124,6 +146,7 @@ void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 se
 extern struct proto_ops ktls_dgram_ops;
 extern struct proto_ops ktls_stream_ops;
 int ktls_stream_attach(struct ktls_sock *ks, struct socket *lower);
+int ktls_stream_flush(struct ktls_sock *ks, bool noblock);
 int ktls_stream_record_size(struct ktls_sock *ks, struct socket *lower, u32 size);
 int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *key);
 struct crypto_aead *ktls_stream_aead(struct ktls_sock *ks, int direction);
@@ -136,5 +159,6 @@ size_t ktls_type_room(const struct msghdr *msg);
 
 /* main.c */
 int ktls_release(struct socket *sock);
+void ktls_put(struct ktls_sock *ks);
 
 #endif

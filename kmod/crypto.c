@@ -9,11 +9,10 @@ static char *driver = "";
 module_param(driver, charp, 0444);
 MODULE_PARM_DESC(driver, "Drivers, as in /proc/crypto, to take for their ciphers (default: the kernel's choice)");
 
-/* A record at the cipher's driver; one allocation, with the scatter lists and the driver's request behind it. */
+/* A record at the cipher's driver; one allocation, scatter list and driver's request behind it. */
 struct ktls_job {
 	struct ktls_sock *ks;
-	struct sk_buff *sealed;		/* as it came, or NULL: decrypted in place */
-	struct sk_buff *plain;
+	struct sk_buff *skb;
 	u64 seq;
 	u8 type;
 	u8 nonce[KTLS_NONCE];
@@ -130,22 +129,17 @@ static void ktls_decrypted(struct ktls_job *job, int err)
 {
 	struct ktls_sock *ks = job->ks;
 
-	if (job->sealed)
-		consume_skb(job->sealed);
 	if (!err) {
-		ktls_dtls_opened(ks, job->plain, job->type, job->seq);
+		ktls_dtls_opened(ks, job->skb, job->type, job->seq);
 	} else {
 		if (err == -EBADMSG)
 			ktls_count(ks, rx_forged);
 		else
 			ktls_count(ks, rx_errors);
-		kfree_skb(job->plain);
+		kfree_skb(job->skb);
 	}
-	kfree_sensitive(job);
-	/* Our own reference: the socket may be released as soon as nothing is at the driver. */
-	if (atomic_dec_and_test(&ks->decrypting))
-		wake_up(&ks->idle);
-	sock_put(&ks->sk);
+	kfree_sensitive(job); /* the salt is in its nonce */
+	ktls_put(ks);
 }
 
 static void ktls_decrypt_done(void *data, int err)
@@ -153,39 +147,6 @@ static void ktls_decrypt_done(void *data, int err)
 	/* -EINPROGRESS: a backlogged request has only begun. */
 	if (err != -EINPROGRESS)
 		ktls_decrypted(data, err);
-}
-
-/* So many that what they take fits a page: no honest path cuts the longest record into half as many. */
-#define KTLS_MOST_PARTS	96
-
-/* How many parts a scatter list of it has; negative: too many, or too deep. Anybody can send fragments. */
-static int ktls_parts(const struct sk_buff *skb)
-{
-	int parts = 1 + skb_shinfo(skb)->nr_frags;
-	struct sk_buff *one;
-
-	skb_walk_frags(skb, one) {
-		if (skb_has_frag_list(one))
-			return -EMSGSIZE;
-		parts += 1 + skb_shinfo(one)->nr_frags;
-	}
-	return parts > KTLS_MOST_PARTS ? -EMSGSIZE : parts;
-}
-
-/* Where the plaintext goes, pages of their own in it. */
-static struct sk_buff *ktls_plain_alloc(size_t payload)
-{
-	size_t linear = min_t(size_t, payload, SKB_WITH_OVERHEAD(PAGE_SIZE));
-	struct sk_buff *skb;
-	int err;
-
-	skb = alloc_skb_with_frags(linear, payload - linear, 0, &err, GFP_ATOMIC);
-	if (!skb)
-		return NULL;
-	skb_put(skb, linear);
-	skb->data_len = payload - linear;
-	skb->len += payload - linear;
-	return skb;
 }
 
 static struct ktls_job *ktls_job_alloc(struct crypto_aead *aead, int parts)
@@ -199,87 +160,45 @@ static struct ktls_job *ktls_job_alloc(struct crypto_aead *aead, int parts)
 	return job;
 }
 
-/* To other pages than it came in; `out` is their scatter list. */
-static int ktls_job_elsewhere(struct ktls_job *job, struct scatterlist *out, size_t payload)
-{
-	int err = 0;
-
-	job->sealed = job->plain;
-	job->plain = ktls_plain_alloc(payload);
-	if (!job->plain) {
-		job->plain = job->sealed;
-		return -ENOMEM;
-	}
-	sg_init_table(out, 1 + KTLS_SEALED_PARTS);
-	sg_set_buf(out, job->aad, KTLS_AAD);
-	if (payload)
-		err = skb_to_sgvec(job->plain, out + 1, 0, payload);
-	else
-		sg_mark_end(out);
-	return min(err, 0);
-}
-
 /**
- * ktls_decrypt - decrypt a record, now or later; it ends in ktls_dtls_opened() or is dropped and counted
+ * ktls_decrypt - decrypt a record, now or later; it ends in ktls_dtls_opened() or is dropped, counted
  * @ks: the socket
- * @skb: the record, header first; it is consumed
+ * @skb: the record, header first, charged; it is consumed
  * @record: its header, parsed
  *
- * In place only where the bytes are surely this skb's own: a sniffer shares what is cloned, and pages may be
- * anybody's, even a file's. A failed authentication, too, writes over what it decrypts. Called in softirq under RCU,
- * or with bottom halves off.
+ * In place: nobody else may be able to write what is authenticated in one pass and decrypted in
+ * another, or to read what a failed authentication leaves. Called in softirq under RCU.
  */
 void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_record *record)
 {
 	const struct ktls_cipher *cipher = ks->cipher;
 	struct crypto_aead *aead = ks->rx.aead;
 	size_t head = KTLS_HEADER + cipher->explicit, sealed = record->length - cipher->explicit;
-	bool own = !skb_is_nonlinear(skb) && !skb_cloned(skb);
-	int parts = ktls_parts(skb), err;
-	struct ktls_job *job = NULL;
-	struct scatterlist *out;
+	int parts = 1 + 1 + skb_shinfo(skb)->nr_frags, err;
+	struct ktls_job *job = ktls_job_alloc(aead, parts);
 
-	if (parts < 0 || !pskb_may_pull(skb, head))
-		goto drop;
-	job = ktls_job_alloc(aead, 1 + parts + (own ? 0 : 1 + KTLS_SEALED_PARTS));
 	if (!job)
 		goto drop;
 	job->ks = ks;
 	job->seq = record->seq;
 	job->type = record->type;
-	job->sealed = NULL;
-	job->plain = skb;
+	job->skb = skb;
 	ktls_record_aad(job->aad, record->type, record->seq, sealed - KTLS_TAG);
 	ktls_record_nonce(job->nonce, ks->rx.salt, record->seq, skb->data + KTLS_HEADER, cipher);
-	out = job->sg;
-	sg_init_table(job->sg, 1 + parts);
+	sg_init_table(job->sg, parts);
 	sg_set_buf(job->sg, job->aad, KTLS_AAD);
-	if (skb_to_sgvec(skb, job->sg + 1, head, sealed) < 0)
+	if (skb_to_sgvec(skb, job->sg + 1, head, sealed) < 0 || !refcount_inc_not_zero(&ks->uses))
 		goto drop;
-	if (own) {
-		__skb_pull(skb, head);
-		__skb_trim(skb, sealed - KTLS_TAG);
-	} else {
-		out += 1 + parts;
-		err = ktls_job_elsewhere(job, out, sealed - KTLS_TAG);
-		if (err)
-			goto drop;
-	}
 	aead_request_set_tfm(job->request, aead);
 	aead_request_set_callback(job->request, 0, ktls_decrypt_done, job);
-	aead_request_set_crypt(job->request, job->sg, out, sealed, job->nonce);
+	aead_request_set_crypt(job->request, job->sg, job->sg, sealed, job->nonce);
 	aead_request_set_ad(job->request, KTLS_AAD);
-
-	sock_hold(&ks->sk);
-	atomic_inc(&ks->decrypting);
 	err = crypto_aead_decrypt(job->request);
 	if (err != -EINPROGRESS)
 		ktls_decrypted(job, err);
 	return;
 drop:
 	ktls_count(ks, rx_errors);
-	if (job && job->plain != skb)
-		kfree_skb(job->plain);
-	kfree_sensitive(job); /* the salt is in its nonce */
+	kfree_sensitive(job);
 	kfree_skb(skb);
 }

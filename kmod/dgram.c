@@ -184,6 +184,7 @@ static int ktls_dgram_shutdown(struct socket *sock, int how)
 	lock_sock(sk);
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | (how + 1)); /* SHUT_RD is 0, RCV_SHUTDOWN 1, and so on */
 	sk->sk_state_change(sk);
+	ktls_udp_wake(ktls_sk(sk));
 	release_sock(sk);
 	return 0;
 }

@@ -43,7 +43,7 @@ static int ktls_attach(struct socket *sock, const struct ktls_attach *attach)
 		return err;
 	err = ktls_lower_check(sock, lower);
 	if (!err)
-		err = sock->type == SOCK_DGRAM ? ktls_dtls_attach(ks, lower) : ktls_stream_attach(ks, lower);
+		err = sock->type == SOCK_DGRAM ? ktls_lower_take(ks, lower) : ktls_stream_attach(ks, lower);
 	if (err) {
 		sockfd_put(lower);
 		return err;
@@ -121,9 +121,8 @@ static int ktls_dgram_keys_set(struct ktls_sock *ks, const struct ktls_key *tx, 
 	if (rx) {
 		memcpy(ks->rx.salt, receive.salt, sizeof(receive.salt));
 		ks->rx.epoch = receive.epoch;
-		ks->window.next = rx->seq & KTLS_SEQ_MAX; /* what KTLS_SEQUENCES tells, until there is a floor */
 		smp_store_release(&ks->rx.aead, receive.aead); /* pairs with ktls_dgram_receive() */
-		ktls_dtls_hold(ks);
+		ktls_dtls_hold(ks, rx->seq);
 	}
 	memzero_explicit(&send, sizeof(send));
 	memzero_explicit(&receive, sizeof(receive));
@@ -147,19 +146,22 @@ static int ktls_keys_set(struct socket *sock, const struct ktls_key *tx, const s
 static int ktls_detach(struct socket *sock)
 {
 	struct ktls_sock *ks = ktls_sk(sock->sk);
+	int err;
 
 	if (sock->type == SOCK_STREAM)
 		return -EOPNOTSUPP; /* the kernel's TLS cannot be taken off a TCP socket */
 	if (!ks->lower || ks->detached)
 		return -ENOTCONN;
 	/* A sender that has begun finishes first: then the sequence is final. */
-	if (mutex_lock_killable(&ks->sending))
-		return -EINTR;
+	err = ktls_turn(ks, false);
+	if (err)
+		return err;
 	ks->detached = true;
-	mutex_unlock(&ks->sending);
-	ktls_dtls_detach(ks);
+	ktls_turn_over(ks);
+	ktls_lower_leave(ks);
 	WRITE_ONCE(sock->sk->sk_shutdown, SHUTDOWN_MASK);
 	sock->sk->sk_state_change(sock->sk);
+	ktls_udp_wake(ks);
 	return 0;
 }
 
@@ -220,6 +222,11 @@ int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, u
 	} option;
 	int err = -EFAULT;
 
+	/* What it would reserve is counted under another lock than ours. */
+	if (level == SOL_SOCKET && name == SO_RESERVE_MEM)
+		return -EOPNOTSUPP;
+	if (level == SOL_SOCKET)
+		return sock_setsockopt(sock, level, name, value, length);
 	if (level != SOL_KTLS || name < KTLS_ATTACH || name > KTLS_RECORD_SIZE || name == KTLS_SEQUENCES)
 		return -ENOPROTOOPT;
 	if (length != ktls_option_size(name))
@@ -251,6 +258,9 @@ int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, u
 		break;
 	}
 	release_sock(sock->sk);
+	/* Nobody passes a record on any more who did not know of the key: see ktls_dtls_hold(). */
+	if (!err && sock->type == SOCK_DGRAM && (name == KTLS_RX_KEY || name == KTLS_KEYS))
+		synchronize_rcu_expedited();
 wipe:
 	memzero_explicit(&option, sizeof(option));
 	return err;
@@ -267,7 +277,8 @@ static int ktls_sequences(struct socket *sock, struct ktls_sequences *sequences)
 	/* Of a direction without a key both parts are 0, and no epoch of a key is. */
 	sequences->tx = ((u64)ks->tx.epoch << KTLS_SEQ_BITS) + atomic64_read(&ks->tx_next);
 	spin_lock_bh(&ks->rx_lock);
-	sequences->rx = ((u64)ks->rx.epoch << KTLS_SEQ_BITS) + ks->window.next;
+	sequences->rx = ((u64)ks->rx.epoch << KTLS_SEQ_BITS) +
+			(ks->floored ? ks->window.next : ks->rx_first);
 	spin_unlock_bh(&ks->rx_lock);
 	return 0;
 }

@@ -2,12 +2,44 @@
 /*
  * Records to be sent: number, frame, encrypt, hand over.
  *
- * What a user writes is copied once, to where it is then encrypted. A file's pages are not copied: they are encrypted
- * from where they are to where the record is.
+ * What a user writes is copied once, to where it is then encrypted. A file's pages are not copied:
+ * they are encrypted from where they are to where the record is. Somebody may write them meanwhile.
+ * The ciphers read each byte of them once, and authenticate what they have written, so whatever is
+ * sent is authentic.
  */
 #include <linux/uio.h>
 
 #include "af_ktls.h"
+
+/**
+ * ktls_turn - wait for one's turn to send
+ * @ks: our socket
+ * @noblock: do not wait
+ *
+ * Return: 0, -EINTR, or -EAGAIN: then whoever has the turn wakes those who poll.
+ */
+int ktls_turn(struct ktls_sock *ks, bool noblock)
+{
+	if (!noblock)
+		return mutex_lock_killable(&ks->sending) ? -EINTR : 0;
+	if (mutex_trylock(&ks->sending))
+		return 0;
+	set_bit(0, &ks->put_off);
+	smp_mb__after_atomic(); /* pairs with ktls_turn_over(): it sees the bit, or we see that it is over */
+	return mutex_trylock(&ks->sending) ? 0 : -EAGAIN;
+}
+
+/**
+ * ktls_turn_over - let others send
+ * @ks: our socket
+ */
+void ktls_turn_over(struct ktls_sock *ks)
+{
+	mutex_unlock(&ks->sending);
+	smp_mb(); /* pairs with ktls_turn() */
+	if (test_bit(0, &ks->put_off) && test_and_clear_bit(0, &ks->put_off))
+		wake_up_interruptible_poll(sk_sleep(&ks->sk), EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+}
 
 /* A number that was taken is never taken again, whatever becomes of its record: a nonce must not be used twice. */
 static int ktls_tx_number(struct ktls_sock *ks, u64 *seq)
@@ -79,19 +111,23 @@ static int ktls_seal(struct ktls_sock *ks, struct sk_buff *skb, u8 type, struct 
 int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t payload)
 {
 	bool pages = msg->msg_flags & MSG_SPLICE_PAGES && iov_iter_is_bvec(&msg->msg_iter);
+	bool noblock = msg->msg_flags & MSG_DONTWAIT;
 	struct sk_buff *skb;
 	int err;
 
-	skb = ktls_udp_alloc(ks->lower->sk, ktls_overhead(ks->cipher) + payload, msg->msg_flags & MSG_DONTWAIT, &err);
+	skb = ktls_udp_alloc(ks, ktls_overhead(ks->cipher) + payload, noblock, &err);
 	if (!skb)
 		return err;
 	err = -EFAULT;
 	if (!pages && skb_copy_datagram_from_iter(skb, KTLS_HEADER + ks->cipher->explicit, &msg->msg_iter, payload))
 		goto free;
-	err = -EINTR;
-	if (mutex_lock_killable(&ks->sending))
+	err = ktls_turn(ks, noblock);
+	if (err)
 		goto free;
-	err = ks->detached ? -EPIPE : ktls_seal(ks, skb, type, msg, payload, pages);
+	if (ks->detached || READ_ONCE(ks->sk.sk_shutdown) & SEND_SHUTDOWN)
+		err = -EPIPE;
+	else
+		err = ktls_seal(ks, skb, type, msg, payload, pages);
 	if (!err) {
 		err = ktls_udp_send(ks->lower, skb);
 		skb = NULL;
@@ -102,7 +138,7 @@ int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t p
 			ktls_add(ks, tx_bytes, payload);
 		}
 	}
-	mutex_unlock(&ks->sending);
+	ktls_turn_over(ks);
 free:
 	kfree_skb(skb);
 	return err;

@@ -289,12 +289,48 @@ static void ktls_stream_splice_eof(struct socket *sock)
 		READ_ONCE(lower->ops)->splice_eof(lower);
 }
 
+/**
+ * ktls_stream_flush - send the record that MSG_MORE has left open: nobody else would ever
+ * @ks: our socket
+ * @noblock: do not wait
+ *
+ * The kernel's TLS closes an open record before it takes another type; of that none is sent.
+ *
+ * Return: 0, -EAGAIN, or what the TCP socket says.
+ */
+int ktls_stream_flush(struct ktls_sock *ks, bool noblock)
+{
+	struct socket *lower = ktls_lower(ks);
+	const struct tls_context *tls = lower ? tls_get_ctx(lower->sk) : NULL;
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(u8))];
+	} control = {
+		.header = { CMSG_LEN(sizeof(u8)), SOL_TLS, TLS_SET_RECORD_TYPE },
+	};
+	struct msghdr msg = {
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+		.msg_flags = MSG_NOSIGNAL | (noblock ? MSG_DONTWAIT : 0),
+	};
+
+	if (!test_bit(KTLS_TX_KEY, &ks->keyed) || !tls || !READ_ONCE(tls->pending_open_record_frags))
+		return 0;
+	*(u8 *)CMSG_DATA(&control.header) = KTLS_TYPE_DATA;
+	return min(kernel_sendmsg(lower, &msg, NULL, 0, 0), 0);
+}
+
 static int ktls_stream_shutdown(struct socket *sock, int how)
 {
 	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+	int err = 0;
 
 	if (how < SHUT_RD || how > SHUT_RDWR)
 		return -EINVAL;
+	if (how != SHUT_RD)
+		err = ktls_stream_flush(ktls_sk(sock->sk), sock->file->f_flags & O_NONBLOCK);
+	if (err == -EAGAIN || err == -EINTR || err == -ERESTARTSYS)
+		return err;
 	return lower ? kernel_sock_shutdown(lower, how) : -ENOTCONN;
 }
 

@@ -22,18 +22,59 @@
 /* What fits a page with everything that belongs to it; the rest goes to single pages: large ones are scarce. */
 #define KTLS_LINEAR	(SKB_WITH_OVERHEAD(PAGE_SIZE) - KTLS_HEADROOM)
 
+/* Sleep until there may be room at the UDP socket, or something to be said of ours or of that one. */
+static int ktls_udp_wait(struct ktls_sock *ks, struct sock *lower, long *timeout)
+{
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	set_bit(SOCK_NOSPACE, &lower->sk_socket->flags);
+	prepare_to_wait(sk_sleep(lower), &wait, TASK_INTERRUPTIBLE);
+	if (READ_ONCE(ks->sk.sk_shutdown) & SEND_SHUTDOWN)
+		err = -EPIPE;
+	else if (signal_pending(current))
+		err = sock_intr_errno(*timeout);
+	else if (!*timeout)
+		err = -EAGAIN;
+	else if (sk_wmem_alloc_get(lower) >= READ_ONCE(lower->sk_sndbuf) &&
+		 !READ_ONCE(lower->sk_err) && !(READ_ONCE(lower->sk_shutdown) & SEND_SHUTDOWN))
+		*timeout = schedule_timeout(*timeout);
+	finish_wait(sk_sleep(lower), &wait);
+	return err;
+}
+
 /**
- * ktls_udp_alloc - room for a datagram's payload, when the socket has room to send
- * @lower: the UDP socket
+ * ktls_udp_wake - wake who waits for room: our socket is shut down or detached
+ * @ks: our socket, attached
+ */
+void ktls_udp_wake(struct ktls_sock *ks)
+{
+	wake_up_interruptible_poll(sk_sleep(ks->lower->sk), EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+}
+
+/**
+ * ktls_udp_alloc - room for a datagram's payload, when the UDP socket has room to send
+ * @ks: our socket, attached
  * @size: of the payload
  * @noblock: do not wait
- * @err: what went wrong, if NULL is returned: EAGAIN, EINTR, ENOBUFS, EPIPE, or what is pending at the UDP socket
+ * @err: what went wrong, if NULL is returned: EAGAIN, EINTR, ENOBUFS, EPIPE, or what is pending at
+ *       the UDP socket
  */
-struct sk_buff *ktls_udp_alloc(struct sock *lower, size_t size, bool noblock, int *err)
+struct sk_buff *ktls_udp_alloc(struct ktls_sock *ks, size_t size, bool noblock, int *err)
 {
-	size_t linear = min(size, KTLS_LINEAR);
-	struct sk_buff *skb = sock_alloc_send_pskb(lower, KTLS_HEADROOM + linear, size - linear, noblock, err, 0);
+	size_t linear = min(size, KTLS_LINEAR), pages = size - linear;
+	struct sock *lower = ks->lower->sk;
+	long timeout = sock_sndtimeo(lower, noblock);
+	struct sk_buff *skb;
 
+	for (;;) {
+		skb = sock_alloc_send_pskb(lower, KTLS_HEADROOM + linear, pages, true, err, 0);
+		if (skb || *err != -EAGAIN || noblock)
+			break;
+		*err = ktls_udp_wait(ks, lower, &timeout);
+		if (*err)
+			break;
+	}
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, KTLS_HEADROOM);
@@ -43,67 +84,123 @@ struct sk_buff *ktls_udp_alloc(struct sock *lower, size_t size, bool noblock, in
 	return skb;
 }
 
-/* The socket's route, if it has one that is good for `size` bytes of IP's payload; under RCU. */
-static struct dst_entry *ktls_route(struct sock *sk, u32 cookie, size_t size)
-{
-	struct dst_entry *dst = rcu_dereference(sk->sk_dst_cache);
+/* What a datagram needs of its socket, all of one moment: connect() changes it at any. */
+struct ktls_way {
+	struct dst_entry *dst;		/* ours; NULL: the socket has none that would do */
+	int family;
+	__be16 source, dest;
+	u8 tclass;
+	struct flowi flow;
+};
 
-	if (!dst || (READ_ONCE(dst->obsolete) && !dst->ops->check(dst, cookie)))
+/*
+ * The socket's route, if it has one that is good for `size` bytes of IP's payload. An IPv6 socket has
+ * IPv4's after a mapped peer, and whoever sends through the socket itself may put there one of before.
+ */
+static struct dst_entry *ktls_route(struct sock *sk, int family, u32 cookie, size_t size)
+{
+	struct dst_entry *dst = sk_dst_get(sk);
+
+	if (dst && (dst->ops->family != family ||
+		    (READ_ONCE(dst->obsolete) && !dst->ops->check(dst, cookie)) ||
+		    size > dst_mtu(dst))) {
+		dst_release(dst);
 		return NULL;
-	return size <= dst_mtu(dst) ? dst : NULL;
+	}
+	return dst;
 }
 
-static void ktls_udp_header(struct sock *sk, struct sk_buff *skb)
+static void ktls_way4(struct sock *sk, size_t size, struct ktls_way *way)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	/* Groups have a TTL and an interface of their own. */
+	if (ipv4_is_multicast(inet->inet_daddr) || rcu_access_pointer(inet->inet_opt))
+		return;
+	way->family = AF_INET;
+	way->flow.u.ip4.saddr = inet->inet_saddr;
+	way->flow.u.ip4.daddr = inet->inet_daddr;
+	way->dst = ktls_route(sk, AF_INET, 0, sizeof(struct iphdr) + size);
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static void ktls_way6(struct sock *sk, size_t size, struct ktls_way *way)
+{
+	struct ipv6_pinfo *np = inet6_sk(sk);
+
+	if (ipv6_addr_is_multicast(&sk->sk_v6_daddr) || rcu_access_pointer(np->opt))
+		return;
+	way->family = AF_INET6;
+	way->tclass = np->tclass;
+	way->flow.u.ip6.flowi6_proto = IPPROTO_UDP;
+	way->flow.u.ip6.saddr = np->saddr;
+	way->flow.u.ip6.daddr = sk->sk_v6_daddr;
+	way->flow.u.ip6.flowlabel = np->flow_label;
+	way->flow.u.ip6.fl6_sport = inet_sk(sk)->inet_sport;
+	way->flow.u.ip6.fl6_dport = inet_sk(sk)->inet_dport;
+	way->dst = ktls_route(sk, AF_INET6, np->dst_cookie, sizeof(struct ipv6hdr) + size);
+}
+#endif
+
+/* Where a datagram of `size` bytes goes; false: the socket itself must find out. */
+static bool ktls_way(struct sock *sk, size_t size, struct ktls_way *way)
+{
+	bool slow;
+
+	memset(way, 0, sizeof(*way));
+	slow = lock_sock_fast(sk);
+	/* It may have been disconnected since. */
+	if (sk->sk_state == TCP_ESTABLISHED && !sock_flag(sk, SOCK_LOCALROUTE)) {
+		way->source = inet_sk(sk)->inet_sport;
+		way->dest = inet_sk(sk)->inet_dport;
+#if IS_ENABLED(CONFIG_IPV6)
+		if (sk->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&sk->sk_v6_daddr))
+			ktls_way6(sk, size, way);
+		else
+#endif
+			ktls_way4(sk, size, way);
+	}
+	unlock_sock_fast(sk, slow);
+	return way->dst;
+}
+
+static void ktls_udp_header(struct sk_buff *skb, const struct ktls_way *way)
 {
 	struct udphdr *udp;
 
 	skb_push(skb, sizeof(*udp));
 	skb_reset_transport_header(skb);
 	udp = udp_hdr(skb);
-	udp->source = inet_sk(sk)->inet_sport;
-	udp->dest = inet_sk(sk)->inet_dport;
+	udp->source = way->source;
+	udp->dest = way->dest;
 	udp->len = htons(skb->len);
 	udp->check = 0;
+	skb_dst_set(skb, way->dst);
 }
 
-/* False: not usual, nothing was done. Else the skb is gone; under RCU. */
-static bool ktls_send4(struct sock *sk, struct sk_buff *skb, int *err)
+static int ktls_send4(struct sock *sk, struct sk_buff *skb, struct ktls_way *way)
 {
-	struct inet_sock *inet = inet_sk(sk);
-	struct flowi fl = { .u.ip4.saddr = inet->inet_saddr, .u.ip4.daddr = inet->inet_daddr };
-	struct dst_entry *dst = ktls_route(sk, 0, sizeof(struct iphdr) + sizeof(struct udphdr) + skb->len);
+	struct flowi4 *fl = &way->flow.u.ip4;
 
-	if (!dst || rcu_access_pointer(inet->inet_opt))
-		return false;
-	ktls_udp_header(sk, skb);
-	udp_set_csum(sk->sk_no_check_tx, skb, fl.u.ip4.saddr, fl.u.ip4.daddr, skb->len);
-	skb_dst_set_noref(skb, dst);
-	*err = ip_queue_xmit(sk, skb, &fl);
-	return true;
+	ktls_udp_header(skb, way);
+	udp_set_csum(sk->sk_no_check_tx, skb, fl->saddr, fl->daddr, skb->len);
+	return ip_queue_xmit(sk, skb, &way->flow);
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-static bool ktls_send6(struct sock *sk, struct sk_buff *skb, int *err)
+static int ktls_send6(struct sock *sk, struct sk_buff *skb, struct ktls_way *way)
 {
-	struct ipv6_pinfo *np = inet6_sk(sk);
-	struct flowi6 fl6 = {
-		.flowi6_proto = IPPROTO_UDP,
-		.saddr = np->saddr,
-		.daddr = sk->sk_v6_daddr,
-		.flowlabel = np->flow_label,
-		.fl6_sport = inet_sk(sk)->inet_sport,
-		.fl6_dport = inet_sk(sk)->inet_dport,
-	};
-	struct dst_entry *dst;
+	struct flowi6 *fl = &way->flow.u.ip6;
 
-	dst = ktls_route(sk, READ_ONCE(np->dst_cookie), sizeof(struct ipv6hdr) + sizeof(struct udphdr) + skb->len);
-	if (!dst || rcu_access_pointer(np->opt))
-		return false;
-	ktls_udp_header(sk, skb);
-	udp6_set_csum(udp_get_no_check6_tx(sk), skb, &fl6.saddr, &fl6.daddr, skb->len);
-	skb_dst_set_noref(skb, dst);
-	*err = ip6_xmit(sk, skb, &fl6, READ_ONCE(sk->sk_mark), NULL, np->tclass, READ_ONCE(sk->sk_priority));
-	return true;
+	ktls_udp_header(skb, way);
+	udp6_set_csum(udp_get_no_check6_tx(sk), skb, &fl->saddr, &fl->daddr, skb->len);
+	return ip6_xmit(sk, skb, fl, READ_ONCE(sk->sk_mark), NULL, way->tclass,
+			READ_ONCE(sk->sk_priority));
+}
+#else
+static int ktls_send6(struct sock *sk, struct sk_buff *skb, struct ktls_way *way)
+{
+	return -EAFNOSUPPORT; /* no way leads here */
 }
 #endif
 
@@ -111,8 +208,14 @@ static int ktls_send_slowly(struct socket *lower, struct sk_buff *skb)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
 	struct bio_vec parts[1 + MAX_SKB_FRAGS];
+	struct udp_sock *up = udp_sk(lower->sk);
 	int i, err, count = 0;
 
+	/* Refused since the attachment (lower.c); but that may have begun before. */
+	if (udp_test_bit(CORK, lower->sk) || READ_ONCE(up->pending) || READ_ONCE(up->gso_size)) {
+		kfree_skb(skb);
+		return -EBUSY;
+	}
 	if (skb_headlen(skb))
 		bvec_set_virt(&parts[count++], skb->data, skb_headlen(skb));
 	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
@@ -139,21 +242,13 @@ static int ktls_send_slowly(struct socket *lower, struct sk_buff *skb)
 int ktls_udp_send(struct socket *lower, struct sk_buff *skb)
 {
 	struct sock *sk = lower->sk;
-	bool usual = false;
+	struct ktls_way way;
 	int err;
 
-	rcu_read_lock();
-	/* It may have been disconnected since. */
-	if (READ_ONCE(sk->sk_state) == TCP_ESTABLISHED) {
-#if IS_ENABLED(CONFIG_IPV6)
-		if (sk->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&sk->sk_v6_daddr))
-			usual = ktls_send6(sk, skb, &err);
-		else
-#endif
-			usual = ktls_send4(sk, skb, &err);
-	}
-	rcu_read_unlock();
-	if (!usual)
+	if (!ktls_way(sk, sizeof(struct udphdr) + skb->len, &way))
 		return ktls_send_slowly(lower, skb);
+	rcu_read_lock();
+	err = way.family == AF_INET6 ? ktls_send6(sk, skb, &way) : ktls_send4(sk, skb, &way);
+	rcu_read_unlock();
 	return err > 0 || err == -ENOBUFS ? 0 : err;
 }

@@ -20,6 +20,37 @@ void ktls_window_init(struct ktls_window *window, u64 floor)
 }
 
 /**
+ * ktls_window_floor - raise the floor of a window that has accepted numbers
+ * @window: the window
+ * @floor: the least number to accept from now on
+ */
+void ktls_window_floor(struct ktls_window *window, u64 floor)
+{
+	if (floor > window->next)
+		ktls_window_init(window, floor);
+	else
+		window->floor = floor;
+}
+
+/**
+ * ktls_window_look - say what ktls_window_accept() would, and change nothing
+ * @window: the window
+ * @seq: a number, of which nothing is known
+ *
+ * What is refused here needs no cipher to be refused.
+ */
+int ktls_window_look(const struct ktls_window *window, u64 seq)
+{
+	if (seq < window->floor)
+		return -ERANGE;
+	if (window->next > KTLS_WINDOW_BITS && seq < window->next - KTLS_WINDOW_BITS)
+		return -ERANGE;
+	if (seq >= window->next)
+		return 0;
+	return window->bits[seq / 64 % KTLS_WINDOW_WORDS] & 1ULL << (seq % 64) ? -EALREADY : 0;
+}
+
+/**
  * ktls_window_accept - accept a number once
  * @window: the window
  * @seq: the number of an authentic record
@@ -29,18 +60,16 @@ void ktls_window_init(struct ktls_window *window, u64 floor)
 int ktls_window_accept(struct ktls_window *window, u64 seq)
 {
 	u64 word = seq / 64, top = window->next ? (window->next - 1) / 64 : 0, i;
-	u64 bit = 1ULL << (seq % 64);
+	int err = ktls_window_look(window, seq);
 
-	if (seq < window->floor || (window->next > KTLS_WINDOW_BITS && seq < window->next - KTLS_WINDOW_BITS))
-		return -ERANGE;
+	if (err)
+		return err;
 	if (seq >= window->next) {
 		/* Words that the window moves into hold what is one turn of the ring old. */
 		for (i = 1; i <= word - top && i <= KTLS_WINDOW_WORDS; i++)
 			window->bits[(top + i) % KTLS_WINDOW_WORDS] = 0;
 		window->next = seq + 1;
 	}
-	if (window->bits[word % KTLS_WINDOW_WORDS] & bit)
-		return -EALREADY;
-	window->bits[word % KTLS_WINDOW_WORDS] |= bit;
+	window->bits[word % KTLS_WINDOW_WORDS] |= 1ULL << (seq % 64);
 	return 0;
 }

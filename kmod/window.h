@@ -22,6 +22,8 @@ struct ktls_window {
 };
 
 void ktls_window_init(struct ktls_window *window, u64 floor);
+void ktls_window_floor(struct ktls_window *window, u64 floor);
+int ktls_window_look(const struct ktls_window *window, u64 seq);
 int ktls_window_accept(struct ktls_window *window, u64 seq);
 
 #endif
