@@ -157,6 +157,7 @@ int ktls_encap_rcv(struct sock *lower, struct sk_buff *skb)
 	struct ktls_record record;
 	int length;
 
+	/* The acquisition pairs with ktls_dtls_hold(). */
 	if (!ks || smp_load_acquire(&ks->rx_state) == KTLS_RX_OFF)
 		return 1;
 	length = skb->len - sizeof(struct udphdr);

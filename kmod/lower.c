@@ -88,7 +88,7 @@ static void ktls_encap_err_rcv(struct sock *lower, struct sk_buff *skb, int err,
 	sk_error_report(&ks->sk);
 }
 
-/* The UDP socket is locked. What another of ours is just leaving can be told by who hears of errors. */
+/* The UDP socket is locked. Who hears of its errors tells what another of ours is just leaving. */
 static int ktls_hook(struct ktls_sock *ks, struct sock *sk)
 {
 	struct udp_sock *up = udp_sk(sk);
@@ -96,7 +96,7 @@ static int ktls_hook(struct ktls_sock *ks, struct sock *sk)
 
 	write_lock_bh(&sk->sk_callback_lock);
 	if (up->encap_type || up->encap_rcv ||
-	    (rcu_access_pointer(sk->sk_user_data) && up->encap_err_rcv != ktls_encap_err_rcv)) {
+	    (rcu_access_pointer(__sk_user_data(sk)) && up->encap_err_rcv != ktls_encap_err_rcv)) {
 		err = -EBUSY;
 	} else {
 		sock_hold(sk);
@@ -151,7 +151,7 @@ static void ktls_left(struct rcu_head *head)
 	struct sock *sk = ks->taken;
 
 	write_lock_bh(&sk->sk_callback_lock);
-	if (rcu_access_pointer(sk->sk_user_data) == ks) {
+	if (rcu_access_pointer(__sk_user_data(sk)) == ks) {
 		WRITE_ONCE(udp_sk(sk)->encap_err_rcv, NULL);
 		rcu_assign_sk_user_data(sk, NULL);
 	}

@@ -39,6 +39,8 @@ static int ktls_socket(bool stream)
 
 	if (fd < 0 && errno == EAFNOSUPPORT)
 		unsupported("no AF_KTLS sockets: the module af_ktls is not loaded");
+	if (fd < 0 && errno == EPERM)
+		unsupported("no AF_KTLS sockets for this user: the module af_ktls was loaded without allow=all");
 	if (fd < 0)
 		fail("AF_KTLS socket: %s", strerror(errno));
 	return fd;

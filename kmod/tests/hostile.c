@@ -44,7 +44,8 @@ static void hostile(int family)
 		send(b[1], record[3], i, 0);
 	s = settled(receiver, 4 + 2 * size[3]);
 	FAILS(recv(receiver, buffer, 200, MSG_DONTWAIT), EAGAIN);
-	CHECK(s.rx_old == 1 && s.rx_replayed == 1 && s.rx_records == 2 && s.rx_forged && s.rx_malformed);
+	/* With a bit of its number changed it is the one before, which was accepted: no cipher is needed. */
+	CHECK(s.rx_old == 1 && s.rx_replayed == 2 && s.rx_records == 2 && s.rx_forged && s.rx_malformed);
 	printf("IPv%d changed and cut: %llu forged, %llu malformed, %llu left to UDP\n", family == AF_INET ? 4 : 6,
 	       s.rx_forged, s.rx_malformed, s.rx_passed);
 	/* What was left to the UDP socket: other epochs, handshakes. */

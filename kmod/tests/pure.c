@@ -94,6 +94,14 @@ static void window(void)
 	ktls_window_init(&w, 500);
 	CHECK(ktls_window_accept(&w, 499) == -ERANGE && ktls_window_accept(&w, 501) == 0);
 	CHECK(ktls_window_accept(&w, 500) == 0 && ktls_window_accept(&w, 500) == -EALREADY && w.next == 502);
+	/* A floor that comes later: what was accepted stays so, what is below is old. */
+	ktls_window_init(&w, 0);
+	CHECK(ktls_window_accept(&w, 700) == 0 && ktls_window_accept(&w, 702) == 0);
+	ktls_window_floor(&w, 701);
+	CHECK(w.next == 703 && ktls_window_look(&w, 700) == -ERANGE && ktls_window_look(&w, 702) == -EALREADY);
+	CHECK(ktls_window_look(&w, 701) == 0 && ktls_window_accept(&w, 701) == 0);
+	ktls_window_floor(&w, 9000);
+	CHECK(w.next == 9000 && ktls_window_look(&w, 8999) == -ERANGE && ktls_window_accept(&w, 9000) == 0);
 	ktls_window_init(&w, 64);
 	CHECK(ktls_window_accept(&w, 64 + 63) == 0 && ktls_window_accept(&w, 64) == 0);
 	CHECK(ktls_window_accept(&w, 127) == -EALREADY);
@@ -114,12 +122,14 @@ static void model(unsigned int seed)
 	for (i = 0; i < 40000; i++) {
 		int span = rand() % 50 ? 1200 : 5000;
 		u64 seq = base + rand() % span;
-		int got, want;
+		int looked, got, want;
 
 		if (seq >= NUMBERS)
 			break;
 		base += rand() % 3;
+		looked = ktls_window_look(&w, seq);
 		got = ktls_window_accept(&w, seq);
+		CHECK(looked == got);
 		want = seq + KTLS_WINDOW_BITS <= greatest ? -ERANGE : seen[seq] ? -EALREADY : 0;
 		CHECK(got == want);
 		if (!got)

@@ -128,6 +128,27 @@ static void full(void)
 	close(fds[1]);
 }
 
+/* What MSG_MORE has left open arrives when it is shut down or closed, though somebody else has the TCP socket. */
+static void ends(int shut)
+{
+	int fds[2], fd = raw(fds);
+
+	CHECK(send(fd, out, 100, MSG_MORE) == 100);
+	if (shut)
+		CHECK(!shutdown(fd, SHUT_WR));
+	else
+		close(fd);
+	CHECK(readable(fds[1], 5000) && recv(fds[1], in, sizeof(in), 0) == 5 + 24 + 100 && in[0] == 23);
+	if (shut) {
+		CHECK(recv(fds[1], in, sizeof(in), 0) == 0);
+		close(fd);
+	} else {
+		FAILS(recv(fds[1], in, sizeof(in), MSG_DONTWAIT), EAGAIN);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	unsigned int i;
@@ -140,5 +161,7 @@ int main(void)
 	sizes(KTLS_MAX_PAYLOAD);
 	typed();
 	full();
+	ends(0);
+	ends(1);
 	return over("streams");
 }

@@ -127,7 +127,7 @@ class TestEnds:
     def test_where_the_module_cannot_be_loaded_it_says_so(self) -> None:
         class Refusing(Engine):
             def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
-                assert (image, list(argv)) == (ends.IMAGE, ["ktls-load", "driver=aes-generic"])
+                assert (image, list(argv)) == (ends.IMAGE, ["ktls-load", "allow=all", "driver=aes-generic"])
                 assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["SYS_MODULE"])
                 return Result(1, "", "ktls-load: no module for kernel 5.10\n")
 
