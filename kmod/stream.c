@@ -329,7 +329,8 @@ static int ktls_stream_shutdown(struct socket *sock, int how)
 		return -EINVAL;
 	if (how != SHUT_RD)
 		err = ktls_stream_flush(ktls_sk(sock->sk), sock->file->f_flags & O_NONBLOCK);
-	if (err == -EAGAIN || err == -EINTR || err == -ERESTARTSYS)
+	/* Of a connection that is no more, nothing is to be saved. */
+	if (err == -EAGAIN || (err && signal_pending(current)))
 		return err;
 	return lower ? kernel_sock_shutdown(lower, how) : -ENOTCONN;
 }
