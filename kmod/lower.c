@@ -172,8 +172,11 @@ void ktls_lower_leave(struct ktls_sock *ks)
 
 	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
-	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
-	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
+	/* An UDP_ENCAP that had begun before the attachment may have come after it. */
+	if (ktls_is_taken(sk)) {
+		WRITE_ONCE(udp_sk(sk)->encap_type, 0);
+		WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
+	}
 	write_unlock_bh(&sk->sk_callback_lock);
 	release_sock(sk);
 	ktls_dtls_off(ks);
