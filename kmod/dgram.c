@@ -31,8 +31,9 @@ static int ktls_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t le
 	u8 type = KTLS_TYPE_DATA;
 	int err;
 
+	/* MSG_BATCH: sendmmsg() says that more messages follow. */
 	if (msg->msg_flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_EOR | MSG_SPLICE_PAGES | MSG_CMSG_COMPAT |
-			       MSG_NO_SHARED_FRAGS))
+			       MSG_NO_SHARED_FRAGS | MSG_BATCH))
 		return -EOPNOTSUPP;
 	if (msg->msg_namelen)
 		return -EISCONN;

@@ -170,7 +170,8 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 	struct socket *lower;
 	size_t most = READ_ONCE(ks->record_size), sent = 0;
 	bool cut = most == READ_ONCE(ks->lower_size);
-	unsigned int flags = msg->msg_flags;
+	/* The kernel's TLS refuses what sendmmsg() says of a message that others follow. */
+	unsigned int flags = msg->msg_flags & ~MSG_BATCH;
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(u8))];

@@ -40,6 +40,23 @@ static void sizes(int a, int b)
 	}
 }
 
+/* Several messages in one call: a record each. */
+static void at_once(int a, int b)
+{
+	struct iovec iov[3];
+	struct mmsghdr messages[3] = {};
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		iov[i] = (struct iovec){ out + 100 * i, 100 + i };
+		messages[i].msg_hdr.msg_iov = &iov[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	CHECK(sendmmsg(a, messages, 3, 0) == 3);
+	for (i = 0; i < 3; i++)
+		CHECK(next_record(b, in, sizeof(in), 0) == 100 + i && !memcmp(in, out + 100 * i, 100 + i));
+}
+
 /* From here on one processor only: a driver that is done later keeps the order on each, not between them. */
 static void stay(int yes)
 {
@@ -292,6 +309,7 @@ int main(int argc, char **argv)
 		a = ready(fds[0], EPOCH, EPOCH);
 		b = ready(fds[1], EPOCH, EPOCH);
 		sizes(a, b);
+		at_once(a, b);
 		stay(1);
 		files(a, b);
 		stay(0);

@@ -211,9 +211,13 @@ bool call_enable(struct self *me)
 	return !option(a_fd(me, DGRAM), KTLS_RX_ENABLE, &floor, sizeof(floor));
 }
 
-/* All of it, so that there is traffic: both ends, or one, and then the other end sees what is sent. */
+/*
+ * All of it, so that there is traffic: both ends, or one, and then the other end sees what is sent. Now and then it is
+ * left without a key, or not enabled, for others to go on with.
+ */
 bool make_ready(struct self *me)
 {
+	int steps = any(me, 4) ? 3 : 1 + any(me, 2);
 	struct slot *slot = a_slot(me);
 	enum place kind = any(me, 3) ? DGRAM : STREAM, below = kind == DGRAM ? UDP : TCP;
 	int cipher = 1 + any(me, 3), end, ends = 1 + !!any(me, 3);
@@ -226,8 +230,9 @@ bool make_ready(struct self *me)
 		int fd = new_ktls(me, kind);
 
 		done &= join(me, fd, slot->fd[below][end], kind, cipher);
-		done &= !option(fd, KTLS_KEYS, &keys, sizeof(keys));
-		if (kind == DGRAM)
+		if (steps > 1)
+			done &= !option(fd, KTLS_KEYS, &keys, sizeof(keys));
+		if (steps > 2 && kind == DGRAM)
 			done &= !option(fd, KTLS_RX_ENABLE, &floor, sizeof(floor));
 		replace(slot, kind, end, fd);
 	}

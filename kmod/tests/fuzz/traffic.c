@@ -64,11 +64,11 @@ bool call_sendmmsg(struct self *me)
 	char control[4][64];
 	struct iovec parts[4][2];
 	struct mmsghdr msgs[4];
-	int i, count = 1 + any(me, 4);
+	int i, count = 2 + any(me, 3);
 
 	for (i = 0; i < count; i++)
 		a_message(me, &msgs[i].msg_hdr, parts[i], control[i], 0);
-	return sendmmsg(a_ktls(me), msgs, count, send_flags(me)) > 0;
+	return sendmmsg(a_ktls(me), msgs, count, send_flags(me)) == count;
 }
 
 static int receive_flags(struct self *me)
