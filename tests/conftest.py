@@ -62,7 +62,13 @@ needs:
 """
 
 
-TOGETHER = {"tests/e2e": "host", "tests/live": "host", "tests/vm/test_kept": "kept", "tests/vm/test_beside": "kept"}
+TOGETHER = {
+    "tests/e2e": "host",
+    "tests/live": "host",
+    "tests/vm/test_kept": "kept",
+    "tests/vm/test_beside": "kept",
+    "tests/vm/test_faults": "kept",
+}
 """Folders and files whose tests share what there is one of: the labs of this machine's engine (one test takes them all
 down), and the guest that is kept up."""
 GUEST = re.compile(r"\[(stable|backports)\b")

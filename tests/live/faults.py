@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -158,3 +158,20 @@ def another_suite(ends: Ends) -> None:
 
 def _suite(ends: Ends) -> str:
     return ends.address(ends.client, "SUITE")
+
+
+ANY = (bypass, outside, comes_back, another_suite)
+"""What breaks every data path."""
+FALLING_BACK = (no_udp, no_udp_for_a_moment)
+"""What makes a VPN that can send by TCP as well do so."""
+
+
+def cases(vpn: Vpn, variants: Sequence[str], *, falls_back: Sequence[str] = ()) -> list[tuple[Vpn, str, Break]]:
+    """Every fault for the first of `variants`, and for the others what is quick: a load that stalls is waited for."""
+    found: list[tuple[Vpn, str, Break]] = []
+    for number, variant in enumerate(variants):
+        faults = [each for each in ANY if number == 0 or each is not bypass]
+        faults += FALLING_BACK if variant in falls_back else ()
+        spoken = [row for row in CATALOG.suites.values() if row.quick and not vpn.why_not(variant, row)]
+        found += [(vpn, variant, each) for each in faults if each is not another_suite or len(spoken) > 1]
+    return found

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from lab.catalog import Vpn
 from lab.engine import Engine
 
 from . import faults
@@ -14,25 +14,19 @@ from .conftest import CATALOG, suite_of
 
 pytestmark = pytest.mark.docker
 
-FAULTS = [
-    faults.bypass, faults.outside, faults.comes_back, faults.another_suite,
-    faults.no_udp, faults.no_udp_for_a_moment,
-]  # fmt: skip
-UDP = (faults.no_udp, faults.no_udp_for_a_moment)
-"""What breaks data paths over UDP only."""
-TUNNELS = [(vpn, variant) for vpn in CATALOG.vpns.values() if not vpn.file.control for variant in vpn.file.variants]
-PATHS = [pytest.param(vpn, variant, id=f"{vpn.name}-{variant}") for vpn, variant in TUNNELS]
+HERE = {"openconnect": ("dtls", "tls"), "openvpn": ("udp", "tcp")}
+"""Data paths that need no more than this machine's own kernel."""
 CASES = [
-    pytest.param(vpn, variant, fault, id=f"{vpn.name}-{variant}-{fault.__name__}")
-    for vpn, variant in TUNNELS
-    for fault in FAULTS
-    if "udp" in vpn.file.variants[variant].wire or fault not in UDP
+    pytest.param(*case, id=f"{case[0].name}-{case[1]}-{case[2].__name__}")
+    for name, variants in HERE.items()
+    for case in faults.cases(CATALOG.vpns[name], variants, falls_back=["dtls"])
 ]
+PATHS = [(CATALOG.vpns[name], variant) for name, variants in HERE.items() for variant in variants]
 
 
 @pytest.mark.parametrize(("vpn", "variant", "fault"), CASES)
 def test_a_data_path_that_breaks_is_no_sample(
-    engine: Engine, lacks: dict[tuple[str, str], str], tmp_path: Path, vpn: Any, variant: str, fault: faults.Break
+    engine: Engine, lacks: dict[tuple[str, str], str], tmp_path: Path, vpn: Vpn, variant: str, fault: faults.Break
 ) -> None:
     if (vpn.name, variant) in lacks:
         pytest.skip(lacks[vpn.name, variant])
@@ -41,9 +35,9 @@ def test_a_data_path_that_breaks_is_no_sample(
     assert result["reason"]
 
 
-@pytest.mark.parametrize(("vpn", "variant"), PATHS)
+@pytest.mark.parametrize(("vpn", "variant"), PATHS, ids=lambda value: getattr(value, "name", value))
 def test_a_data_path_that_holds_is_one(
-    engine: Engine, lacks: dict[tuple[str, str], str], tmp_path: Path, vpn: Any, variant: str
+    engine: Engine, lacks: dict[tuple[str, str], str], tmp_path: Path, vpn: Vpn, variant: str
 ) -> None:
     """The same, and nothing is done to it: nothing is on the wire that its data path does not explain."""
     if (vpn.name, variant) in lacks:

@@ -1,0 +1,30 @@
+"""A data path in the kernel that breaks under a load ends as `invalid` or `failed`, whatever its ends say then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from live import faults
+from live.conftest import CATALOG, suite_of
+
+from lab.catalog import Vpn
+
+from .conftest import Kept
+
+pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.timeout(1800)]
+
+CASES = [
+    pytest.param(*case, id=f"{case[0].name}-{case[1]}-{case[2].__name__}")
+    for name, variants in {"libreswan": ["esp", "esp-in-udp"], "wireguard": ["udp"], "openvpn": ["udp-kernel"]}.items()
+    for case in faults.cases(CATALOG.vpns[name], variants)
+]
+
+
+@pytest.mark.parametrize(("vpn", "variant", "fault"), CASES)
+def test_a_data_path_that_breaks_is_no_sample(
+    kept: Kept, tmp_path: Path, vpn: Vpn, variant: str, fault: faults.Break
+) -> None:
+    result = faults.broken(kept.engine, tmp_path, vpn, variant, suite_of(vpn, variant), fault)
+    assert result["outcome"] in ("invalid", "failed"), result["proof"]
+    assert result["reason"]
