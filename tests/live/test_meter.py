@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lab.ledger import Bracket
-from lab.tunnel import METER_FAILED, snapshots
+from lab.tunnel import METER_FAILED, snapshots, wire_seen
 
 from .conftest import ENDS, LOADS, Lab, said
 
@@ -97,7 +97,8 @@ def test_it_answers_once_as_it_answers_at_the_gate(live: Lab) -> None:
 
 def test_a_load_runs_between_two_of_its_readings(live: Lab) -> None:
     roles = numbers(live)
-    result = live.host("client-load").run(f"bracket 0.020000 {' '.join(roles)} -- bash -c '{SPIN}'")
+    loads = " ".join(str(live.container(role).id) for role in LOADS)
+    result = live.host("client-load").run(f"bracket 0.020000 ip {loads} -- {' '.join(roles)} -- bash -c '{SPIN}'")
     assert result.rc == 0, result
     times = re.findall(r"(\d+)m([\d.]+)s", result.stdout)
     spent = sum(int(minutes) * 60 + float(rest) for minutes, rest in times)
@@ -107,7 +108,22 @@ def test_a_load_runs_between_two_of_its_readings(live: Lab) -> None:
     assert grown >= spent - 0.02  # `times` counts in ticks
     assert bracket.wall >= spent / 2  # all of it by one process, and ticks again
     assert bracket.wall < 30
-    assert Bracket.strip(result.stderr).strip() == ""
+    assert Bracket.strip(result.stderr) == ""
+    assert wire_seen(result.stderr, roles) == {end: {"packets": 0, "bytes": 0, "lost": 0} for end in ENDS}
+
+
+def test_it_sees_what_a_filter_does_not_explain(live: Lab) -> None:
+    """Ten echoes past the tunnel, of 1042 bytes with their headers, and their answers: each end receives ten."""
+    roles, loads = numbers(live), " ".join(str(live.container(role).id) for role in LOADS)
+    wire = live.environment("client")["PEER"]
+    words = f"{loads} -- {' '.join(roles)} -- ping -n -q -c 10 -i 0.01 -W 5 -s 1000 {wire}"
+    for explained, packets in (("not icmp", 10), ("not icmp[icmptype] = icmp-echo", 10), ("ip", 0)):
+        result = live.host("client-load").run("bracket 0.000000 %s " + words, explained)
+        assert result.rc == 0, result
+        seen = wire_seen(result.stderr, roles)
+        assert seen["server"] == {"packets": packets, "bytes": 1042 * packets, "lost": 0}, explained
+        answers = packets if explained == "not icmp" else 0
+        assert seen["client"] == {"packets": answers, "bytes": 1042 * answers, "lost": 0}, explained
 
 
 def test_it_counts_the_system_calls_of_an_end_while_a_load_runs(live: Lab) -> None:
@@ -130,6 +146,8 @@ def test_what_it_cannot_answer_is_said_and_the_next_is_answered(live: Lab) -> No
         ("snapshot", ""),
         ("weather", "weather"),
         ("count nonsense", "nonsense"),
+        ("watch " + "f" * 64 + " : ip", "it has stopped"),
+        ("watched", "is not being watched"),
     ):
         result = host.run(f"ask {question}")
         if why:
@@ -137,7 +155,7 @@ def test_what_it_cannot_answer_is_said_and_the_next_is_answered(live: Lab) -> No
             assert why in json.loads(result.stderr)["error"]
         else:
             assert json.loads(result.stdout)["ends"] == {}
-    failed = host.run("bracket 0.000000 " + "f" * 64 + " -- touch /run/ran")
+    failed = host.run(f"bracket 0.000000 ip {'f' * 64} -- {'f' * 64} -- touch /run/ran")
     assert failed.rc == METER_FAILED
     assert not host.file("/run/ran").exists
     assert set(snapshot(live)) == set(ROLES)
