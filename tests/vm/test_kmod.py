@@ -119,7 +119,7 @@ class TestWhoMayMakeSockets:
             ("", "", ["NET_ADMIN"], True),
             ("", "", [], False),
             # In a user name space of one's own one has every capability.
-            ("", "unshare --user --map-root-user", ["SYS_ADMIN"], False),
+            ("", "unshare --user --map-root-user", ["SETFCAP", "SYS_ADMIN"], False),
             ("allow=4711", "setpriv --groups 4711", ["SETGID"], True),
             ("allow=4711", "setpriv --groups 4712", ["SETGID"], False),
             ("allow=all", AS_NOBODY, ["SETUID", "SETGID"], True),
