@@ -106,11 +106,11 @@ AS_NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups"
 
 
 class TestWhoMayMakeSockets:
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def bare(self, module: Module) -> Iterator[Module]:
+        """A kernel without the module: each test loads it, and removes it again."""
         module.unload()
         yield module
-        module.unload()
         module.load()
 
     @pytest.mark.parametrize(
@@ -126,14 +126,18 @@ class TestWhoMayMakeSockets:
         ],
     )
     def test_who(self, bare: Module, parameter: str, how: str, capabilities: list[str], may: bool) -> None:
-        bare.said(f"ktls-load {parameter}", "SYS_MODULE")
-        result = bare.run(f"{how} {SOCKET}", *capabilities)
+        script = f"""
+        ktls-load {parameter} || exit 3
+        {how} {SOCKET}
+        status=$?
+        until rmmod af_ktls 2>/dev/null; do :; done
+        exit $status"""
+        result = bare.run(script, "SYS_MODULE", *capabilities)
         assert (result.status == 0) is may, result.stderr
         assert may or result.stderr == "Operation not permitted\n"
 
     def test_nonsense_is_refused(self, bare: Module) -> None:
         assert bare.run("ktls-load allow=everybody", "SYS_MODULE").status != 0
-        bare.said("ktls-load", "SYS_MODULE")
 
 
 # Who captures every record needs room for them; who has thousands of sockets, descriptors.
@@ -172,11 +176,13 @@ class TestSockets:
 
     @pytest.mark.parametrize(("protocol", "library"), PAIRS)
     def test_interoperation(self, module: Module, protocol: str, library: str) -> None:
+        # Neither end's part hangs on the family: each is had with one.
         loop = f"""
-        for suite in {" ".join(SUITES)}; do for family in 4 6; do for side in client server; do
-            ./interop {protocol} {library} $suite $family $side || exit
-        done; done; done"""
-        module.passes(loop, programs=len(SUITES) * 4, timeout=180)
+        for suite in {" ".join(SUITES)}; do
+            ./interop {protocol} {library} $suite 4 client || exit
+            ./interop {protocol} {library} $suite 6 server || exit
+        done"""
+        module.passes(loop, programs=len(SUITES) * 2, timeout=180)
         wait_for(lambda: module.users == 0, "the end of its sockets", 60)
 
 
