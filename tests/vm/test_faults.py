@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ CASES = [
     pytest.param(*case, id=f"{case[0].name}-{case[1]}-{case[2].__name__}")
     for name, variants in {"libreswan": ["esp", "esp-in-udp"], "wireguard": ["udp"], "openvpn": ["udp-kernel"]}.items()
     for case in faults.cases(CATALOG.vpns[name], variants)
+    if case[2] is not faults.bypass or name == "libreswan"
 ]
 
 
@@ -25,6 +27,8 @@ CASES = [
 def test_a_data_path_that_breaks_is_no_sample(
     kept: Kept, tmp_path: Path, vpn: Vpn, variant: str, fault: faults.Break
 ) -> None:
-    result = faults.broken(kept.engine, tmp_path, vpn, variant, suite_of(vpn, variant), fault)
+    # A load that stalls would be waited for ten times as long as on this machine.
+    engine = replace(kept.engine, patience=3)
+    result = faults.broken(engine, tmp_path, vpn, variant, suite_of(vpn, variant), fault)
     assert result["outcome"] in ("invalid", "failed"), result["proof"]
     assert result["reason"]
