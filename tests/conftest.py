@@ -75,6 +75,10 @@ GUEST = re.compile(r"\[(stable|backports)\b")
 """What is done again in a guest of another kernel."""
 
 
+LAST = 2000
+"""Characters of a failure that are shown at once; all of it stands in the summary."""
+
+
 class Groups(LoadScopeScheduling):  # type: ignore[misc]
     """Which tests `pytest -n 2` takes one after the other: those of a file, as a rule."""
 
@@ -88,6 +92,27 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
     """Where tests are shared out among processes, they are so by these groups."""
     return Groups(config, log)
+
+
+class AtOnce:
+    """Says which test failed, and why, when it fails: a run that is cut short has no summary."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self.terminal = terminal
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.terminal.ensure_newline()
+            self.terminal.write_line(f"{report.nodeid}: {report.when} failed", red=True)
+            self.terminal.write_line(report.longreprtext[-LAST:])
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Only the process that has a terminal tells of failures: those of all its workers."""
+    plugins = session.config.pluginmanager
+    if terminal := plugins.get_plugin("terminalreporter"):
+        plugins.register(AtOnce(terminal))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

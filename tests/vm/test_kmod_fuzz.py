@@ -10,7 +10,7 @@ import pytest
 from lab import disks, guest
 from lab.engine import Choice, Engine, Kernel
 
-from .test_kmod import EXPECTED, IMAGE, PASSED, TESTS, UNWELL, Module
+from .test_kmod import EXPECTED, IMAGE, PASSED, TESTS, UNWELL, Module, beside
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.timeout(1800)]
 
@@ -26,9 +26,9 @@ def module(request: pytest.FixtureRequest, host: Engine) -> Iterator[Module]:
     there = guest.start(host, f"{os.getpid()}-fuzz", choice, disks.ready(host, print), words=WATCHFUL)
     try:
         there.wait()
-        loaded = Module(there.connect())
-        loaded.said("ktls-load allow=65534", "SYS_MODULE")
-        yield loaded
+        with beside(there.connect()) as loaded:
+            loaded.said("ktls-load allow=65534", "SYS_MODULE")
+            yield loaded
     finally:
         there.remove()
 
