@@ -93,7 +93,8 @@ MOMENTS: dict[str, Callable[[Lab, Running], object]] = {
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: int) -> None:
-    running = lab.start(*LONG, "1" if moment == "between" else "20")
+    # These tests may themselves run under nohup, which has the signal ignored in every process from there on.
+    running = lab.start(*LONG, "1" if moment == "between" else "20", wrap=("env", "--default-signal"))
     MOMENTS[moment](lab, running)
     running.interrupt(which)
     done = running.end()
