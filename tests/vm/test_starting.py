@@ -139,7 +139,7 @@ class TestBoot:
 
     @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda which: which.name)
     def test_stopped_meanwhile(self, lab: Patient, host: Engine, which: signal.Signals) -> None:
-        running = lab.start("vm", "up", "--name", f"{PREFIX}a")
+        running = lab.start("vm", "up", "--name", f"{PREFIX}a", wrap=("env", "--default-signal"))
         wait_for(lambda: guest.found(host, f"{PREFIX}a"), "the guest")
         running.interrupt(which)
         done = lab.ended(running)
