@@ -26,6 +26,8 @@ static const int sizes[] = { 1, 2, 15, 16, 17, 100, 1000, 1400, 4000, 4030, 4031
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 #define ROUNDS 10
 #define FILE_SIZE 100000
+#define RECORD 1400
+#define PIECE 65536
 
 static unsigned char out[FILE_SIZE], in[FILE_SIZE + 1];
 
@@ -162,12 +164,39 @@ static void messages(int fd)
 	CHECK(receive(fd, 1000) == 1000 && !memcmp(in, out, 1000));
 }
 
+/* The length of the record of a file that begins there: sendfile() takes 64 KB at a time. */
+static int record_at(int offset)
+{
+	int piece = offset < PIECE ? PIECE : FILE_SIZE;
+
+	return piece - offset < RECORD ? piece - offset : RECORD;
+}
+
+/* Whether every record of a file came once, whole, in whatever order: a driver may be done with a later one first. */
+static int every_record(void)
+{
+	static char seen[FILE_SIZE];
+	int at, from;
+
+	memset(seen, 0, sizeof(seen));
+	for (at = 0; at < FILE_SIZE; at += record_at(from)) {
+		for (from = 0; from < FILE_SIZE; from += record_at(from))
+			if (!seen[from] && at + record_at(from) <= FILE_SIZE &&
+			    !memcmp(in + at, out + from, record_at(from)))
+				break;
+		if (from >= FILE_SIZE)
+			return 0;
+		seen[from] = 1;
+	}
+	return 1;
+}
+
 /* Records of 1400 bytes, so that pages are cut; from a file, back through a pipe. */
-static void files(int fd)
+static void files(int fd, enum protocol protocol)
 {
 	char name[] = "/tmp/interop.XXXXXX";
 	int file = mkstemp(name);
-	__u32 size = 1400;
+	__u32 size = RECORD;
 	off_t offset = 0;
 
 	unlink(name);
@@ -179,7 +208,7 @@ static void files(int fd)
 	CHECK(offset == FILE_SIZE);
 	memset(in, 0, FILE_SIZE);
 	CHECK(by_splice(fd, FILE_SIZE) == FILE_SIZE);
-	CHECK(!memcmp(in, out, FILE_SIZE));
+	CHECK(protocol == DTLS12 ? every_record() : !memcmp(in, out, FILE_SIZE));
 	close(file);
 }
 
@@ -214,7 +243,7 @@ static void statistics(int fd, enum protocol protocol)
 
 	for (i = 0; i < SIZES; i++)
 		bytes += ROUNDS * sizes[i];
-	records += ROUNDS * SIZES + 65536 / 1400 + 1 + (FILE_SIZE - 65536) / 1400 + 1;
+	records += ROUNDS * SIZES + PIECE / RECORD + 1 + (FILE_SIZE - PIECE) / RECORD + 1;
 	CHECK(s.rx_bytes == bytes && s.tx_bytes == bytes);
 	if (protocol == DTLS12)
 		CHECK(s.rx_records == records && s.tx_records == records);
@@ -267,7 +296,7 @@ int main(int argc, char **argv)
 	session = begin(&stock_gnutls, fds[1], server, protocol, suite, &identity);
 	fd = kernel(session, fds[1], protocol, suite);
 	messages(fd);
-	files(fd);
+	files(fd, protocol);
 	statistics(fd, protocol);
 	goodbye(fd);
 	close(fd);
