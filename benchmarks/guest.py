@@ -20,13 +20,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lab import disks, engines, testbed
-from lab.catalog import Catalog
-from lab.engine import Choice, Clock, connect
-from lab.guest import VOLUME
-from lab.meter import Meter
-from lab.store import Store
-from lab.tunnel import tunnel
+from lab.benches.vpn.tunnel import tunnel
+from lab.catalog.catalog import Catalog
+from lab.engines import guest_disks, opening
+from lab.engines.choice import Choice, Clock
+from lab.engines.engine import connect
+from lab.engines.guest import VOLUME
+from lab.results.store import Store
+from lab.testbed import testbed
+from lab.testbed.meter import Meter
 
 LAB = str(Path(sys.executable).with_name("lab"))
 CLOCKS: tuple[Clock, ...] = ("wall", "instructions")
@@ -42,7 +44,7 @@ def main() -> None:
     arguments.add_argument("--blocks", type=int, default=1, help="their blocks")
     chosen = arguments.parse_args()
     table = Table("what", "figure", "note", title="Guests", title_justify="left")
-    disks.ready(connect(), print)
+    guest_disks.ready(connect(), print)
     for clock in CLOCKS:
         table.add_row(*up(clock), "from `lab vm up` to an engine that answers; the disk was there")
     table.add_row("guest's disk", disk_size(), "with every image; taken, not pretended")
@@ -62,7 +64,7 @@ def main() -> None:
 def up(clock: Clock) -> tuple[str, str]:
     """Seconds until the engine of a new guest answers."""
     began = time.monotonic()
-    with engines.opened(Choice(name="vm", clock=clock), print) as engine:
+    with opening.opened(Choice(name="vm", clock=clock), print) as engine:
         took = time.monotonic() - began
         return f"guest, {clock} clock, {engine.facts['guest']['accelerator']}", f"{took:.0f} s"
 
@@ -84,7 +86,7 @@ def bring_up() -> float:
     suite = next(suite for suite in catalog.suites.values() if suite.quick and not vpn.why_not(variant, suite))
     took = []
     with (
-        engines.opened(Choice(name="vm", clock="instructions"), print) as engine,
+        opening.opened(Choice(name="vm", clock="instructions"), print) as engine,
         testbed.opened(engine, "benchmark") as bed,
     ):
         meter = Meter(bed)

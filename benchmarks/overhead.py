@@ -26,13 +26,17 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from lab import features, images, testbed
-from lab.catalog import Catalog, Suite, Vpn
-from lab.engine import Engine, connect
-from lab.measures import Options, throughput
-from lab.meter import Meter
-from lab.store import Store
-from lab.tunnel import tunnel
+from lab.benches.vpn import requirements
+from lab.benches.vpn.measures import Options, throughput
+from lab.benches.vpn.tunnel import tunnel
+from lab.catalog.catalog import Catalog
+from lab.catalog.suites import Suite
+from lab.catalog.vpns import Vpn
+from lab.engines import images
+from lab.engines.engine import Engine, connect
+from lab.results.store import Store
+from lab.testbed import testbed
+from lab.testbed.meter import Meter
 
 LAB = str(Path(sys.executable).with_name("lab"))
 
@@ -44,7 +48,7 @@ def main() -> None:
     arguments.add_argument("--duration", type=int, default=5, help="seconds of a sample")
     chosen = arguments.parse_args()
     catalog, engine = Catalog(), connect()
-    lacking = features.lacks(engine, list(catalog.vpns.values()))
+    lacking = requirements.lacks(engine, list(catalog.vpns.values()))
     vpns = [vpn for name, vpn in catalog.vpns.items() if (name, next(iter(vpn.file.variants))) not in lacking]
     table = Table("what", "figure", "note", title="What the lab costs", title_justify="left")
     with testbed.opened(engine, "benchmark") as bed:

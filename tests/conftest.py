@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from lab.catalog import Catalog
+from lab.catalog.catalog import Catalog
 
 DATA = Path(__file__).parent / "data"
 

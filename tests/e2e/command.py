@@ -17,8 +17,8 @@ from typing import Any
 
 from docker.models.containers import Container
 
-from lab.engine import Engine
-from lab.owner import NAME, OWNER, ROLE
+from lab.engines.engine import Engine
+from lab.engines.ownership import NAME, OWNER, ROLE
 
 LAB = Path(sys.executable).with_name("lab")
 LIMIT = 200.0

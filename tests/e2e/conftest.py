@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalog import ROOT
-from lab.engine import Engine, connect
-from lab.owner import NAME
+from lab.core.paths import ROOT
+from lab.engines.engine import Engine, connect
+from lab.engines.ownership import NAME
 
 from .command import Lab, left_behind, own_environment, owned_by, processes
 
@@ -79,9 +79,10 @@ def root(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "images", copy / "images")
     shutil.copytree(TOY, copy / "images" / "toy")
     shutil.copy2(ROOT / "docker-compose.yml", copy)
-    (copy / "lab").mkdir()
+    table = Path("lab/catalog/suites.yaml")
+    (copy / table).parent.mkdir(parents=True)
     row = "- {suite: toy-rot13, title: Rot 13, encrypts: false, native: {toy: ROT13}}\n"
-    (copy / "lab" / "ciphers.yaml").write_text((ROOT / "lab" / "ciphers.yaml").read_text() + row)
+    (copy / table).write_text((ROOT / table).read_text() + row)
     return copy
 
 

@@ -14,7 +14,7 @@ from .command import Lab, left_behind, owned_by, samples, wait_for
 
 pytestmark = pytest.mark.docker
 
-SMALL = ("crypto", "--ciphers", "aes-128-gcm", "--sizes", "1024", "--runs", "1", "--seconds", "1")
+SMALL = ("crypto", "--ciphers", "aes-128-gcm", "--sizes", "1024", "--blocks", "1", "--seconds", "1")
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +57,11 @@ def test_both_places_run_the_same_programs(run: tuple[Path, str], shared: Lab) -
 
 def test_what_is_derived(run: tuple[Path, str]) -> None:
     folder, text = run
-    with (folder / "crypto.csv").open(newline="") as file:
+    with (folder / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     speeds = [row for row in rows if row["metric"] == "speed"]
-    assert {(row["size"], row["suite"], row["unit"]) for row in speeds} == {("1024", "aes-128-gcm", "B/s")}
+    assert {(row["conditions"], row["suite"], row["unit"]) for row in speeds} == {("size=1024", "aes-128-gcm", "B/s")}
+    assert {"summary.csv", "report.html"} <= {path.name for path in folder.iterdir()}
     assert (folder / "crypto.png").read_bytes().startswith(b"\x89PNG")
     for words in ("about 0.", "OpenSSL: MB/s", "Which implementation ran", "Thesis, tables 3.8 to 3.12"):
         assert words in text

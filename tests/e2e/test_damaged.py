@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.store import Store
+from lab.results.store import Store
 
 from .command import Lab, samples
 

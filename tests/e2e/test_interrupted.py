@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine import SOCKET
-from lab.owner import NAME, OWNER
+from lab.engines.engine import SOCKET
+from lab.engines.ownership import NAME, OWNER
 
 from .command import LAB, Lab, Running, left_behind, owned_by, samples, top, wait_for
 

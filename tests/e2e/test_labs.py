@@ -12,8 +12,8 @@ from docker.errors import APIError
 from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
-from lab.engine import Engine
-from lab.owner import NAME
+from lab.engines.engine import Engine
+from lab.engines.ownership import NAME
 
 from .command import Lab, left_behind
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.catalog import Catalog
-from lab.features import lacks
+from lab.benches.vpn.requirements import lacks
+from lab.catalog.catalog import Catalog
 
 from .command import Lab
 

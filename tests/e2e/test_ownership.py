@@ -12,9 +12,9 @@ from typing import Any, cast
 import pytest
 from docker.models.containers import Container
 
-from lab import guest, owner
-from lab.engine import Engine
-from lab.owner import NAME
+from lab.engines import guest, ownership
+from lab.engines.engine import Engine
+from lab.engines.ownership import NAME
 
 from .command import Lab, left_behind
 from .test_labs import Occupied, free, state
@@ -49,9 +49,9 @@ def of(lab: Lab, name: str) -> list[str]:
 @pytest.mark.parametrize(
     "labels",
     [
-        {"lab": "e2e-mystuff", "lab.owner": "nonsense", "lab.vm": "{}"},
+        {"lab": "e2e-mystuff", "lab.engines.ownership": "nonsense", "lab.vm": "{}"},
         # What is called otherwise than a lab's thing is none, whatever its labels say.
-        owner.labels("e2e-mystuff", held=False) | {guest.LABEL: "{}", guest.DISK: ""},
+        ownership.labels("e2e-mystuff", held=False) | {guest.LABEL: "{}", guest.DISK: ""},
     ],
     ids=["other", "ours"],
 )

@@ -14,10 +14,13 @@ import testinfra
 from docker.models.containers import Container
 from testinfra.host import Host
 
-from lab import features, testbed
-from lab.catalog import Catalog, Suite, Vpn
-from lab.engine import Engine, connect
-from lab.owner import NAME
+from lab.benches.vpn import requirements
+from lab.catalog.catalog import Catalog
+from lab.catalog.suites import Suite
+from lab.catalog.vpns import Vpn
+from lab.engines.engine import Engine, connect
+from lab.engines.ownership import NAME
+from lab.testbed import testbed
 
 LAB = Path(sys.executable).with_name("lab")
 CATALOG = Catalog()
@@ -107,7 +110,7 @@ def images(engine: Engine) -> None:
 @pytest.fixture(scope="session")
 def lacks(engine: Engine, images: None) -> dict[tuple[str, str], str]:
     """The data paths that this kernel cannot run, and why."""
-    return features.lacks(engine, list(CATALOG.vpns.values()))
+    return requirements.lacks(engine, list(CATALOG.vpns.values()))
 
 
 @pytest.fixture(scope="session", params=TUNNELS, ids=lambda tunnel: f"{tunnel[0].name}-{tunnel[1]}")

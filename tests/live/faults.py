@@ -11,20 +11,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from lab import measures, testbed
-from lab.catalog import Catalog, Suite, Vpn
-from lab.engine import Engine
-from lab.measures import Options
-from lab.meter import Meter
-from lab.plan import Cell, Step
-from lab.run import Run
-from lab.store import Store
+from lab.benches.vpn import measures
+from lab.benches.vpn.measures import Options
+from lab.benches.vpn.session import Bed
+from lab.catalog.catalog import Catalog
+from lab.catalog.suites import Suite
+from lab.catalog.vpns import Vpn
+from lab.engines.engine import Engine
+from lab.results.cell import Cell
+from lab.runner.attempts import attempts
+from lab.runner.plan import Plan, Step
+from lab.testbed import testbed
+from lab.testbed.meter import Meter
 
 CATALOG = Catalog()
 SECONDS = 4
@@ -83,20 +86,21 @@ class Ends:
 Break = Callable[[Ends], None]
 
 
-def broken(engine: Engine, folder: Path, vpn: Vpn, variant: str, suite: Suite, fault: Break) -> dict[str, Any]:
+def broken(engine: Engine, vpn: Vpn, variant: str, suite: Suite, fault: Break) -> dict[str, Any]:
     """One sample of the throughput, client to server, with `fault` done to its ends while the load flows."""
     cell = Cell(vpn.name, variant, suite.suite, "throughput", "direction=up streams=1")
     name = f"fault-{secrets.token_hex(3)}"
     wrong: list[BaseException] = []
     with testbed.opened(engine, name) as bed:
-        run = Run(CATALOG, bed, Meter(bed), Store(folder), measures.choose(["throughput"]), Options(duration=SECONDS))
+        chosen = measures.choose(["throughput"])
+        share = Bed(CATALOG, bed, Meter(bed), Plan((cell,), {}, 1, 0), chosen, Options(duration=SECONDS))
         breaker = threading.Thread(target=_break, args=(engine, vpn, name, fault, wrong), daemon=True)
         breaker.start()
-        ((_, result),) = list(run.samples([Step(0, 0, cell)], 1, lambda step: None))
+        (attempt,) = attempts(engine, share, [Step(0, 0, cell)])
         breaker.join()
     if wrong:
         raise wrong[0]
-    return result
+    return attempt.known
 
 
 def _break(engine: Engine, vpn: Vpn, name: str, fault: Break, wrong: list[BaseException]) -> None:

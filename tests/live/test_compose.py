@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lab.topology import COMPOSE
+from lab.testbed.topology import COMPOSE
 
 pytestmark = pytest.mark.docker
 

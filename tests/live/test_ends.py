@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lab.owner import NAME
+from lab.engines.ownership import NAME
 
 from .conftest import ENDS, LOADS, Lab, said
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalog import Vpn
-from lab.engine import Engine
+from lab.catalog.vpns import Vpn
+from lab.engines.engine import Engine
 
 from . import faults
 from .conftest import CATALOG, suite_of
@@ -30,7 +30,7 @@ def test_a_data_path_that_breaks_is_no_sample(
 ) -> None:
     if (vpn.name, variant) in lacks:
         pytest.skip(lacks[vpn.name, variant])
-    result = faults.broken(engine, tmp_path, vpn, variant, suite_of(vpn, variant), fault)
+    result = faults.broken(engine, vpn, variant, suite_of(vpn, variant), fault)
     assert result["outcome"] in ("invalid", "failed"), result["proof"]
     assert result["reason"]
 
@@ -42,6 +42,6 @@ def test_a_data_path_that_holds_is_one(
     """The same, and nothing is done to it: nothing is on the wire that its data path does not explain."""
     if (vpn.name, variant) in lacks:
         pytest.skip(lacks[vpn.name, variant])
-    result = faults.broken(engine, tmp_path, vpn, variant, suite_of(vpn, variant), lambda ends: None)
+    result = faults.broken(engine, vpn, variant, suite_of(vpn, variant), lambda ends: None)
     assert (result["outcome"], result["reason"]) == ("ok", "")
     assert all(seen == {"packets": 0, "bytes": 0, "lost": 0} for seen in result["raw"]["load"]["wire"].values())

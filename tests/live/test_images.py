@@ -11,9 +11,9 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from lab import owner
-from lab.catalog import Vpn
-from lab.engine import Engine
+from lab.catalog.vpns import Vpn
+from lab.engines import ownership
+from lab.engines.engine import Engine
 
 from .conftest import CATALOG, ENDS, TUNNELS, suite_of
 
@@ -38,8 +38,8 @@ def bare(image: Vpn, engine: Engine, images: None) -> Iterator[Host]:
         network_mode="none",
         cap_drop=["ALL"],
         tmpfs={"/run": ""},
-        name=owner.called(name, "one"),
-        labels=owner.labels(name),
+        name=ownership.called(name, "one"),
+        labels=ownership.labels(name),
     )
     try:
         yield testinfra.get_host(f"docker://{container.name}")

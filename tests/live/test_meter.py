@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lab.ledger import Bracket
-from lab.tunnel import METER_FAILED, snapshots, wire_seen
+from lab.benches.vpn.cpu_ledger import Bracket
+from lab.benches.vpn.tunnel import METER_FAILED, snapshots, wire_seen
 
 from .conftest import ENDS, LOADS, Lab, said
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from docker.models.containers import Container
 
-from lab import owner
-from lab.engine import Engine
+from lab.engines import ownership
+from lab.engines.engine import Engine
 
 from .conftest import ENDS, Lab, said
 
@@ -26,7 +26,7 @@ LOAD_PORTS = {"5201", "5202"}
 def outsider(engine: Engine, images: None) -> Iterator[Container]:
     """A container on Docker's ordinary network that listens on port 9."""
     argv = ["nc", "-l", "-k", "-p", "9"]
-    labels = owner.labels("live-outsider")
+    labels = ownership.labels("live-outsider")
     container = engine.client.containers.run(
         "lab/base:latest", argv, name="lab-live-outsider-nc", labels=labels, detach=True, init=True
     )

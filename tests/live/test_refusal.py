@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import credentials
-from lab.engine import Engine, archive
+from lab.engines.engine import Engine, archive
+from lab.testbed import credentials
 
 from .conftest import CATALOG, Lab, said, up
 

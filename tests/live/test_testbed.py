@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab import testbed
-from lab.engine import Engine
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.engines.engine import Engine
+from lab.testbed import testbed
 
 pytestmark = pytest.mark.docker
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.store import COLUMNS
+from lab.results.store import COLUMNS
 
 UP = "direction=up streams=1"
 
@@ -23,7 +23,7 @@ def row(vpn: str, suite: str, block: int, value: float | None, **other: Any) -> 
 
 
 def frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """The rows as `lab.store` gives them."""
+    """The rows as `lab.results.store` gives them."""
     return pd.DataFrame(list(rows), columns=list(COLUMNS))
 
 

@@ -9,9 +9,9 @@ import pytest
 from frames import cell, control, frame, missing, one, row
 from scipy.stats import bootstrap
 
-from lab import analysis, inference
-from lab.errors import LabError
-from lab.store import Store
+from lab.core.errors import LabError
+from lab.results.store import Store
+from lab.stats import analysis, inference
 
 
 class TestSummary:

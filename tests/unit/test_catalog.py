@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas
 import pytest
 
-from lab.catalog import Catalog, KernelFeature, Needs
-from lab.crypto import libraries
-from lab.errors import UsageError
+from lab.benches.crypto import libraries
+from lab.catalog.catalog import Catalog
+from lab.catalog.vpns import KernelFeature, Needs
+from lab.core.errors import UsageError
 
 THESIS = """
     aes-128-gcm aes-192-gcm aes-256-gcm aes-128-ccm aes-192-ccm aes-256-ccm aes-128-cbc-sha1 aes-192-cbc-sha1

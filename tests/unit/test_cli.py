@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import typer
 
-from lab import __version__, cli, measures, options
-from lab.catalog import Catalog
-from lab.errors import UsageError
-from lab.store import Store
+from lab import __version__
+from lab.benches.vpn import measures
+from lab.catalog.catalog import Catalog
+from lab.cli import main, options
+from lab.results.store import Store
+from lab.runner.settings import size_in_bytes, size_text
 
 DEAD = "unix:///nonexistent/docker.sock"
 VPNS = list(Catalog().vpns)
@@ -32,12 +34,12 @@ def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Run the command, with an engine that cannot be reached; returns its exit code, output and complaints."""
     monkeypatch.setenv("DOCKER_HOST", DEAD)
     monkeypatch.delenv("LAB_RESULTS", raising=False)
-    monkeypatch.setattr("lab.signals.LOCK", tmp_path / "lock")  # a run on this machine is no concern of these
+    monkeypatch.setattr("lab.runner.lock.LOCK", tmp_path / "lock")  # a run on this machine is no concern of these
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["lab", *arguments])
         try:
-            cli.main()
+            main.main()
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1 if stop.code else 0
         else:
@@ -86,8 +88,8 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         (["--streams", "65"], "--streams: at most 64 is wanted, got '65'"),
         (["--directions", "sideways"], "--directions: 'up' or 'down' is wanted, got 'sideways'"),
         (["--size", "10XB"], "--size: '10XB' is not a size"),
-        (["--size", "999"], "--size: at least 1000 is wanted, got 999"),
-        (["--size", "2GB"], "--size: at most 1000000000 is wanted, got 2000000000"),
+        (["--size", "999"], "--size: at least 1000 is wanted, got '999'"),
+        (["--size", "2GB"], "--size: at most 1000000000 is wanted, got '2GB'"),
         (["--engine", "hots"], "--engine: 'host' or 'vm' is wanted, got 'hots'"),
         (["--clock", "sundial"], "--clock: 'wall' or 'instructions' is wanted, got 'sundial'"),
         (["--kernel", "mainline"], "--kernel: 'backports' or 'stable' is wanted, got 'mainline'"),
@@ -132,7 +134,7 @@ TAKES_TEXT = [
     pytest.param(
         [*words, f"{name}={{}}"] if name[0] == "-" else [*words, *["x"] * nth, "{}"], name, id=" ".join([*words, name])
     )
-    for words, command in leaves(typer.main.get_command(cli.app))
+    for words, command in leaves(typer.main.get_command(main.app))
     for nth, parameter in enumerate(command.params)
     if not getattr(parameter, "is_flag", False)
     for name in [parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()]
@@ -252,7 +254,7 @@ def test_version_and_help(lab: Lab) -> None:
 
 def test_the_installed_command(tmp_path: Path) -> None:
     """From any folder, as a process of its own: exit code, complaint on stderr, nothing on stdout."""
-    command = [sys.executable, "-c", "from lab.cli import main; main()", "matrix", "--vpns", "nonsense"]
+    command = [sys.executable, "-c", "from lab.cli.main import main; main()", "matrix", "--vpns", "nonsense"]
     result = subprocess.run(
         command, cwd=tmp_path, env=os.environ | {"DOCKER_HOST": DEAD}, capture_output=True, text=True, check=False
     )
@@ -261,11 +263,11 @@ def test_the_installed_command(tmp_path: Path) -> None:
 
 
 def test_a_catalog_elsewhere(catalog: Catalog, tmp_path: Path) -> None:
-    (tmp_path / "lab").mkdir()
-    catalog.ciphers.rename(tmp_path / "lab" / "ciphers.yaml")
+    (tmp_path / "lab" / "catalog").mkdir(parents=True)
+    catalog.ciphers.rename(tmp_path / "lab" / "catalog" / "suites.yaml")
     with (tmp_path / "images" / "alpha" / "vpn.yaml").open("a", encoding="utf-8") as file:
         file.write("port: 1194\n")
-    command = [sys.executable, "-c", "from lab.cli import main; main()", "list", "vpns"]
+    command = [sys.executable, "-c", "from lab.cli.main import main; main()", "list", "vpns"]
     result = subprocess.run(
         command, env=os.environ | {"LAB_ROOT": str(tmp_path)}, capture_output=True, text=True, check=False
     )
@@ -279,17 +281,17 @@ def test_a_catalog_elsewhere(catalog: Catalog, tmp_path: Path) -> None:
 )
 def test_sizes(text: str, size: int | None) -> None:
     if size is None:
-        with pytest.raises(UsageError, match=f"--size: '{text}' is not a size"):
-            options.size_in_bytes(text)
+        with pytest.raises(ValueError, match=f"'{text}' is not a size"):
+            size_in_bytes(text)
     else:
-        assert options.size_in_bytes(text) == size
+        assert size_in_bytes(text) == size
+        assert size_in_bytes(size_text(size)) == size_in_bytes(size) == size
 
 
 @pytest.mark.parametrize("text", ["", "MB", "-5MB", "1.5GB", "10 MB", "10MBB", "10XB", "0x10", "²MB"])
 def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match="is not a size") as caught:
-        options.size_in_bytes(text)
-    assert caught.value.hint == "for example 10MB or 1GB"
+    with pytest.raises(ValueError, match="is not a size; for example 10MB or 1GB"):
+        size_in_bytes(text)
 
 
 @pytest.mark.parametrize(

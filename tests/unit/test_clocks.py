@@ -14,25 +14,26 @@ from frames import UP, VM, by_packet, cell, control, frame, kernel_vpn, ledger
 from matplotlib.figure import Figure
 from test_plots import words
 
-from lab import (
-    analysis,
-    comparison,
+from lab.benches.vpn.views import (
     contents,
-    packets,
-    packets_plot,
-    ranking,
+    cpu_plots,
+    cpu_tables,
+    cpu_time,
+    packet_cost,
+    packet_plot,
     report,
     speed_plots,
     speed_tables,
-    spent,
-    spent_plots,
-    spent_tables,
-    tables,
     thesis,
-)  # fmt: skip
-from lab.catalog import ROOT
-from lab.errors import LabError
-from lab.store import Store
+    thesis_model,
+)
+from lab.core.errors import LabError
+from lab.core.paths import ROOT
+from lab.report import comparison, tables
+from lab.report.views import nobody
+from lab.results.store import Store
+from lab.stats import analysis, ranking  # fmt: skip
+from lab.stats.summary import Summary
 
 META: dict[str, Any] = {"controls": ["plain"], "processors": 1}
 LOAD, TRANSFER = ("throughput", UP), ("transfer", "size=1000000")
@@ -60,27 +61,27 @@ MIXED = [
 SHOWN: dict[str, Callable[[pd.DataFrame], Any]] = {
     "report": lambda df: contents.build(df, META),
     "pictures": lambda df: list(contents.pictures(df, META)),
-    "heading": report.heading,
-    "json": lambda df: report.as_text(df, META),
-    "page": lambda df: report.write_html(df, META, Path("/nonexistent")),
-    "thesis": lambda df: thesis.build(df, thesis.load()),
-    "thesis as data": lambda df: thesis.data(df, META),
+    "heading": lambda df: Summary(df, META).heading,
+    "json": lambda df: report.data(Summary(df, META), nobody),
+    "page": lambda df: report.tables(Summary(df, META), nobody, whole=True),
+    "thesis": lambda df: thesis.build(df, thesis_model.load()),
+    "thesis as data": thesis.data,
     "compare": lambda df: comparison.compare(df, df),
     "overview": lambda df: contents.overview(df, META),
     "latency": contents.latency,
     "handshake": contents.handshake,
-    "packets": packets.table,
-    "packets' picture": lambda df: packets_plot.draw(df, META),
+    "packets": packet_cost.table,
+    "packets' picture": lambda df: packet_plot.draw(df, META),
     "matrix": lambda df: speed_tables.matrix(df, LOAD, "plain"),
     "ranks": lambda df: speed_tables.ranks(df, LOAD, "plain"),
     "throughput": lambda df: speed_plots.throughput(df, META, LOAD),
     "best": lambda df: speed_plots.overview(df, META, LOAD),
-    "cpu": lambda df: spent_tables.cpu_time(df, TRANSFER),
-    "switches": lambda df: spent_tables.switches(df, TRANSFER),
-    "cost": lambda df: spent_tables.cost(df, TRANSFER),
-    "cpu's picture": lambda df: spent_plots.cpu_split(df, META, TRANSFER),
-    "switches' picture": lambda df: spent_plots.switches(df, META, TRANSFER),
-    "cost's picture": lambda df: spent_plots.cost(df, META, TRANSFER),
+    "cpu": lambda df: cpu_tables.kernel_and_user(df, TRANSFER),
+    "switches": lambda df: cpu_tables.switches(df, TRANSFER),
+    "cost": lambda df: cpu_tables.cost(df, TRANSFER),
+    "cpu's picture": lambda df: cpu_plots.cpu_split(df, META, TRANSFER),
+    "switches' picture": lambda df: cpu_plots.switches(df, META, TRANSFER),
+    "cost's picture": lambda df: cpu_plots.cost(df, META, TRANSFER),
     "a load": lambda df: tables.of_load(df, LOAD),
     "any summary": lambda df: tables.by_cell([df]),
 }
@@ -111,9 +112,11 @@ class TestApart:
         "derive",
         [
             analysis.summarise, analysis.outcomes, lambda df: analysis.ratios_to_control(df, "plain"), ranking.tiers,
-            ranking.rankable, ranking.pairwise, spent.kernel_share, spent.cost_by_place, spent.reads_and_writes,
-            spent.of_load, lambda df: spent.per_payload(df, ["cpu_user"]), lambda df: spent.ledger_closure(df, 2),
-            lambda df: packets.fits(packets.sized(df)),
+            ranking.rankable, ranking.pairwise, cpu_time.kernel_share, cpu_time.cost_by_place,
+            cpu_time.reads_and_writes,
+            cpu_time.of_load, lambda df: cpu_time.per_payload(df, ["cpu_user"]),
+            lambda df: cpu_time.ledger_closure(df, 2),
+            lambda df: packet_cost.fits(packet_cost.sized(df)),
         ],
     )  # fmt: skip
     def test_rows(self, df: pd.DataFrame, derive: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -133,7 +136,7 @@ class TestNamed:
         assert {"packets", "latency", "handshake", "samples"} <= {table.name for table in built}
 
     def test_every_table_of_the_thesis_does(self) -> None:
-        built = thesis.build(a_run(**VM), thesis.load())
+        built = thesis.build(a_run(**VM), thesis_model.load())
         assert {table.where for table in built if table.rows} == {"vm engine, instructions clock"}
 
     @pytest.mark.parametrize("where", [{}, VM], ids=["wall", "instructions"])
@@ -220,7 +223,7 @@ class TestCompare:
         (tmp_path / "forged").mkdir()
         (tmp_path / "forged" / "meta.json").write_text('{"schema": 1, "engine": "host"}')
         for shown in (lambda: comparison.check(a.folder, b.folder, a.meta(), b.meta()),
-                      lambda: report.comparison_data(a, b, 0.05)):  # fmt: skip
+                      lambda: comparison.comparison_data(a, b, 0.05)):  # fmt: skip
             with pytest.raises(LabError) as caught:
                 shown()
             assert caught.value.message.startswith(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from frames import UP, VM, by, by_packet, cell, frame, kernel_vpn, ledger, one
 
-from lab import comparison
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.report import comparison
 
 
 class TestCompare:

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from lab.credentials import make
+from lab.testbed.credentials import make
 
 Files = dict[str, dict[str, bytes]]
 PEER = {"server": "client", "client": "server"}

@@ -10,13 +10,18 @@ from typing import Any
 
 import pytest
 
-from lab.catalog import Catalog
-from lab.crypto import bench, libraries, places, show
-from lab.crypto.libraries import Timing, check, in_turn, parse, readings
-from lab.engine import Engine, Result
-from lab.errors import LabError, Unsupported, UsageError
-from lab.plan import Step
-from lab.store import Store
+from lab.benches.crypto import bench, libraries, site
+from lab.benches.crypto.libraries import Timing, check, in_turn, parse, readings
+from lab.benches.crypto.settings import KIND, Settings
+from lab.benches.crypto.views import speeds
+from lab.catalog.catalog import Catalog
+from lab.core.command import Result
+from lab.core.errors import LabError, Unsupported, UsageError
+from lab.engines.engine import Engine
+from lab.results.store import Store
+from lab.runner.execute import execute
+from lab.runner.plan import Step
+from lab.runner.settings import settings, settings_of
 
 KNOWN = libraries.load()
 SUITES = Catalog().suites
@@ -216,29 +221,29 @@ def answers(captured: Callable[[str], str]) -> Callable[[Sequence[str]], Result]
     return answer
 
 
-def prepared(answer: Callable[[Sequence[str]], Result], **asked: Any) -> tuple[bench.Bench, Bare]:
-    standard = {"ciphers": ["aes-128-gcm", "aes-128-cbc-sha1", "aes-192-ccm"], "sizes": [1024], "runs": 2}
-    choice = bench.Choice.of(Catalog(), bench.settings(standard | asked))
+def prepared(answer: Callable[[Sequence[str]], Result], **asked: Any) -> tuple[bench.Site, Bare]:
+    standard = {"ciphers": ["aes-128-gcm", "aes-128-cbc-sha1", "aes-192-ccm"], "sizes": [1024], "blocks": 2}
+    choice = bench.choose(settings(Settings, standard | asked))
     place = Bare(answer)
     engine = Engine(client=None)  # type: ignore[arg-type]
-    return bench.Bench(choice, engine, dict.fromkeys(choice.settings.places, place)), place
+    return bench.Site(choice, [(engine, dict.fromkeys(choice.settings.timed_in, place))]), place
 
 
 class TestRun:
     def test_settings_that_cannot_be(self) -> None:
         with pytest.raises(UsageError) as caught:
-            bench.settings({"sizes": [15], "runs": 0, "places": ["moon"], "seconds": "x"})
-        assert [line.split(":")[0] for line in caught.value.message.splitlines()] == [
-            "--sizes", "--places", "--runs", "--seconds"]  # fmt: skip
+            settings(Settings, {"sizes": [15], "blocks": 0, "places": ["moon"], "seconds": "x"})
+        named = {line.split(":")[0] for line in caught.value.message.splitlines()}
+        assert named == {"--sizes", "--places", "--blocks", "--seconds"}
 
     def test_this_machine_is_no_place_of_a_guest(self) -> None:
         with pytest.raises(UsageError, match="a guest has no place `host`"):
-            bench.settings({"places": ["host", "container"], "engine": {"name": "vm"}})
-        assert bench.settings({"places": ["container"], "engine": {"name": "vm"}}).places == ["container"]
+            settings(Settings, {"places": ["host", "container"], "engine": {"name": "vm"}})
+        assert settings(Settings, {"places": ["container"], "engine": {"name": "vm"}}).places == ["container"]
 
     def test_an_unknown_library(self) -> None:
         with pytest.raises(UsageError, match=r"unknown library 'opensl'\. Did you mean 'openssl'"):
-            bench.Choice.of(Catalog(), bench.settings({"libraries": ["opensl"]}))
+            bench.choose(settings(Settings, {"libraries": ["opensl"]}))
 
     def test_what_cannot_be_is_in_the_plan_with_its_reason(self, answers: Callable[[Sequence[str]], Result]) -> None:
         plan = prepared(answers)[0].plan
@@ -251,7 +256,7 @@ class TestRun:
         assert reasons["kernel", "aes-128-gcm"].startswith("the kernel has no AF_ALG sockets")
 
     def test_controls_are_left_out(self) -> None:
-        assert "none" not in bench.Choice.of(Catalog(), bench.settings({"ciphers": ["all"]})).suites
+        assert "none" not in bench.choose(settings(Settings, {"ciphers": ["all"]})).suites
 
     def test_the_duration_counts_commands(self, answers: Callable[[Sequence[str]], Result]) -> None:
         """In two places, two blocks: of OpenSSL's one for each AEAD, three for CBC; of GnuTLS's two."""
@@ -263,21 +268,21 @@ class TestRun:
     ) -> None:
         ready, place = prepared(answers)
         store = Store.create(tmp_path / "run", {})
-        assert ready.execute(store, Quiet()) == {"ok": 20, "unsupported": 8}
+        assert execute(ready, store, Quiet()) == {"ok": 20, "unsupported": 8}
         samples = list(store.read())
         taken = [
             (each["block"], each["vpn"], each["variant"], each["suite"]) for each in samples if each["position"] >= 0
         ]
         assert len(set(taken)) == len(taken) == 20
         asked = len(place.asked)
-        assert ready.execute(store, Quiet()) == {"ok": 20, "unsupported": 8}
+        assert execute(ready, store, Quiet()) == {"ok": 20, "unsupported": 8}
         assert len(place.asked) == asked
 
     def test_a_sample(self, answers: Callable[[Sequence[str]], Result], tmp_path: Path) -> None:
         """A stitched cipher that this OpenSSL has not leaves the other figures as they are."""
-        ready, _ = prepared(answers, ciphers=["aes-128-cbc-sha1"], libraries=["openssl"], places=["host"], runs=1)
+        ready, _ = prepared(answers, ciphers=["aes-128-cbc-sha1"], libraries=["openssl"], places=["host"], blocks=1)
         store = Store.create(tmp_path / "run", {})
-        ready.execute(store, Quiet())
+        execute(ready, store, Quiet())
         (sample,) = store.read()
         assert sample["outcome"] == "ok"
         assert {each["metric"]: each["value"] for each in sample["readings"]} == {
@@ -297,9 +302,9 @@ class TestRun:
         def answer(argv: Sequence[str]) -> Result:
             return next(broken) if "speed" in argv else answers(argv)
 
-        ready, _ = prepared(answer, ciphers=["aes-128-gcm"], libraries=["openssl"], places=["host"], runs=2)
+        ready, _ = prepared(answer, ciphers=["aes-128-gcm"], libraries=["openssl"], places=["host"], blocks=2)
         store = Store.create(tmp_path / "run", {})
-        assert ready.execute(store, Quiet()) == {"failed": 2}
+        assert execute(ready, store, Quiet()) == {"failed": 2}
         assert [each["reason"].split(":")[0] for each in store.read()] == [
             "the bench ended with -11", "the output could not be understood"]  # fmt: skip
 
@@ -311,28 +316,28 @@ class TestRun:
         def answer(argv: Sequence[str]) -> Result:
             return broken.pop() if "speed" in argv and broken else answers(argv)
 
-        ready, place = prepared(answer, ciphers=["aes-128-gcm"], libraries=["openssl"], places=["container"], runs=2)
+        ready, place = prepared(answer, ciphers=["aes-128-gcm"], libraries=["openssl"], places=["container"], blocks=2)
         place.ended = "the container stopped (exit 137)"
         store = Store.create(tmp_path / "run", {})
-        assert ready.execute(store, Quiet()) == {"failed": 1, "ok": 1}
+        assert execute(ready, store, Quiet()) == {"failed": 1, "ok": 1}
         asked = len(place.asked)
-        assert ready.execute(store, Quiet()) == {"ok": 2}
+        assert execute(ready, store, Quiet()) == {"ok": 2}
         assert len(place.asked) == asked + 1
         first, _, again = store.read()
         assert first["reason"].startswith("the container stopped (exit 137): the bench ended with -9")
         assert (again["block"], again["attempt"]) == (first["block"], 2)
-        notes = show.build(store.frame(), {})[-1].notes
+        notes = speeds.build(store.frame(), {})[-1].notes
         assert "1 sample was taken more than once, up to 2 times: the last attempt counts" in " ".join(notes)
 
     def test_a_run_of_something_else_does_not_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "run", {"settings": {}})
         with pytest.raises(LabError, match=r"is no run of `lab crypto`"):
-            bench.settings_of(store)
+            settings_of(Settings, store, KIND)
 
     def test_a_run_goes_on_with_its_own_settings(self, tmp_path: Path) -> None:
-        wanted = bench.settings({"sizes": [16], "ciphers": ["all"]})
-        store = Store.create(tmp_path / "run", {"kind": bench.KIND, "settings": json.loads(wanted.model_dump_json())})
-        assert bench.settings_of(store) == wanted
+        wanted = settings(Settings, {"sizes": [16], "ciphers": ["all"]})
+        store = Store.create(tmp_path / "run", {"kind": KIND, "settings": json.loads(wanted.model_dump_json())})
+        assert settings_of(Settings, store, KIND) == wanted
 
 
 class TestHost:
@@ -340,9 +345,9 @@ class TestHost:
         program = tmp_path / "bench"
         program.write_text("#!/bin/sh\nwhile :; do :; done\n")
         program.chmod(0o755)
-        assert places.OnHost(tmp_path).run(["x"], 0.1).status == 124
+        assert site.OnHost(tmp_path).run(["x"], 0.1).status == 124
 
     def test_a_folder_whose_programs_may_not_run(self, tmp_path: Path) -> None:
         (tmp_path / "bench").write_text("#!/bin/sh\n")
         with pytest.raises(Unsupported, match="does not run here: Permission denied"):
-            places.OnHost(tmp_path).run(["x"], 1)
+            site.OnHost(tmp_path).run(["x"], 1)

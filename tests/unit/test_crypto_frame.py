@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from statistics import mean
 from typing import Any
@@ -12,12 +11,16 @@ import pandas as pd
 import pytest
 from frames import cell, frame, missing
 
-from lab import tables, thesis
-from lab.catalog import Catalog
-from lab.crypto import beside, show
-from lab.crypto import frame as crypto
+from lab.benches.crypto.views import frame as crypto
+from lab.benches.crypto.views import plots, report, thesis_model
+from lab.benches.crypto.views import speeds as tables_of
+from lab.benches.crypto.views import thesis as beside
+from lab.catalog.catalog import Catalog
+from lab.report import reference, tables
+from lab.report.views import nobody
+from lab.stats.summary import Summary
 
-THERE = thesis.load().ciphers
+THERE = thesis_model.load()
 
 
 def speeds(library: str, suite: str, place: str, size: int, values: list[float], **other: Any) -> list[dict[str, Any]]:
@@ -112,7 +115,7 @@ class TestShown:
         df = a_run() if df is None else df
         meta = {"implementations": {"openssl": {"host": ["3.5"], "container": ["3.5"]}},
                 "machine": {"cpu": "Some CPU", "flags": "aes vaes mmx"}}  # fmt: skip
-        found = {table.name: table for table in [*show.build(df, meta), *beside.build(df, THERE)]}
+        found = {table.name: table for table in [*tables_of.build(df, meta), *beside.build(df, THERE)]}
         return found[f"crypto {name}"]
 
     def rows(self, name: str) -> dict[str, list[str]]:
@@ -155,7 +158,7 @@ class TestShown:
         assert rows["16"] == ["0.074", "0.037", "–", "–", "–", "–"]
 
     def test_json(self) -> None:
-        said = json.loads(show.as_text(a_run(), {}))
+        said = report.data(Summary(a_run(), {}), nobody)
         assert {row["metric"] for row in said["speeds"]} == {"speed", "stitched"}
         assert {round(row["median"], 6) for row in said["ratios"]} == {0.9}
         assert [row["reason"] for row in said["outcomes"] if row["outcome"] == "unsupported"] == [
@@ -163,7 +166,7 @@ class TestShown:
         ] * 6
 
     def test_the_picture_has_a_panel_for_each_library_and_a_line_for_each_place(self) -> None:
-        figure = show.picture(a_run())
+        figure = plots.picture(a_run())
         assert [axes.get_title() for axes in figure.axes] == ["OpenSSL", "GnuTLS"]
         assert [len(axes.lines) for axes in figure.axes] == [4, 2]
         assert {str(line.get_linestyle()) for line in figure.axes[0].lines} == {"-", "--"}
@@ -180,7 +183,7 @@ class TestFigures:
                 if mean(row.runs) != pytest.approx(row.average, abs=0.00501):
                     wrong.add((table.source, row.label))
         assert wrong == self.WRONG_MEANS
-        said = [one.what for one in thesis.load().errata if one.where == "3.8, 3.10"]
+        said = [one.what for one in reference.load().errata if one.where == "3.8, 3.10"]
         assert said == ["AES-128 GCM averages 2.52 GB/s, not 2.51"]
 
     def test_the_trend_ends_above_the_table_before_it(self) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.documents import Document, read
-from lab.errors import UsageError
+from lab.core.documents import Document, read
+from lab.core.errors import UsageError
 
 
 class Inner(Document):

@@ -9,10 +9,13 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from lab.engine import GRACE, Choice, Engine, Result
-from lab.errors import LabError, UsageError
-from lab.matrix import Settings
-from lab.options import engine_choice, faults
+from lab.benches.vpn.settings import Settings
+from lab.cli.options import engine_choice
+from lab.core.command import Result
+from lab.core.errors import LabError, UsageError
+from lab.engines.choice import Choice
+from lab.engines.engine import GRACE, Engine
+from lab.runner.settings import faults
 
 
 def test_without_a_word_it_is_this_machine() -> None:
@@ -135,7 +138,7 @@ def timers(monkeypatch: pytest.MonkeyPatch) -> list[threading.Timer]:
         made[-1].name = f"{seconds:g} s"
         return made[-1]
 
-    monkeypatch.setattr("lab.engine.threading.Timer", soon)
+    monkeypatch.setattr("lab.engines.engine.threading.Timer", soon)
     return made
 
 

@@ -1,4 +1,4 @@
-from lab.errors import InvalidSample, LabError, Unsupported, UsageError, unknown
+from lab.core.errors import InvalidSample, LabError, Unsupported, UsageError, unknown
 
 
 def test_unknown_names_the_nearest_and_all_valid_names() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalog import ROOT, Catalog
+from lab.catalog.catalog import Catalog
+from lab.core.paths import ROOT
 
 REAL = Catalog()
 SOURCES = sorted((ROOT / "lab").rglob("*.py"))

@@ -6,11 +6,12 @@ from typing import Any, cast
 import pytest
 from docker.errors import APIError
 
-from lab import features
-from lab.catalog import KernelFeature, Needs, Variant, Vpn, VpnFile
-from lab.engine import Engine, Result
-from lab.features import lacks, reason
-from lab.topology import Compose
+from lab.benches.vpn import requirements
+from lab.benches.vpn.requirements import lacks, reason
+from lab.catalog.vpns import KernelFeature, Needs, Variant, Vpn, VpnFile
+from lab.core.command import Result
+from lab.engines.engine import Engine
+from lab.testbed.topology import Compose
 
 FEATURE = KernelFeature(feature="ESP", config="CONFIG_INET_ESP", probe=["true"])
 
@@ -53,7 +54,7 @@ class Machine:
 
     def once(self, image: str, argv: list[str], **options: Any) -> Result:
         self.ran.append((image, argv, options))
-        if argv == ["sh", "-c", features.CONFIG]:
+        if argv == ["sh", "-c", requirements.CONFIG]:
             return Result(0, "CONFIG_INET_ESP=m\n", "")
         if any(device.split(":")[0] not in self.devices for device in options["devices"]):
             raise APIError("500 Server Error", explanation=ABSENT)
@@ -67,7 +68,7 @@ Lacks = Callable[[Machine, Vpn], dict[tuple[str, str], str]]
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Lacks:
     """What is lacking, by the topology above."""
-    monkeypatch.setattr("lab.topology.load", lambda: Compose(text=TOPOLOGY))
+    monkeypatch.setattr("lab.testbed.topology.load", lambda: Compose(text=TOPOLOGY))
     return lambda machine, vpn: lacks(cast(Engine, machine), [vpn])
 
 
@@ -126,4 +127,4 @@ def test_the_kernel_is_asked_in_a_container_that_has_what_the_variant_needs_and_
     assert (image, argv) == ("lab/alpha:latest", ["probe", "tls"])
     assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["NET_ADMIN"])
     assert options["devices"] == ["/dev/net/tun:/dev/net/tun"]
-    assert not set(options) & set(features.NOT_PROBED)
+    assert not set(options) & set(requirements.NOT_PROBED)

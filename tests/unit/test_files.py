@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab import files
-from lab.errors import LabError
+from lab.core import files
+from lab.core.errors import LabError
 
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from lab import files
+from lab.core import files
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 files.write(Path(sys.argv[1]), "new" * 1000)
@@ -49,8 +49,8 @@ WRITES = re.compile(r"""\.write_(?:text|bytes)\(|\.to_csv\((?!index=False, float
 
 
 def test_no_other_file_writes_one_in_place() -> None:
-    """But a program's copy, in a folder of its own that goes with the run (`lab.crypto.places`)."""
+    """But a program's copy, in a folder of its own that goes with the run (`lab.benches.crypto.site`)."""
     sources = {path.name: path.read_text(encoding="utf-8") for path in Path(lab.__file__).parent.rglob("*.py")}
     assert {name: found for name, text in sources.items() if (found := WRITES.findall(text))} == {
-        "places.py": [".write_bytes("]
+        "site.py": [".write_bytes("]
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lab import guest
+from lab.engines import guest
 
 
 @pytest.mark.parametrize("kernel", ["stable", "backports"])

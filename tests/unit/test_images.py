@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.images import folder_digest, tag_of
+from lab.engines.images import folder_digest, tag_of
 
 
 @pytest.fixture

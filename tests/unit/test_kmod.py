@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalog import ROOT
-from lab.errors import UsageError
-from lab.images import folder_digest, folders, tag_of
+from lab.core.errors import UsageError
+from lab.core.paths import ROOT
+from lab.engines.images import folder_digest, folders, tag_of
 
 KMOD = ROOT / "kmod"
 

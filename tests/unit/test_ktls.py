@@ -15,26 +15,34 @@ import pytest
 from docker.errors import APIError
 from requests.exceptions import RequestException
 
-from lab import benches, engines, images, options, topology
-from lab.catalog import ROOT
-from lab.engine import Choice, Engine, Result
-from lab.errors import EngineGone, LabError, UsageError
-from lab.ktls import bench, ends, paths
-from lab.plan import Cell, Step
-from lab.signals import Stopped, resumable
-from lab.store import Store
+from lab.benches.ktls import bench, cells, site
+from lab.benches.ktls.settings import KIND, PAYLOADS, Settings
+from lab.core.command import Result
+from lab.core.errors import EngineGone, LabError, UsageError
+from lab.core.paths import ROOT
+from lab.core.signals import Stopped
+from lab.engines import images, opening
+from lab.engines.choice import Choice
+from lab.engines.engine import Engine
+from lab.results.cell import Cell
+from lab.results.store import Store
+from lab.runner.execute import execute
+from lab.runner.plan import Step
+from lab.runner.resume import resumable
+from lab.runner.settings import settings, settings_of
+from lab.testbed import topology
 
-KNOWN = paths.load()
+KNOWN = cells.load()
 SUITE = "aes-128-gcm"
 
 
 def cell(scenario: str, protocol: str, path: str, way: str, payload: int | None = 1400, suite: str = SUITE) -> Cell:
-    return paths.cell(scenario, protocol, path, suite, way=way, payload=payload)
+    return cells.cell(scenario, protocol, path, suite, way=way, payload=payload)
 
 
 def argv(one: Cell, **other: Any) -> str:
     standard: dict[str, Any] = {"seconds": 1.0, "count": None, "size": 25_000_000}
-    return " ".join(paths.arguments(one, "198.18.0.2", **(standard | other)))
+    return " ".join(cells.arguments(one, "198.18.0.2", **(standard | other)))
 
 
 class TestPaths:
@@ -54,7 +62,7 @@ class TestPaths:
         assert "--scenario echo --" in argv(cell("echo-out", "tls", "kernel", "splice"))
 
     def test_what_has_no_records_has_no_cipher(self) -> None:
-        found = argv(cell("file", "udp", "raw", "splice", suite=paths.NONE))
+        found = argv(cell("file", "udp", "raw", "splice", suite=cells.NONE))
         assert "--cipher" not in found
         assert "--tx raw --rx raw" in found
 
@@ -69,18 +77,18 @@ class TestPaths:
 
     def test_a_profile_runs_the_same_command(self) -> None:
         one = cell("echo", "tls", "kernel", "splice")
-        profiled = paths.profiled(one)
-        assert profiled.measure == paths.PROFILE
+        profiled = cells.profiled(one)
+        assert profiled.measure == cells.PROFILE
         assert argv(profiled) == argv(one)
 
     def test_only_paths_that_a_protocol_has(self) -> None:
-        found = paths.cells(["transmission"], ["dtls", "tcp"], list(KNOWN.path), [SUITE], [1400], [1400])
+        found = cells.cells(["transmission"], ["dtls", "tcp"], list(KNOWN.path), [SUITE], [1400], [1400])
         assert [(each.vpn, each.variant, each.suite) for each in found] == [
             ("dtls", "library", SUITE), ("dtls", "kernel-tx", SUITE), ("dtls", "kernel", SUITE), ("tcp", "raw", "none"),
         ]  # fmt: skip
 
     def test_a_file_has_payloads_of_its_own(self) -> None:
-        found = paths.cells(["file"], ["udp"], ["raw"], [SUITE], [16000], [1400])
+        found = cells.cells(["file"], ["udp"], ["raw"], [SUITE], [16000], [1400])
         assert {each.conditions for each in found} == {
             f"payload=1400 way={way}" for way in ("user-send", "mmap", "sendfile", "splice")
         }
@@ -99,7 +107,7 @@ class TestPaths:
         for ladder in KNOWN.ladders:
             for one, two in pairwise(ladder.steps):
                 before, after = (
-                    (*paths.ends(cell(ladder.scenario, "dtls", step.path, step.way)), step.way) for step in (one, two)
+                    (*cells.ends(cell(ladder.scenario, "dtls", step.path, step.way)), step.way) for step in (one, two)
                 )
                 changes = {(old, new) for old, new in zip(before, after, strict=True) if old != new}
                 assert len(changes) == 1, (ladder, one, two)
@@ -108,18 +116,18 @@ class TestPaths:
 class TestEnds:
     """The least that each container may do."""
 
-    PLAN = topology.load(ends.FILE).resolve({})
+    PLAN = topology.load(site.FILE).resolve({})
 
     def test_capabilities(self) -> None:
         assert {role: service.cap_add for role, service in self.PLAN.services.items()} == {
             "load": ["SYS_MODULE"], "peer": [], "bench": [], "perf": ["SYS_ADMIN", "SYSLOG"],
         }  # fmt: skip
         assert all(service.cap_drop == ["ALL"] for service in self.PLAN.services.values())
-        assert all(service.image == ends.IMAGE for service in self.PLAN.services.values())
+        assert all(service.image == site.IMAGE for service in self.PLAN.services.values())
 
     def test_the_file_lies_on_a_tmpfs(self) -> None:
         for role in ("bench", "perf"):
-            assert any(entry.startswith(f"{paths.FOLDER}:") for entry in self.PLAN.services[role].tmpfs)
+            assert any(entry.startswith(f"{cells.FOLDER}:") for entry in self.PLAN.services[role].tmpfs)
 
     def test_no_route_out(self) -> None:
         assert self.PLAN.networks["wire"].internal
@@ -127,11 +135,11 @@ class TestEnds:
     def test_where_the_module_cannot_be_loaded_it_says_so(self) -> None:
         class Refusing(Engine):
             def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
-                assert (image, list(argv)) == (ends.IMAGE, ["ktls-load", "allow=all", "driver=aes-generic"])
+                assert (image, list(argv)) == (site.IMAGE, ["ktls-load", "allow=all", "driver=aes-generic"])
                 assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["SYS_MODULE"])
                 return Result(1, "", "ktls-load: no module for kernel 5.10\n")
 
-        said = ends.load(Refusing(client=None), self.PLAN.services["load"], ["driver=aes-generic"])  # type: ignore[arg-type]
+        said = site.load(Refusing(client=None), self.PLAN.services["load"], ["driver=aes-generic"])  # type: ignore[arg-type]
         assert said == "ktls-load: no module for kernel 5.10"
 
 
@@ -186,33 +194,31 @@ def answering(captured: Callable[[str], str]) -> Callable[[Sequence[str]], Resul
     return answer
 
 
-def prepared(answer: Callable[[Sequence[str]], Result], **asked: Any) -> tuple[bench.Bench, Bare]:
+def prepared(answer: Callable[[Sequence[str]], Result], **asked: Any) -> tuple[bench.Site, Bare]:
     standard = {"scenarios": ["transmission"], "protocols": ["dtls", "tls"], "paths": ["library", "kernel"],
                 "payloads": [1400, 16000], "blocks": 2}  # fmt: skip
     engine = Engine(client=None, name="vm", clock="instructions", facts={"NCPU": 1})  # type: ignore[arg-type]
     where = Bare(answer)
-    return bench.Bench(benches.settings(bench.Settings, standard | asked), [(engine, where)]), where
+    return bench.Site(settings(Settings, standard | asked), [(engine, where)]), where
 
 
 class TestRun:
     def test_settings_that_cannot_be(self) -> None:
         with pytest.raises(UsageError) as caught:
-            benches.settings(
-                bench.Settings, {"payloads": [7], "blocks": 0, "seconds": 0, "size": 1, "cpuid": "x", "scenarios": []}
-            )
+            settings(Settings, {"payloads": [7], "blocks": 0, "seconds": 0, "size": 1, "cpuid": "x", "scenarios": []})
         named = [line.split(":")[0] for line in caught.value.message.splitlines()]
         assert sorted(named) == sorted(["--scenarios", "--payloads", "--seconds", "--size", "--cpuid", "--blocks"])
 
     @pytest.mark.parametrize("kind", ["scenario", "protocol", "path", "cipher"])
     def test_unknown_names(self, kind: str) -> None:
         with pytest.raises(UsageError, match=f"unknown {kind} 'nonsense'") as caught:
-            bench.choose(bench.Settings.model_validate({f"{kind}s": ["nonsense"]}))
+            bench.choose(Settings.model_validate({f"{kind}s": ["nonsense"]}))
         assert "valid names: " in caught.value.hint
 
     def test_the_thesis_payloads_and_scenarios_by_default(self) -> None:
-        plan = bench.choose(bench.Settings())
+        plan = bench.choose(Settings()).plan
         payloads = {each.conditions for each in plan.cells if (each.measure, each.vpn) == ("transmission", "dtls")}
-        assert payloads == {f"payload={size} way=send" for size in bench.PAYLOADS}
+        assert payloads == {f"payload={size} way=send" for size in PAYLOADS}
         assert {each.measure for each in plan.cells} == {"transmission", "file", "echo", "verify"}
         assert len(set(plan.cells)) == len(plan.cells)
 
@@ -221,13 +227,13 @@ class TestRun:
     ) -> None:
         ready, where = prepared(answering)
         store = Store.create(tmp_path / "run", {})
-        assert ready.execute(store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert execute(ready, store, Quiet()) == {"ok": 8, "unsupported": 8}
         samples = list(store.read())
         taken = [(each["block"], each["vpn"], each["variant"], each["conditions"]) for each in samples]
         assert len(set(taken)) == len(taken) == 16
         assert {each["reason"] for each in samples if each["outcome"] == "unsupported"} == {"no AF_KTLS sockets"}
         asked = len(where.asked)
-        assert ready.execute(store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert execute(ready, store, Quiet()) == {"ok": 8, "unsupported": 8}
         assert len(where.asked) == asked
 
     def test_each_sample_is_on_the_disk_before_the_next_begins(
@@ -240,16 +246,16 @@ class TestRun:
             kept.append(sum(1 for _ in store.read()))
             return answering(argv)
 
-        prepared(answer)[0].execute(store, Quiet())
+        execute(prepared(answer)[0], store, Quiet())
         assert kept == list(range(16))
 
     def test_guests_share_a_run_and_no_sample_is_taken_twice(
         self, answering: Callable[[Sequence[str]], Result], tmp_path: Path
     ) -> None:
         ready, _ = prepared(answering)
-        places = [(ready.engine, Bare(answering)) for _ in range(3)]
+        places = [(ready.engines[0], Bare(answering)) for _ in range(3)]
         store = Store.create(tmp_path / "run", {})
-        assert bench.Bench(ready.settings, places).execute(store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert execute(bench.Site(ready.settings, places), store, Quiet()) == {"ok": 8, "unsupported": 8}
         assert sorted(len(where.asked) for _, where in places) == [5, 5, 6]
         assert len({(each["block"], each["position"]) for each in store.read()}) == 16
 
@@ -265,15 +271,15 @@ class TestRun:
         ready, where = prepared(answering)
         killed: list[str] = []
         client: Any = SimpleNamespace(ping=dying)
-        engine = replace(ready.engine, client=client, kill=(lambda: killed.append("killed")) if its_own else None)
+        engine = replace(ready.engines[0], client=client, kill=(lambda: killed.append("killed")) if its_own else None)
         store = Store.create(tmp_path / "run", {})
         with pytest.raises(EngineGone, match="the vm engine no longer answers: gone"):
-            bench.Bench(ready.settings, [(engine, where), (engine, Bare(dying))]).execute(store, Quiet())
+            execute(bench.Site(ready.settings, [(engine, where), (engine, Bare(dying))]), store, Quiet())
         assert bool(killed) is its_own
         died = [each for each in store.read() if each["outcome"] not in ("ok", "unsupported")]
         reasons = [(each["outcome"], each["reason"]) for each in died]
         assert reasons == ([("failed", "the vm engine no longer answers: gone")] if its_own else [])
-        assert ready.execute(store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert execute(ready, store, Quiet()) == {"ok": 8, "unsupported": 8}
         assert [each.get("attempt", 1) for each in store.last()].count(2) == len(died)
 
     def test_what_an_engine_refused_is_a_failed_sample(
@@ -285,8 +291,8 @@ class TestRun:
         ready, _ = prepared(refusing, protocols=["dtls"], paths=["library"], payloads=[1400])
         client: Any = SimpleNamespace(ping=lambda: True)
         store = Store.create(tmp_path / "run", {})
-        ready = bench.Bench(ready.settings, [(replace(ready.engine, client=client), Bare(refusing))])
-        assert ready.execute(store, Quiet()) == {"failed": 2}
+        ready = bench.Site(ready.settings, [(replace(ready.engines[0], client=client), Bare(refusing))])
+        assert execute(ready, store, Quiet()) == {"failed": 2}
         assert {each["reason"] for each in store.read()} == {"the engine refused: no such container"}
 
     def test_going_on_takes_once_more_what_went_wrong(
@@ -300,10 +306,10 @@ class TestRun:
 
         ready, where = prepared(answer, **asked)
         store = Store.create(tmp_path / "run", {})
-        assert ready.execute(store, Quiet()) == {"unsupported": 1, "failed": 1}
-        assert ready.execute(store, Quiet()) == {"unsupported": 1, "invalid": 1}
-        assert ready.execute(store, Quiet()) == {"unsupported": 1, "failed": 1}
-        assert prepared(answering, **asked)[0].execute(store, Quiet()) == {"unsupported": 1, "ok": 1}
+        assert execute(ready, store, Quiet()) == {"unsupported": 1, "failed": 1}
+        assert execute(ready, store, Quiet()) == {"unsupported": 1, "invalid": 1}
+        assert execute(ready, store, Quiet()) == {"unsupported": 1, "failed": 1}
+        assert execute(prepared(answering, **asked)[0], store, Quiet()) == {"unsupported": 1, "ok": 1}
         assert len(where.asked) == 4, "what is unsupported stays so"
         attempts = [each.get("attempt") for each in store.read() if each["variant"] == "library"]
         assert attempts == [None, 2, 3, 4]
@@ -322,7 +328,7 @@ class TestRun:
         ready, where = prepared(lambda _: result, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)
         where.ended = "the peer stopped (exit 137)"
         store = Store.create(tmp_path / "run", {})
-        assert ready.execute(store, Quiet()) == {"failed": 1}
+        assert execute(ready, store, Quiet()) == {"failed": 1}
         (sample,) = store.read()
         assert sample["reason"].startswith(f"the peer stopped (exit 137): {then}")
 
@@ -331,7 +337,7 @@ class TestRun:
     ) -> None:
         store = Store.create(tmp_path / "run", {})
         with store.writing(), pytest.raises(LabError, match="is being written by process"):
-            prepared(answering)[0].execute(Store(store.folder), Quiet())
+            execute(prepared(answering)[0], Store(store.folder), Quiet())
         assert not store.samples.exists()
 
     def test_order_and_start_are_drawn_from_the_seed(
@@ -340,7 +346,7 @@ class TestRun:
         runs = []
         for number, seed in enumerate((1, 1, 2)):
             ready, where = prepared(answering, seed=seed)
-            ready.execute(Store.create(tmp_path / str(number), {}), Quiet())
+            execute(ready, Store.create(tmp_path / str(number), {}), Quiet())
             runs.append((where.asked, where.later))
         assert runs[0] == runs[1]
         assert runs[0][0] != runs[2][0]
@@ -351,13 +357,13 @@ class TestRun:
     def test_a_sample(self, answering: Callable[[Sequence[str]], Result], tmp_path: Path) -> None:
         ready, _ = prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)
         store = Store.create(tmp_path / "run", {})
-        ready.execute(store, Quiet())
+        execute(ready, store, Quiet())
         (sample,) = store.read()
         assert (sample["vpn"], sample["variant"], sample["records"]) == ("dtls", "library", "user")
         assert (sample["measure"], sample["conditions"]) == ("transmission", "payload=1400 way=send")
         assert (sample["engine"], sample["clock"]) == ("vm", "instructions")
         assert json.loads(sample["raw"]["stdout"])["sender"]["bytes"] > 0
-        assert sample["raw"]["argv"][0] == paths.PROGRAM
+        assert sample["raw"]["argv"][0] == cells.PROGRAM
         assert sample["drivers"]["library"].startswith("GnuTLS 3.")
 
     def test_a_profile_is_a_sample_with_perfs_report(
@@ -365,7 +371,7 @@ class TestRun:
     ) -> None:
         ready, _ = prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], profile=[1400])
         store = Store.create(tmp_path / "run", {})
-        assert ready.execute(store, Quiet()) == {"ok": 3}, "two blocks, and a profile in the first"
+        assert execute(ready, store, Quiet()) == {"ok": 3}, "two blocks, and a profile in the first"
         (sample,) = (each for each in store.read() if each["measure"] == "profile")
         assert sample["conditions"] == "payload=1400 way=send scenario=transmission"
         assert "memcpy" in sample["raw"]["perf"]
@@ -374,7 +380,7 @@ class TestRun:
         broken = iter([Result(1, "", "ktls-bench: no peer"), Result(0, "not an answer", ""), Result(0, "{}", "")])
         ready, _ = prepared(lambda _: next(broken), protocols=["dtls"], paths=["library"], payloads=[1400], blocks=3)
         store = Store.create(tmp_path / "run", {})
-        assert ready.execute(store, Quiet()) == {"failed": 2, "invalid": 1}
+        assert execute(ready, store, Quiet()) == {"failed": 2, "invalid": 1}
         reasons = [each["reason"] for each in store.read()]
         assert reasons[0] == "the bench ended with 1: ktls-bench: no peer"
         assert reasons[1].startswith("the output could not be understood")
@@ -383,17 +389,15 @@ class TestRun:
     def test_a_run_of_something_else_does_not_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "run", {"kind": "crypto", "settings": {}})
         with pytest.raises(LabError, match=r"is no run of `lab ktls`") as caught:
-            benches.settings_of(bench.Settings, store, bench.KIND)
+            settings_of(Settings, store, KIND)
         assert caught.value.hint == "`lab crypto --resume` goes on with it"
 
     def test_a_run_goes_on_with_its_own_settings_and_only_where_nothing_changed(self, tmp_path: Path) -> None:
         engine = Choice(name="vm", clock="instructions")
-        wanted = benches.settings(bench.Settings, {"payloads": [1400], "count": 9, "engine": engine})
+        wanted = settings(Settings, {"payloads": [1400], "count": 9, "engine": engine})
         meta: dict[str, Any] = {key: {"name": key, "clock": "wall"} for key in bench.KEPT} | {"plan": "this plan"}
-        store = Store.create(
-            tmp_path / "run", {"kind": bench.KIND, "settings": json.loads(wanted.model_dump_json()), **meta}
-        )
-        assert benches.settings_of(bench.Settings, store, bench.KIND) == wanted
+        store = Store.create(tmp_path / "run", {"kind": KIND, "settings": json.loads(wanted.model_dump_json()), **meta})
+        assert settings_of(Settings, store, KIND) == wanted
         assert store.go_on(meta, bench.KEPT) is store
         for key in bench.KEPT:
             with pytest.raises(LabError, match=f"changed since it was started: {key}$"):
@@ -401,7 +405,9 @@ class TestRun:
 
     def test_a_signal_tells_how_to_go_on(self, answering: Callable[[Sequence[str]], Result], tmp_path: Path) -> None:
         store = Store.create(tmp_path / "ktls-run", {})
-        prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)[0].execute(store, Quiet())
+        execute(
+            prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)[0], store, Quiet()
+        )
         with (
             pytest.raises(LabError, match=r"^stopped by SIGINT; 1 samples are kept in ") as caught,
             resumable("ktls", store),
@@ -422,30 +428,31 @@ class TestRun:
             ({}, ""), ({"settings": None}, "settings: "), ({"settings": {"blocks": 0}}, "settings: blocks: "),
             ({"settings": {"weather": 1}}, "settings: weather: "), ({"settings": {"engine": 7}}, "settings: engine: "),
         ]  # fmt: skip
-        for number, (settings, said) in enumerate(wrong):
-            store = Store.create(tmp_path / f"run{number}", {"kind": "ktls", **settings})
+        for number, (asked, said) in enumerate(wrong):
+            store = Store.create(tmp_path / f"run{number}", {"kind": "ktls", **asked})
             with pytest.raises(UsageError, match=rf"run{number}/meta.json: {said}"):
-                benches.settings_of(bench.Settings, store, "ktls")
+                settings_of(Settings, store, "ktls")
 
     def test_an_image_that_is_out_of_date_is_told_before_a_guest_starts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bench, "connect", lambda: None)
         monkeypatch.setattr(images, "is_current", lambda engine, folder: folder != ROOT / "kmod")
-        monkeypatch.setattr(engines, "several", lambda *_: pytest.fail("a guest was started"))
+        monkeypatch.setattr(opening, "several", lambda *_: pytest.fail("a guest was started"))
         with (
             pytest.raises(LabError, match="lab/kmod:latest is missing or out of date"),
-            bench.prepared(bench.Settings(), print),
+            bench.opened(bench.choose(Settings()), print),
         ):
             pass
 
     def test_the_image_is_the_modules_folder(self) -> None:
-        assert ends.IMAGE == "lab/kmod:latest"
+        assert site.IMAGE == "lab/kmod:latest"
         assert (ROOT / "kmod" / "Dockerfile").exists()
 
     def test_a_limit_grows_with_what_is_moved(self, answering: Callable[[Sequence[str]], Result]) -> None:
-        ready, _ = prepared(answering, size=options.size_in_bytes("1GB"), seconds=7)
+        ready, _ = prepared(answering, size="1GB", seconds=7)
+        sender = bench.Sender(ready.settings, *ready.places[0])
         timed, file = cell("transmission", "tls", "library", "send"), cell("file", "tls", "library", "mmap")
-        assert ready.limit(timed) == bench.PATIENCE + 7
-        assert ready.limit(paths.profiled(file)) == bench.PATIENCE + 500
+        assert sender.limit(timed) == bench.PATIENCE + 7
+        assert sender.limit(cells.profiled(file)) == bench.PATIENCE + 500
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from lab.engine import Result
-from lab.errors import InvalidSample, LabError, Unsupported
-from lab.ktls import answers, paths
-from lab.plan import Cell
+from lab.benches.ktls import answers, cells
+from lab.core.command import Result
+from lab.core.errors import InvalidSample, LabError, Unsupported
+from lab.results.cell import Cell
 
-KNOWN = paths.load()
+KNOWN = cells.load()
 
 
 def cell(scenario: str, protocol: str, path: str, way: str, payload: int | None = 1400, suite: str = "") -> Cell:
-    return paths.cell(scenario, protocol, path, suite or "aes-128-gcm", way=way, payload=payload)
+    return cells.cell(scenario, protocol, path, suite or "aes-128-gcm", way=way, payload=payload)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def asking(said: dict[str, Any]) -> Cell | None:
         scenario = sides[0] if sides else ""
     for path in KNOWN.paths:
         if scenario and protocol in path.protocols:
-            one = cell(scenario, protocol, path.path, said["way"], said["payload"], said["cipher"] or paths.NONE)
-            if paths.ends(one) == (said["tx"], said["rx"]):
+            one = cell(scenario, protocol, path.path, said["way"], said["payload"], said["cipher"] or cells.NONE)
+            if cells.ends(one) == (said["tx"], said["rx"]):
                 return one
     return None

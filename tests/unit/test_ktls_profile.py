@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from lab.ktls import code, figures, profile, shares
-from lab.ktls.profile import Sampled, category_of
+from lab.benches.ktls import cipher_symbols, perf
+from lab.benches.ktls.perf import Sampled, category_of
+from lab.benches.ktls.views import profiles, thesis_model
 
 KERNEL = "[kernel.kallsyms]"
 GNUTLS = "libgnutls.so.30.40.3"
@@ -25,7 +26,7 @@ GNUTLS = "libgnutls.so.30.40.3"
 def sampled(captured: Callable[[str], str]) -> Callable[[str], list[Sampled]]:
     """What perf reported of a load, from a file under tests/data/ktls."""
     ciphers = json.loads(captured("ktls/ciphers.json"))
-    return lambda name: profile.parse(captured(f"ktls/perf-{name}.txt"), ciphers)
+    return lambda name: perf.parse(captured(f"ktls/perf-{name}.txt"), ciphers)
 
 
 class TestReport:
@@ -48,17 +49,17 @@ class TestReport:
             "0.10%\t2\tktls-peer\tlibc.so.6\t[.] malloc\n"
             "0.10%\t1\tcontainerd\tcontainerd\t[.] 0x00000000001234\n"
         )
-        assert profile.parse(text, {}) == profile.parse(profile.squeezed(text), {}) == [
+        assert perf.parse(text, {}) == perf.parse(perf.squeezed(text), {}) == [
             Sampled(46, "ktls-bench", KERNEL, "__siphash_unaligned"),
             Sampled(2, "ktls-peer", "libc.so.6", "malloc"),
-            Sampled(1, "containerd", "containerd", profile.NAMELESS),
+            Sampled(1, "containerd", "containerd", perf.NAMELESS),
         ]  # fmt: skip
-        assert [one.end for one in profile.parse(text, {})] == ["sender", "receiver", "machine"]
+        assert [one.end for one in perf.parse(text, {})] == ["sender", "receiver", "machine"]
 
     @pytest.mark.parametrize("text", ["", "Error:\nnothing\n"])
     def test_nothing_sampled(self, text: str) -> None:
         with pytest.raises(ValueError, match="no samples"):
-            profile.parse(text, {})
+            perf.parse(text, {})
 
 
 class TestCategories:
@@ -68,8 +69,8 @@ class TestCategories:
             ("[aesni_intel]", "aes_gcm_enc_update_aesni_avx", "cipher"),
             ("[aesni_intel]", "gcm_decrypt_aesni_avx", "cipher"),
             (KERNEL, "chacha_block_generic", "cipher"),
-            (GNUTLS, profile.CIPHER, "cipher"),
-            (GNUTLS, profile.NAMELESS, "library"),
+            (GNUTLS, perf.CIPHER, "cipher"),
+            (GNUTLS, perf.NAMELESS, "library"),
             ("libnettle.so.8.10", "_nettle_memxor_x86_64", "cipher"),
             ("libhogweed.so.6.10", "_nettle_ecc_secp256r1_redc", "library"),
             (KERNEL, "crypto_aead_encrypt", "crypto-api"),
@@ -86,7 +87,7 @@ class TestCategories:
             ("libc.so.6", "malloc", "allocation"),
             (KERNEL, "udp_sendmsg", "network"),
             (KERNEL, "__tcp_transmit_skb", "network"),
-            ("[nf_tables]", profile.NAMELESS, "network"),
+            ("[nf_tables]", perf.NAMELESS, "network"),
             (KERNEL, "__local_bh_enable_ip", "network"),
             (KERNEL, "filemap_read", "file"),
             (KERNEL, "splice_to_socket", "file"),
@@ -98,7 +99,7 @@ class TestCategories:
             (KERNEL, "try_to_wake_up", "scheduling"),
             ("ktls-bench", "payload_fill", "bench"),
             (KERNEL, "strnlen", "other"),
-            ("libc.so.6", profile.NAMELESS, "other"),
+            ("libc.so.6", perf.NAMELESS, "other"),
             ("containerd", "aes_gcm_enc_update_aesni_avx", "other"),
         ],
     )
@@ -107,7 +108,7 @@ class TestCategories:
 
     def test_shares_add_up(self, sampled: Callable[[str], list[Sampled]]) -> None:
         for name in ("tls-library", "dtls-kernel-sendfile"):
-            found = profile.shares(sampled(name))
+            found = perf.shares(sampled(name))
             assert {"sender", "receiver", "all"} <= set(found)
             for parts in found.values():
                 assert sum(parts.values()) == pytest.approx(1)
@@ -119,17 +120,17 @@ class TestCategories:
             for one in sampled(name):
                 counts[one.object] += one.samples if one.category == "cipher" else 0
             assert {name for name, samples in counts.items() if samples > 10} == objects
-        found = profile.shares(sampled("tls-library"))
+        found = perf.shares(sampled("tls-library"))
         assert found["sender"]["cipher"] > 0.05
         assert found["receiver"]["cipher"] > 0.05
 
     def test_most_of_the_time_is_known(self, sampled: Callable[[str], list[Sampled]]) -> None:
         for name in ("tls-library", "dtls-kernel-sendfile"):
-            assert 0 < profile.shares(sampled(name))["all"]["other"] < 0.15
+            assert 0 < perf.shares(sampled(name))["all"]["other"] < 0.15
 
     def test_symbols_with_most_samples(self, sampled: Callable[[str], list[Sampled]]) -> None:
-        (first, share), *others = profile.leading(sampled("tls-library"), "cipher", 3)
-        assert first == f"{profile.CIPHER} ({GNUTLS})"
+        (first, share), *others = perf.leading(sampled("tls-library"), "cipher", 3)
+        assert first == f"{perf.CIPHER} ({GNUTLS})"
         assert share > sum(other for _, other in others)
 
 
@@ -150,7 +151,7 @@ class TestTables:
         ]
 
     def test_a_row_for_each_end(self, samples: list[dict[str, Any]]) -> None:
-        categories, _, _ = shares.build(samples, figures.load(), "vm engine, wall clock")
+        categories, _, _ = profiles.build(samples, thesis_model.load(), "vm engine, wall clock")
         rows = [[cell.text for cell in line] for line in categories.rows]
         assert [line[:5] for line in rows[3:]] == [
             ["transmission", "tls", "GnuTLS, send", "1400 B", end] for end in ("sender", "receiver", "all but idle")
@@ -161,7 +162,7 @@ class TestTables:
             assert sum(float(text.removesuffix(" %")) for text in line[5:-1]) == pytest.approx(100, abs=0.7)
 
     def test_table_59_and_what_of_ours_is_its_like(self, samples: list[dict[str, Any]]) -> None:
-        _, table, _ = shares.build(samples, figures.load(), "")
+        _, table, _ = profiles.build(samples, thesis_model.load(), "")
         rows = [[cell.text for cell in line] for line in table.rows]
         found = {line[2]: line[3:6] for line in rows if line[0] == "5.9"}
         assert found["AES GCM encrypt, GnuTLS"] == ["7.15 %", "7.5 %", "10.5 %"]
@@ -176,7 +177,7 @@ class TestTables:
             Sampled(50, "ktls-peer", KERNEL, "udp_recvmsg"),
         ]
         key = ("tls", "kernel", "aes-128-gcm", "payload=1400 way=send scenario=transmission")
-        rows = [[cell.text for cell in line] for line in shares.beside({key: [block]}, figures.load(), "").rows]
+        rows = [[cell.text for cell in line] for line in profiles.beside({key: [block]}, thesis_model.load(), "").rows]
         found = {line[2]: line[4] for line in rows if line[0] == "5.9"}
         assert (found["AES GCM encrypt, AF_KTLS"], found["AES GCM decrypt, AF_KTLS"]) == ("30.0 %", "20.0 %")
 
@@ -185,13 +186,13 @@ class TestTables:
         found: dict[tuple[str, ...], list[list[Sampled]]] = {
             ("tls", "library", "aes-128-gcm", text): [] for text in conditions
         }
-        source = figures.load().profiles[0]
-        assert shares.nearest(found, source, source.rows[0], "aes-128-gcm") == (
+        source = thesis_model.load().profiles[0]
+        assert profiles.nearest(found, source, source.rows[0], "aes-128-gcm") == (
             "tls", "library", "aes-128-gcm", conditions[1])  # fmt: skip
-        assert shares.nearest(found, source, source.rows[2], "aes-128-gcm") is None
+        assert profiles.nearest(found, source, source.rows[2], "aes-128-gcm") is None
 
     def test_no_profile_no_table(self) -> None:
-        assert shares.build([], figures.load(), "") == []
+        assert profiles.build([], thesis_model.load(), "") == []
 
 
 PROGRAM = """
@@ -231,19 +232,19 @@ class TestCode:
     )  # fmt: skip
     def test_functions_with_cipher_instructions(self, tmp_path: Path, instruction: str, found: bool) -> None:
         library, symbols = self.compiled(tmp_path, instruction, "-maes -mavx -mpclmul")
-        ranges = code.ciphers(library)
-        assert code.within(ranges, symbols["cipher"]) is found
-        assert not code.within(ranges, symbols["plain"])
+        ranges = cipher_symbols.ciphers(library)
+        assert cipher_symbols.within(ranges, symbols["cipher"]) is found
+        assert not cipher_symbols.within(ranges, symbols["plain"])
         assert len(ranges) == found
 
     def test_what_is_no_library(self) -> None:
         for content in (b"", b"#!/bin/sh\n", b"\x7fELF\x01\x01" + b"\0" * 60):
-            assert code.ciphers(content) == []
+            assert cipher_symbols.ciphers(content) == []
         other = b"\x7fELF\x02\x01" + b"\0" * 12 + struct.pack("<H", 183) + b"\0" * 44
-        assert code.ciphers(other) == []
+        assert cipher_symbols.ciphers(other) == []
 
     def test_ranges(self) -> None:
         ranges = [(10, 20), (30, 35)]
-        inside = [address for address in range(40) if code.within(ranges, address)]
+        inside = [address for address in range(40) if cipher_symbols.within(ranges, address)]
         assert inside == [*range(10, 20), *range(30, 35)]
-        assert not code.within([], 5)
+        assert not cipher_symbols.within([], 5)

@@ -16,16 +16,17 @@ import pytest
 from frames import VM, frame, row
 from rich.console import Console
 
-from lab import cli, report, tables
-from lab.crypto import show as crypto_show
-from lab.errors import LabError
-from lab.ktls import beside, draw, factors, figures, paths, show
-from lab.ktls import frame as ktls
-from lab.ktls.frame import COST, CPU, WALL, Figures, Spot
-from lab.store import Store
+from lab import benches
+from lab.benches.ktls import cells
+from lab.benches.ktls.views import frame as ktls
+from lab.benches.ktls.views import ladders, overview, plots, report, thesis, thesis_model
+from lab.benches.ktls.views.frame import COST, CPU, WALL, Figures, Spot
+from lab.core.errors import LabError, UsageError
+from lab.report import tables, write
+from lab.results.store import Store
 
-THERE = figures.load()
-RECORDS = {path.path: path.records for path in paths.load().paths}
+THERE = thesis_model.load()
+RECORDS = {path.path: path.records for path in cells.load().paths}
 
 
 def sample(
@@ -106,10 +107,10 @@ class TestFigures:
             Figures.of(pd.concat([a_run(**VM), a_run()]))
 
     def test_profiles_are_no_figures_but_attempts(self) -> None:
-        found = Figures.of(pd.concat([a_run(**VM), a_run(**VM).assign(measure=paths.PROFILE)]))
+        found = Figures.of(pd.concat([a_run(**VM), a_run(**VM).assign(measure=cells.PROFILE)]))
         assert {each.scenario for each in found.found} == {"transmission", "file"}
         assert found.count(spot("library")) == 3
-        counts = {line[0]: line[1:] for line in texts(show.overview(found, {}, {}))}
+        counts = {line[0]: line[1:] for line in texts(overview.samples(found, {}, {}))}
         assert counts["profile tls"] == counts["transmission tls"] == ["12", "1", "0", "0"]
 
     def test_modes_have_no_median_of_their_own(self) -> None:
@@ -165,7 +166,7 @@ class TestThesis:
         assert second.values[1400] / first.values[1400] == pytest.approx(0.775, abs=0.001)
 
     def test_its_likes_are_paths_of_ours(self) -> None:
-        known = paths.load()
+        known = cells.load()
         for table in THERE.payloads:
             for each in table.columns:
                 assert each.path in known.scenario[table.scenario].ways[each.way]
@@ -177,7 +178,7 @@ class TestThesis:
 
 class TestBeside:
     def test_c1(self, it: Figures) -> None:
-        table = beside.by_payload(it, THERE.payloads[0], "aes-128-gcm")
+        table = thesis.by_payload(it, THERE.payloads[0], "aes-128-gcm")
         lines = texts(table)
         assert [line[:4] for line in lines[:3]] == [
             ["1400", "GnuTLS, send", "135", ""],
@@ -196,7 +197,7 @@ class TestBeside:
         assert "MB/s of instruction-clock time" in table.columns[received]
 
     def test_what_cannot_be_stands_there_with_its_reason(self, it: Figures) -> None:
-        table = beside.by_payload(it, THERE.payloads[1], "aes-128-gcm")
+        table = thesis.by_payload(it, THERE.payloads[1], "aes-128-gcm")
         (line,) = (line for line in table.rows if line[1].text.startswith("AF_KTLS, send"))
         assert (line[1].text, line[1].kind) == ("AF_KTLS, send¹", "unsupported")
         assert [cell.text for cell in line[2:4]] == ["83.5", "0.804"]
@@ -204,22 +205,22 @@ class TestBeside:
 
     def test_files_and_their_shares(self, it: Figures) -> None:
         (source,) = (each for each in THERE.files if each.shares == "C.4")
-        lines = texts(beside.files(it, source, "aes-128-gcm"))
+        lines = texts(thesis.files(it, source, "aes-128-gcm"))
         assert [line[1] for line in lines] == ["no records, user-send", "no records, sendfile", "no records, mmap"]
         assert lines[1][2:4] == ["1649", "1.362"]
-        shares = texts(beside.shares(it, source, "aes-128-gcm"))
+        shares = texts(thesis.shares(it, source, "aes-128-gcm"))
         assert shares[0] == ["user-send", "", "73.3 % | 50.0 % | 50.0 %", "103.5 % | 200.0 % | 200.0 %",
                              "71.3 % | – | –"]  # fmt: skip
         assert shares[1][1] == "136.4 % | 200.0 % | 200.0 %"
 
     def test_only_tables_with_something_in_them(self, it: Figures) -> None:
-        names = [table.name for table in beside.build(it, THERE)]
+        names = [table.name for table in thesis.build(it, THERE)]
         assert names == ["ktls C.1", "ktls C.2", "ktls C.3 tcp", "ktls C.4", "ktls errata"]
 
 
 class TestFactors:
     def test_steps_and_what_each_changes(self, it: Figures) -> None:
-        table = factors.steps(it)
+        table = ladders.steps(it)
         lines = [line for line in texts(table) if line[0].startswith("transmission, dtls, 1400 B")]
         assert [line[1] for line in lines] == ["GnuTLS, send", "AF_KTLS sends, send", "AF_KTLS, send"]
         cost, gap, ratio, library = (
@@ -237,16 +238,16 @@ class TestFactors:
     def test_a_saving_has_its_sign(self) -> None:
         rows = [each for path, speed in (("library", 100.0), ("kernel", 125.0)) for block in range(3) for each in
                 sample("dtls", path, "transmission", "send", 1400, block, speed, **VM)]  # fmt: skip
-        lines = texts(factors.steps(Figures.of(frame(rows))))
+        lines = texts(ladders.steps(Figures.of(frame(rows))))
         assert lines[1][4:6] == ["−2800", "0.800"]
         changed = [text.partition(":")[0] for text in lines[1][2].split("\n")]
         assert changed == ["sender", "receiver"], "a step was left out"
 
     def test_one_step_alone_is_no_ladder(self, it: Figures) -> None:
-        assert not [line for line in texts(factors.steps(it)) if line[0].startswith(("transmission, tls", "file"))]
+        assert not [line for line in texts(ladders.steps(it)) if line[0].startswith(("transmission, tls", "file"))]
 
     def test_cost_by_payload(self, it: Figures) -> None:
-        table = factors.by_payload(it)
+        table = ladders.by_payload(it)
         assert table.columns[-2:] == ["1400 B", "16000 B"]
         found = {tuple(line[:4]): line[4:] for line in texts(table)}
         assert found["transmission", "dtls", "aes-128-gcm", "GnuTLS, send"] == ["14000", "40000"]
@@ -265,22 +266,22 @@ class TestFactors:
     def test_lines(self, costs: dict[int, float], line: str) -> None:
         rows = [each for payload, cost in costs.items() for each in
                 sample("dtls", "library", "transmission", "send", payload, 0, payload / cost * 1000, **VM)]  # fmt: skip
-        ((*_, machine, _, _),) = texts(factors.lines(Figures.of(frame(rows))))
+        ((*_, machine, _, _),) = texts(ladders.lines(Figures.of(frame(rows))))
         assert machine == line
 
     def test_the_wall_clock_counts_no_instructions(self) -> None:
         found = Figures.of(a_run())
-        assert any("ns of CPU time" in head for head in factors.steps(found).columns)
-        assert "instructions" not in factors.by_payload(found).title
+        assert any("ns of CPU time" in head for head in ladders.steps(found).columns)
+        assert "instructions" not in ladders.by_payload(found).title
 
 
 class TestPictures:
     def test_the_thesis_figures_and_the_costs(self, it: Figures) -> None:
-        names = [name for name, _ in draw.pictures(it, THERE)]
+        names = [name for name, _ in plots.pictures(it, THERE)]
         assert names == ["figure-5-1", "figure-5-2", "figure-5-4", "cost-transmission-dtls", "cost-transmission-tls"]
 
     def test_there_and_here_share_no_axis(self, it: Figures) -> None:
-        figure = dict(draw.pictures(it, THERE))["figure-5-1"]
+        figure = dict(plots.pictures(it, THERE))["figure-5-1"]
         there, wall, cpu, ratio = figure.axes
         assert "there" in there.get_title()
         assert "instruction-clock" in wall.get_title()
@@ -296,7 +297,7 @@ class TestPictures:
         ] == pytest.approx(104.527 / 134.796)
 
     def test_the_title_says_clock_and_n(self, it: Figures) -> None:
-        figure = dict(draw.pictures(it, THERE))["figure-5-1"]
+        figure = dict(plots.pictures(it, THERE))["figure-5-1"]
         assert any("vm engine, instructions clock · n 3" in text.get_text() for text in figure.texts)
 
 
@@ -304,7 +305,7 @@ class TestShown:
     @pytest.fixture
     def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
         store = Store.create(tmp_path / "r1", {"kind": "ktls", "modules": {"af_ktls": "loaded 0.1.0"}})
-        monkeypatch.setattr(Store, "frame", lambda self: a_run(**VM))
+        monkeypatch.setattr(Store, "frame", lambda self, samples: a_run(**VM))
         return store
 
     def test_everything_is_in_the_folder_and_the_same_again(self, store: Store) -> None:
@@ -326,15 +327,16 @@ class TestShown:
         assert {each["name"] for each in said["tables"]} >= {"ktls C.1", "ktls factors"}
         assert {each["outcome"] for each in said["outcomes"]} == {"ok", "unsupported"}
 
-    def test_report_knows_the_kinds_of_runs(self, tmp_path: Path) -> None:
-        for kind, module in (("ktls", show), ("crypto", crypto_show), ("", report)):
-            store = Store.create(tmp_path / f"of-{kind}", {"kind": kind} if kind else {})
-            assert cli.shown_by(store) is module
+    def test_the_kinds_of_runs_are_known(self) -> None:
+        assert benches.folders() == {"matrix": "vpn", "crypto": "crypto", "ktls": "ktls"}
+        assert benches.report("ktls") is report
+        with pytest.raises(UsageError, match="there is no bench 'weather'"):
+            benches.report("weather")
 
     def test_the_thesis_alone_writes_nothing(self, store: Store) -> None:
         before = sorted(store.folder.iterdir())
         text = io.StringIO()
-        show.thesis(store, Console(file=text, width=400))
+        write.thesis(report, store, Console(file=text, width=400))
         assert "table C.1" in text.getvalue()
         assert "What each step" not in text.getvalue()
         assert sorted(store.folder.iterdir()) == before
@@ -344,7 +346,7 @@ class TestShown:
         assert "nothing was measured yet" in self.shown(store)
 
     def test_samples_by_outcome_with_reasons(self, it: Figures) -> None:
-        table = show.overview(
+        table = overview.samples(
             it, {"modules": {"af_ktls": "loaded"}}, {"generic-gcm-aesni-avx": ["kernel tx", "kernel rx"]}
         )
         found = {line[0]: line[1:] for line in texts(table)}
@@ -355,7 +357,7 @@ class TestShown:
     @staticmethod
     def shown(store: Store, **options: Any) -> str:
         text = io.StringIO()
-        show.write(store, Console(file=text, width=400), **options)
+        write.write(report, store, Console(file=text, width=400), **options)
         return text.getvalue()
 
 
@@ -373,7 +375,10 @@ def test_which_implementation_made_the_records(tmp_path: Path) -> None:
         drivers = {"library": "x", "tx": tx, "rx": rx}
         store.append(standard | {"position": number, "variant": path, "drivers": drivers, "outcome": outcome})
     store.append(standard | {"position": 4, "variant": "mainline", "drivers": None, "outcome": "ok"})
-    assert show.drivers(store) == {"GnuTLS": ["library tx", "library rx", "kernel-tx rx"], "aesni": ["kernel-tx tx"]}
+    assert overview.drivers(store.last()) == {
+        "GnuTLS": ["library tx", "library rx", "kernel-tx rx"],
+        "aesni": ["kernel-tx tx"],
+    }
 
 
 def test_verification_is_a_table() -> None:
@@ -382,7 +387,7 @@ def test_verification_is_a_table() -> None:
             conditions="way=handling", metric=metric, unit="count", end="machine", bottleneck="", **VM)
         for metric, value in (("checks", 41.0), ("failures", 0.0))
     ]  # fmt: skip
-    table = show.verification(Figures.of(frame(rows)))
+    table = overview.verification(Figures.of(frame(rows)))
     assert texts(table) == [["dtls", "aes-128-gcm", "AF_KTLS", "handling", "41", "0"]]
 
 

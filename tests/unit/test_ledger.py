@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from lab.errors import InvalidSample
-from lab.ledger import Bracket, Reading, bottleneck, gap, readings
+from lab.benches.vpn.cpu_ledger import Bracket, gap, readings
+from lab.core.errors import InvalidSample
+from lab.results.cpu import bottleneck
+from lab.results.reading import Reading
 
 Captured = Callable[[str], str]
 Raw = Callable[[str], dict[str, Any]]

@@ -16,15 +16,17 @@ from typing import Any, cast
 import pytest
 from docker.errors import APIError, DockerException
 
-from lab import matrix, signals
-from lab.catalog import Catalog
-from lab.errors import EngineGone, LabError, UsageError
-from lab.ledger import Reading
-from lab.matrix import Choice, Prepared, Settings, execute, new_run, resumed
-from lab.measures import Measure, Options
-from lab.plan import Step
-from lab.run import outcomes
-from lab.store import Store
+from lab.benches.vpn.bench import KEPT, Choice, Site, choose
+from lab.benches.vpn.measures import Measure, Options
+from lab.benches.vpn.settings import Settings
+from lab.catalog.catalog import Catalog
+from lab.core import signals
+from lab.core.errors import EngineGone, LabError, UsageError
+from lab.results.reading import Reading
+from lab.results.store import Store
+from lab.runner.execute import execute
+from lab.runner.outcome import outcomes
+from lab.runner.plan import Step
 
 LIMIT = 20.0
 """Seconds after which a lane that waits for another is given up."""
@@ -114,7 +116,7 @@ class Progress:
         self.told.release()
 
 
-Prepare = Callable[..., Prepared]
+Prepare = Callable[..., Site]
 
 
 @pytest.fixture
@@ -144,21 +146,22 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
         ends = dict.fromkeys(("server", "client"))
         yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, loads=[], handshake=0.1, containers=ends, **proofs)
 
-    monkeypatch.setattr("lab.matrix.testbed.opened", opened)
-    monkeypatch.setattr("lab.matrix.Meter", lambda bed: SimpleNamespace(revived=str))
-    monkeypatch.setattr("lab.matrix.testbed.sweep_forgotten", lambda engine: [])
-    monkeypatch.setattr("lab.matrix.tunnel", tunnel)
-    monkeypatch.setattr("lab.run.tunnel", tunnel)
-    monkeypatch.setattr("lab.matrix.images.is_current", lambda engine, folder: True)
-    monkeypatch.setattr("lab.matrix.features.lacks", lambda engine, vpns: {("alpha", "tcp"): "no TCP here"})
-    monkeypatch.setattr("lab.matrix.environment.describe", lambda engine, vpns: described)
-    monkeypatch.setattr("lab.matrix.environment.describe_ends", lambda bed, ends: {end: {} for end in ends})
+    monkeypatch.setattr("lab.benches.vpn.bench.testbed.opened", opened)
+    monkeypatch.setattr("lab.benches.vpn.bench.Meter", lambda bed: SimpleNamespace(revived=str))
+    monkeypatch.setattr("lab.benches.vpn.bench.testbed.sweep_forgotten", lambda engine: [])
+    monkeypatch.setattr("lab.benches.vpn.session.tunnel", tunnel)
+    monkeypatch.setattr("lab.benches.vpn.bench.images.is_current", lambda engine, folder: True)
+    monkeypatch.setattr(
+        "lab.benches.vpn.bench.requirements.lacks", lambda engine, vpns: {("alpha", "tcp"): "no TCP here"}
+    )
+    monkeypatch.setattr("lab.benches.vpn.bench.machine.describe", lambda *_: described)
+    monkeypatch.setattr("lab.benches.vpn.session.endpoints.describe", lambda bed, ends: {end: {} for end in ends})
 
-    def prepare(*machines: Machine, blocks: int = 2) -> Prepared:
+    def prepare(*machines: Machine, blocks: int = 2) -> Site:
         settings = Settings(blocks=blocks, seed=3)
         vpns, suites = catalog.choose_vpns([]), catalog.choose_suites(["strong", "odd"])
         choice = Choice(catalog, settings, vpns, suites, {"fake": cast(Measure, Fake())})
-        return Prepared(choice, cast(Any, machines))
+        return Site(choice, cast(Any, machines))
 
     return prepare
 
@@ -170,7 +173,7 @@ def test_every_sample_is_taken_once_whatever_the_number_of_engines(
     machines = [Machine(f"guest {number}") for number in range(count)]
     prepared = prepare(*machines)
     steps, progress = prepared.plan.steps(), Progress()
-    store = new_run(tmp_path, prepared)
+    store = begun(tmp_path, prepared)
     assert len(steps) == 2 * 4 * 3
     assert execute(prepared, store, progress) == {"unsupported": 9, "ok": 24}
 
@@ -187,10 +190,10 @@ def test_the_engines_take_the_tunnels_in_turn(prepare: Prepare, tmp_path: Path) 
     machines = [Machine(f"guest {number}") for number in range(3)]
     prepared = prepare(*machines)
     assert prepared.plan.shared
-    store = new_run(tmp_path, prepared)
+    store = begun(tmp_path, prepared)
     execute(prepared, store, Progress())
     by = {(each["block"], each["position"]): each["raw"]["by"] for each in store.read() if each["position"] >= 0}
-    for number, steps in enumerate(prepared.plan.tunnels(prepared.plan.steps())):
+    for number, steps in enumerate(prepared.plan.groups(prepared.plan.steps())):
         assert {by[step.block, step.position] for step in steps} == {f"guest {number % 3}"}
     first, *others = machines
     assert len(first.tunnels) == 3 + 1  # one more, in which the ends are described
@@ -209,9 +212,14 @@ def test_they_work_side_by_side(prepare: Prepare, tmp_path: Path) -> None:
     assert outcomes(list(store_of(prepared, tmp_path).read())) == {"unsupported": 9, "ok": 24}
 
 
-def store_of(prepared: Prepared, results: Path) -> Store:
+def begun(results: Path, prepared: Site) -> Store:
+    """A new run."""
+    return Store.begin(results, prepared.meta())
+
+
+def store_of(prepared: Site, results: Path) -> Store:
     """The run, carried out."""
-    store = new_run(results, prepared)
+    store = begun(results, prepared)
     execute(prepared, store, Progress())
     return store
 
@@ -220,7 +228,7 @@ def store_of(prepared: Prepared, results: Path) -> Store:
 def test_where_one_fails_the_others_machines_are_killed(prepare: Prepare, tmp_path: Path, broken: int) -> None:
     machines = [Machine(f"guest {number}", ends if number == broken else waits) for number in range(3)]
     prepared = prepare(*machines)
-    store = new_run(tmp_path, prepared)
+    store = begun(tmp_path, prepared)
     with pytest.raises(LabError, match=f"guest {broken} engine no longer answers: (.|\n)*guest {broken} said this"):
         execute(prepared, store, Progress())
     assert all(machine.killed.is_set() for machine in machines)
@@ -256,7 +264,7 @@ def test_a_signal_stops_them_all(prepare: Prepare, tmp_path: Path) -> None:
 
     machines = [Machine("guest 0", waits), Machine("guest 1", signalled)]
     prepared = prepare(*machines)
-    store = new_run(tmp_path, prepared)
+    store = begun(tmp_path, prepared)
     with pytest.raises(signals.Stopped, match="SIGTERM"), signals.interruptible():
         execute(prepared, store, Progress())
     assert all(machine.killed.is_set() for machine in machines)
@@ -272,10 +280,10 @@ def test_one_engine_is_not_killed_under_its_own_run(prepare: Prepare, tmp_path: 
 
 
 def test_a_run_goes_on_where_nothing_has_changed(prepare: Prepare, tmp_path: Path, described: dict[str, Any]) -> None:
-    store = new_run(tmp_path, prepare(Machine("vm")))
+    store = begun(tmp_path, prepare(Machine("vm")))
     described["images"] = {"lab/alpha:latest": "sha256:2"}  # built anew from the same folder, with the same packages
     described["machine"] |= {"clocksource": "hpet"}
-    resumed(store, prepare(Machine("vm"), Machine("vm")))
+    store.go_on(prepare(Machine("vm"), Machine("vm")).meta(), KEPT)
 
 
 CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -289,34 +297,40 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_a_run_does_not_go_on_where_its_machine_has_changed(
     prepare: Prepare, tmp_path: Path, described: dict[str, Any], what: str
 ) -> None:
-    store = new_run(tmp_path, prepare(Machine("vm")))
+    store = begun(tmp_path, prepare(Machine("vm")))
     CHANGES[what](described)
     with pytest.raises(LabError, match=f"{store.folder.name} cannot go on: changed since it was started: {what}$"):
-        resumed(store, prepare(Machine("vm")))
+        store.go_on(prepare(Machine("vm")).meta(), KEPT)
 
 
 def test_a_run_does_not_go_on_with_images_of_other_files(prepare: Prepare, tmp_path: Path, catalog: Catalog) -> None:
-    store = new_run(tmp_path / "results", prepare(Machine("vm")))
+    store = begun(tmp_path / "results", prepare(Machine("vm")))
     assert set(store.meta()["folders"]) == {"base", "meter", "bare", "alpha", "beta"}
     (catalog.root / "images" / "base" / "bracket").write_text("#!/bin/bash\n")
     with pytest.raises(LabError, match=r"changed since it was started: folders$"):
-        resumed(store, prepare(Machine("vm")))
+        store.go_on(prepare(Machine("vm")).meta(), KEPT)
 
 
 def test_a_run_does_not_go_on_with_another_plan(prepare: Prepare, tmp_path: Path, catalog: Catalog) -> None:
     """Here a suite was taken away; what the folders hold is the same."""
-    store = new_run(tmp_path / "results", prepare(Machine("vm")))
+    store = begun(tmp_path / "results", prepare(Machine("vm")))
     text = catalog.ciphers.read_text()
     catalog.ciphers.write_text(text.replace("native: {latin: IMPAR}", "native: {}"))
     fresh = Catalog(root=catalog.root, ciphers=catalog.ciphers)
     other = prepare(Machine("vm"))
-    choice = Choice(fresh, other.settings, fresh.choose_vpns([]), fresh.choose_suites(["strong"]), dict(other.measures))
+    choice = Choice(
+        fresh,
+        other.choice.settings,
+        fresh.choose_vpns([]),
+        fresh.choose_suites(["strong"]),
+        dict(other.choice.measures),
+    )
     with pytest.raises(LabError, match=r"changed since it was started: plan$"):
-        resumed(store, Prepared(choice, other.engines))
+        store.go_on(Site(choice, other.engines).meta(), KEPT)
 
 
 def test_a_run_that_is_being_written_is_left_to_its_writer(prepare: Prepare, tmp_path: Path) -> None:
-    store = new_run(tmp_path, prepare(Machine("vm")))
+    store = begun(tmp_path, prepare(Machine("vm")))
     with store.writing(), pytest.raises(LabError, match="is being written by process"):
         execute(prepare(Machine("vm")), Store(store.folder), Progress())
     assert not store.samples.exists()
@@ -328,7 +342,7 @@ def test_what_an_engine_says_of_its_end_outside_of_a_sample_is_told(
     def refuse(engine: Any) -> None:
         raise APIError("connection refused")
 
-    monkeypatch.setattr("lab.matrix.testbed.sweep_forgotten", refuse)
+    monkeypatch.setattr("lab.benches.vpn.bench.testbed.sweep_forgotten", refuse)
     with pytest.raises(EngineGone, match=r"the vm engine no longer answers: (.|\n)*vm said this"):
         store_of(prepare(Machine("vm")), tmp_path)
 
@@ -336,13 +350,15 @@ def test_what_an_engine_says_of_its_end_outside_of_a_sample_is_told(
 def test_images_that_are_not_as_their_folders_are_named_before_anything_starts(
     prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lab.matrix.images.is_current", lambda engine, folder: folder.name not in ("meter", "beta"))
+    monkeypatch.setattr(
+        "lab.benches.vpn.bench.images.is_current", lambda engine, folder: folder.name not in ("meter", "beta")
+    )
     with pytest.raises(LabError, match="images missing or out of date: meter, beta") as caught:
         prepare(Machine("vm"))
     assert caught.value.hint == "`lab build` makes them"
 
 
 def test_a_variant_that_no_chosen_vpn_has(catalog: Catalog) -> None:
-    assert matrix.Choice.of(catalog, Settings(vpns=["alpha"], variants=["tcp"], ciphers=["all"])).vpns
+    assert choose(Settings(vpns=["alpha"], variants=["tcp"], ciphers=["all"]), catalog).vpns
     with pytest.raises(UsageError, match="unknown variant 'tcp'"):
-        matrix.Choice.of(catalog, Settings(vpns=["beta"], variants=["tcp"], ciphers=["all"]))
+        choose(Settings(vpns=["beta"], variants=["tcp"], ciphers=["all"]), catalog)

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from lab import measures
-from lab.errors import InvalidSample, LabError, Unsupported, UsageError
-from lab.ledger import Reading
-from lab.measures import Options, cost, handshake, latency, throughput, transfer
+from lab.benches.vpn import measures
+from lab.benches.vpn.measures import Options, cost, handshake, latency, throughput, transfer
+from lab.core.errors import InvalidSample, LabError, Unsupported, UsageError
+from lab.results.reading import Reading
 
 Captured = Callable[[str], str]
 Raw = Callable[[str], dict[str, Any]]

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from frames import UP, VM, by, by_packet, cell, control, frame, ledger, missing, one, row
 
-from lab import analysis, modes, ranking, speed_tables, spent, tables
+from lab.benches.vpn.views import cpu_time, speed_tables
+from lab.report import tables
+from lab.stats import analysis, modes, ranking
 
 SEEN = [117.8, 115.4, 161.8, 162.9]
 """Four runs of one cell, with nothing changed but addresses."""
@@ -73,9 +75,9 @@ class TestSummary:
                     entry["metric"], entry["value"]
                 )
                 rows.append(entry | {"value": value})
-        found = spent.per_payload(frame(rows), ["context_switches_voluntary"], 1e6)
+        found = cpu_time.per_payload(frame(rows), ["context_switches_voluntary"], 1e6)
         assert analysis.summarise(found)[["mode", "n", "median"]].to_numpy().tolist() == [[1, 2, 300], [2, 1, 300]]
-        shares = analysis.summarise(spent.kernel_share(frame(rows)))
+        shares = analysis.summarise(cpu_time.kernel_share(frame(rows)))
         assert set(shares["modes"]) == {2}
 
     def test_the_whole_machine_decides_not_an_end(self) -> None:

@@ -9,37 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from lab import owner
-from lab.owner import State
+from lab.engines import ownership
+from lab.engines.ownership import State
 
 
 def test_a_persons_lab_stays_until_it_is_taken_down() -> None:
-    assert owner.state(owner.labels("mine", held=False)[owner.OWNER]) is State.UP
+    assert ownership.state(ownership.labels("mine", held=False)[ownership.OWNER]) is State.UP
 
 
 def test_what_this_process_holds() -> None:
-    labels = owner.labels("run")
-    assert owner.mark(labels, "lab-run-wire") == owner.Mark("run", State.HELD)
-    assert owner.state(labels[owner.OWNER]) is State.HELD
+    labels = ownership.labels("run")
+    assert ownership.mark(labels, "lab-run-wire") == ownership.Mark("run", State.HELD)
+    assert ownership.state(labels[ownership.OWNER]) is State.HELD
 
 
 def test_a_process_that_has_ended_holds_nothing() -> None:
-    say = "from lab import owner; print(owner.this_process())"
+    say = "from lab.engines import ownership; print(ownership.this_process())"
     ended = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True).stdout.strip()
-    assert owner.state(ended) is State.FORGOTTEN
+    assert ownership.state(ended) is State.FORGOTTEN
 
 
 def test_a_number_that_was_given_again_is_another_process() -> None:
-    pid, started, where = owner.this_process().split(":")
-    assert owner.state(f"{pid}:{int(started) + 1}:{where}") is State.FORGOTTEN
+    pid, started, where = ownership.this_process().split(":")
+    assert ownership.state(f"{pid}:{int(started) + 1}:{where}") is State.FORGOTTEN
 
 
 def test_nothing_is_known_of_processes_elsewhere() -> None:
-    pid, started, where = owner.this_process().split(":")
-    assert owner.state(f"{pid}:{started}:{where}0") is State.UP
+    pid, started, where = ownership.this_process().split(":")
+    assert ownership.state(f"{pid}:{started}:{where}0") is State.UP
 
 
-OURS = owner.labels("mine", held=False)
+OURS = ownership.labels("mine", held=False)
 
 
 @pytest.mark.parametrize(
@@ -47,33 +47,33 @@ OURS = owner.labels("mine", held=False)
     [
         (None, "lab-mine-wire"),
         ({}, "lab-mine-wire"),
-        ({"lab": "mine", "lab.owner": owner.this_process()}, "lab-mine-wire"),
-        ({owner.NAME: "mine"}, "lab-mine-wire"),
-        ({**OURS, owner.OWNER: ""}, "lab-mine-wire"),
-        ({**OURS, owner.OWNER: "somebody"}, "lab-mine-wire"),
-        ({**OURS, owner.OWNER: "1:2"}, "lab-mine-wire"),
-        ({**OURS, owner.OWNER: "-1:2:ab-3"}, "lab-mine-wire"),
-        ({**OURS, owner.NAME: ""}, "lab--wire"),
-        ({**OURS, owner.NAME: "../mine"}, "lab-../mine-wire"),
-        ({**OURS, owner.NAME: "m ine"}, "lab-m ine-wire"),
+        ({"lab": "mine", "lab.engines.ownership": ownership.this_process()}, "lab-mine-wire"),
+        ({ownership.NAME: "mine"}, "lab-mine-wire"),
+        ({**OURS, ownership.OWNER: ""}, "lab-mine-wire"),
+        ({**OURS, ownership.OWNER: "somebody"}, "lab-mine-wire"),
+        ({**OURS, ownership.OWNER: "1:2"}, "lab-mine-wire"),
+        ({**OURS, ownership.OWNER: "-1:2:ab-3"}, "lab-mine-wire"),
+        ({**OURS, ownership.NAME: ""}, "lab--wire"),
+        ({**OURS, ownership.NAME: "../mine"}, "lab-../mine-wire"),
+        ({**OURS, ownership.NAME: "m ine"}, "lab-m ine-wire"),
         # Of an image that was committed from the lab's container: its containers carry the labels on.
         (OURS, "postgres"),
         (OURS, "lab-mineral-data"),
     ],
 )
 def test_what_cannot_be_read_is_not_ours(written: dict[str, str] | None, name: str) -> None:
-    assert owner.mark(written, name) is None
+    assert ownership.mark(written, name) is None
 
 
 def test_what_can_be_read_is() -> None:
-    assert owner.mark({**OURS, "another": "label"}, "lab-mine-wire") == owner.Mark("mine", State.UP)
+    assert ownership.mark({**OURS, "another": "label"}, "lab-mine-wire") == ownership.Mark("mine", State.UP)
 
 
 HIDDEN = """
 import os, sys
-from lab import owner
+from lab.engines import ownership
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-print(os.path.exists(f"/proc/{sys.argv[1].partition(':')[0]}"), *map(owner.state, sys.argv[1:]))
+print(os.path.exists(f"/proc/{sys.argv[1].partition(':')[0]}"), *map(ownership.state, sys.argv[1:]))
 """
 
 
@@ -82,7 +82,7 @@ def test_another_users_process_that_proc_hides_is_not_taken_for_dead() -> None:
     """Its lab would be swept while it measures."""
     ended = subprocess.Popen(["true"])
     ended.wait()
-    pid, started, where = owner.this_process().split(":")
+    pid, started, where = ownership.this_process().split(":")
     argv = ["sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh", sys.executable, "-c", HIDDEN]
     done = subprocess.run(
         ["unshare", "--mount", *argv, f"{pid}:{started}:{where}", f"{ended.pid}:{started}:{where}"],

@@ -3,9 +3,11 @@ from itertools import groupby
 
 import pytest
 
-from lab.catalog import Catalog
-from lab.errors import UsageError
-from lab.plan import Cell, Plan, conditions_text, make, parse_conditions
+from lab.benches.vpn.cells import make
+from lab.catalog.catalog import Catalog
+from lab.core.errors import UsageError
+from lab.results.cell import Cell, conditions_text, parse_conditions
+from lab.runner.plan import Plan
 
 CONDITIONS = {"handshake": [""], "throughput": ["direction=up streams=1", "direction=up streams=4"]}
 
@@ -88,7 +90,7 @@ def test_shared_tunnels_hold_all_their_cells_one_after_the_other(catalog: Catalo
         inside = [step for step in made.steps() if step.block == block]
         assert Counter(step.cell for step in inside) == Counter(made.cells)
         assert [step.position for step in inside] == list(range(len(made.cells)))
-        brought_up = [tunnel for tunnel, _ in groupby(step.cell.tunnel for step in inside)]
+        brought_up = [tunnel for tunnel, _ in groupby(step.cell.subject for step in inside)]
         assert len(brought_up) == len(set(brought_up)) == 7, "a tunnel is brought up twice in a block"
         orders.append((tuple(brought_up), tuple(step.cell for step in inside)))
     assert len({tunnels for tunnels, _ in orders}) > 1
@@ -97,7 +99,7 @@ def test_shared_tunnels_hold_all_their_cells_one_after_the_other(catalog: Catalo
 
 def test_the_cells_of_a_shared_tunnel_have_an_order_of_their_own_too(catalog: Catalog) -> None:
     made = plan(catalog, blocks=20, shared=True)
-    first = {steps[0].cell.measure for steps in made.tunnels(made.steps()) if steps[0].cell.vpn == "bare"}
+    first = {steps[0].cell.measure for steps in made.groups(made.steps()) if steps[0].cell.vpn == "bare"}
     assert first == set(CONDITIONS)
 
 
@@ -110,35 +112,35 @@ def test_the_seed_makes_the_order_of_shared_tunnels(catalog: Catalog) -> None:
 
 def test_every_sample_has_a_tunnel_of_its_own(catalog: Catalog) -> None:
     made = plan(catalog)
-    assert made.tunnels(made.steps()) == [[step] for step in made.steps()]
+    assert made.groups(made.steps()) == [[step] for step in made.steps()]
 
 
 def test_samples_by_the_tunnel_that_they_share(catalog: Catalog) -> None:
     made = plan(catalog, blocks=3, shared=True)
     steps = made.steps()
-    found = made.tunnels(steps)
+    found = made.groups(steps)
     assert [step for each in found for step in each] == steps
     assert len(found) == 7 * 3
     for each in found:
         assert len(each) == 3
-        assert len({(step.block, step.cell.tunnel) for step in each}) == 1
+        assert len({(step.block, step.cell.subject) for step in each}) == 1
 
 
 def test_one_tunnel_does_not_last_longer_than_its_block() -> None:
     """Where the last tunnel of a block is the first of the next, it is brought up anew."""
     only = Plan((Cell("alpha", "udp", "strong", "a"), Cell("alpha", "udp", "strong", "b")), {}, 3, 0, shared=True)
-    assert [[step.block for step in each] for each in only.tunnels(only.steps())] == [[0, 0], [1, 1], [2, 2]]
+    assert [[step.block for step in each] for each in only.groups(only.steps())] == [[0, 0], [1, 1], [2, 2]]
 
 
 def test_what_makes_a_tunnel() -> None:
     cell = Cell("alpha", "udp", "strong", "throughput", "streams=1")
-    assert cell.tunnel == Cell("alpha", "udp", "strong", "latency", "load=none").tunnel
+    assert cell.subject == Cell("alpha", "udp", "strong", "latency", "load=none").subject
     others = [
         Cell("beta", "udp", "strong", "t"),
         Cell("alpha", "tcp", "strong", "t"),
         Cell("alpha", "udp", "weak", "t"),
     ]
-    assert len({cell.tunnel, *(other.tunnel for other in others)}) == 4
+    assert len({cell.subject, *(other.subject for other in others)}) == 4
 
 
 def test_what_one_data_path_lacks_is_no_matter_of_the_others(catalog: Catalog) -> None:

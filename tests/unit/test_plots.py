@@ -11,7 +11,8 @@ from frames import UP, VM, cell, control, frame, ledger, missing, whole_matrix
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from lab import contents, plots, speed_plots, spent_plots
+from lab.benches.vpn.views import contents, cpu_plots, speed_plots
+from lab.report import plots
 
 META: dict[str, Any] = {"controls": ["plain"]}
 LOAD = ("throughput", UP)
@@ -87,7 +88,7 @@ class TestStacks:
         return [[round(bar.get_width(), 3) for bar in axes.patches] for axes in figure.axes]  # type: ignore[attr-defined]
 
     def test_kernel_and_user_seconds_at_each_end(self) -> None:
-        figure = spent_plots.cpu_split(a_run(), META, ("transfer", "size=1000000"))
+        figure = cpu_plots.cpu_split(a_run(), META, ("transfer", "size=1000000"))
         assert self.widths(figure) == [[750, 250], [300, 300], [1100, 700, 200]]
         assert [axes.get_title() for axes in figure.axes] == [
             "server: its processes", "client: its processes", "whole machine"
@@ -96,17 +97,17 @@ class TestStacks:
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kernel", "user", "softirq"]
 
     def test_switches(self) -> None:
-        assert self.widths(spent_plots.switches(a_run(), META, ("transfer", "size=1000000"))) == [[300, 7], []]
+        assert self.widths(cpu_plots.switches(a_run(), META, ("transfer", "size=1000000"))) == [[300, 7], []]
 
     def test_cost_is_stacked_to_the_whole_machine(self) -> None:
-        figure = spent_plots.cost(a_run(), META, ("transfer", "size=1000000"))
+        figure = cpu_plots.cost(a_run(), META, ("transfer", "size=1000000"))
         assert self.widths(figure) == [[1000, 600, 400]]
         (axes,) = figure.axes
         assert [bar.get_x() for bar in axes.patches] == [0, 1000, 1600]  # type: ignore[attr-defined]
         assert "rest of the machine" in words(figure)
 
     def test_bars_stand_under_their_series(self) -> None:
-        figure = spent_plots.cost(a_run(), META, ("transfer", "size=1000000"))
+        figure = cpu_plots.cost(a_run(), META, ("transfer", "size=1000000"))
         assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["alpha/udp · user space", "fast"]
 
 
@@ -145,7 +146,7 @@ class TestModes:
             for entry in ledger("a", "x", block, **VM):
                 changed = entry["metric"] == "throughput" or entry["metric"] == "cost"
                 rows.append(entry | {"value": entry["value"] * (factor if changed else 1)})
-        figure = spent_plots.cost(frame(rows), {}, ("transfer", "size=1000000"))
+        figure = cpu_plots.cost(frame(rows), {}, ("transfer", "size=1000000"))
         assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
             "a/udp · user space", "x (mode of n=2)", "x (mode of n=1)"
         ]  # fmt: skip
@@ -181,7 +182,7 @@ class TestWholeMatrix:
     @pytest.mark.parametrize("name", ["cpu-split", "switches", "cost"])
     def test_bars_are_those_of_the_suites_that_most_have(self, matrix: dict[str, Figure], name: str) -> None:
         ticks = [tick.get_text() for tick in matrix[name].axes[0].get_yticklabels()]
-        assert len(ticks) <= spent_plots.MANY
+        assert len(ticks) <= cpu_plots.MANY
         series = [text for text in ticks if "·" in text]
         assert len(series) == 15
         assert "beta/esp · kernel" in series

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lab.plan import Cell, Step
-from lab.progress import Follow, told
+from lab.results.cell import Cell
+from lab.runner.plan import Step
+from lab.runner.progress import Follow, told
 
 CELL = Cell("alpha", "udp", "strong", "throughput", "streams=1")
 OK = {"outcome": "ok", "readings": [{"value": 405.285264, "unit": "Mbit/s"}]}
@@ -30,7 +31,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("lab.progress.time.monotonic", clock)
+    monkeypatch.setattr("lab.runner.progress.time.monotonic", clock)
     return clock
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lab import proof
-from lab.errors import InvalidSample
+from lab.benches.vpn import proof
+from lab.core.errors import InvalidSample
 
 Captured = Callable[[str], str]
 Raw = Callable[[str], dict[str, Any]]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import proof
-from lab.catalog import Catalog, Ends, Vpn
+from lab.benches.vpn import proof
+from lab.catalog.catalog import Catalog
+from lab.catalog.vpns import Ends, Vpn
 
 DATA = Path(__file__).parent.parent / "data"
 REAL = Catalog()

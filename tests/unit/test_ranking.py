@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from frames import by, cell, control, frame, one, row
 
-from lab import inference, ranking
+from lab.stats import inference, ranking
 
 
 class TestRanking:

@@ -11,10 +11,17 @@ import pytest
 from frames import UP, cell, frame
 from rich.console import Console
 
-from lab import analysis, rawspeed, report, speed_tables
-from lab.catalog import Catalog
-from lab.crypto.bench import KIND
-from lab.store import Store
+from lab import benches
+from lab.benches.crypto import cipher_share
+from lab.benches.crypto.settings import KIND
+from lab.benches.vpn.views import report, speed_tables
+from lab.catalog.catalog import Catalog
+from lab.report.page import SUMMARY
+from lab.report.views import nobody
+from lab.report.write import write
+from lab.results.store import Store
+from lab.stats import analysis
+from lab.stats.summary import Summary
 
 MACHINE = {"kernel": "Linux 6.12", "cpu": "Some CPU", "flags": "aes avx2"}
 META: dict[str, Any] = {"engine": {"name": "vm", "clock": "wall"}, "machine": MACHINE, "controls": []}
@@ -51,7 +58,7 @@ class TestFound:
     def test_the_newest_that_fits(self, tmp_path: Path) -> None:
         for name in ("crypto-20260101-000000-aaa", "crypto-20260301-000000-aaa", "crypto-20260201-000000-aaa"):
             speeds(tmp_path, name, 1e9)
-        found = rawspeed.beside(tmp_path / "r", META)
+        found = cipher_share.beside(tmp_path / "r", META)
         assert found
         assert found.run == "crypto-20260301-000000-aaa"
         assert found.payload == 1024
@@ -67,19 +74,19 @@ class TestFound:
     )  # fmt: skip
     def test_another_machine_s_is_not_taken(self, tmp_path: Path, other: dict[str, Any]) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9, **other)
-        assert rawspeed.beside(tmp_path / "r", META) is None
+        assert cipher_share.beside(tmp_path / "r", META) is None
 
     def test_none_is_no_error(self, tmp_path: Path) -> None:
         (tmp_path / "crypto-torn").mkdir()
         (tmp_path / "crypto-torn" / "meta.json").write_text("{")
         (tmp_path / "crypto-empty").mkdir()
-        assert rawspeed.beside(tmp_path / "r", META) is None
+        assert cipher_share.beside(tmp_path / "r", META) is None
 
 
 class TestShare:
     def test_throughput_by_the_speed_at_a_packet_s_payload(self, tmp_path: Path) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9)
-        raw = rawspeed.beside(tmp_path / "r", META)
+        raw = cipher_share.beside(tmp_path / "r", META)
         assert raw
         assert raw.share(USER, "user", SUITE, 400) == pytest.approx(400e6 / 8e9)
         for vpn, records, suite in ((USER, "kernel", SUITE), (USER, "user", "null-sha1"), ("nonesuch", "user", SUITE)):
@@ -88,7 +95,7 @@ class TestShare:
 
     def test_column_of_ranks_and_summary(self, tmp_path: Path) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9)
-        raw, df = rawspeed.beside(tmp_path / "r", META), vpn_run()
+        raw, df = cipher_share.beside(tmp_path / "r", META), vpn_run()
         found = speed_tables.ranks(df, ("throughput", UP), None, raw)
         assert found.columns[-1] == "share of raw cipher speed"
         shares = {(row[1].text, row[2].text): row[-1].text for row in found.rows}
@@ -96,13 +103,13 @@ class TestShare:
             (f"{USER}/udp", SUITE): "5.0 %", (f"{USER}/udp", "null-sha1"): "", (f"{USER}/udp-kernel", SUITE): ""
         }  # fmt: skip
         assert any("1024 B" in note and "crypto-20260101-000000-aaa" in note for note in found.notes)
-        summary = report.summary(df, raw).set_index(["variant", "suite"])["raw_share"]
+        summary = report.summary(Summary(df, {}), lambda kind: raw).set_index(["variant", "suite"])["raw_share"]
         assert summary["udp", SUITE] == pytest.approx(0.05)
         assert summary.isna().sum() == 2
 
     def test_without_one_there_is_no_column(self) -> None:
         assert "share of raw cipher speed" not in speed_tables.ranks(vpn_run(), ("throughput", UP), None).columns
-        assert report.summary(vpn_run())["raw_share"].isna().all()
+        assert report.summary(Summary(vpn_run(), {}), nobody)["raw_share"].isna().all()
 
     def test_a_report_takes_it_from_the_folder_beside(self, tmp_path: Path) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9)
@@ -117,9 +124,9 @@ class TestShare:
                 }
             )  # fmt: skip
         with (tmp_path / "out").open("w") as out:
-            report.write(store, Console(file=out, width=200))
+            write(report, store, Console(file=out, width=200), offer=benches.offer(store.folder, store.meta()))
         assert "share of raw cipher speed" in (tmp_path / "out").read_text()
         assert "share of raw cipher speed" in (store.folder / "report.html").read_text()
-        row = pd.read_csv(store.folder / report.SUMMARY).iloc[0]
+        row = pd.read_csv(store.folder / SUMMARY).iloc[0]
         assert (row["median"], row["raw_share"]) == (400, pytest.approx(0.05))
         assert analysis.find_run(tmp_path).name == "r"

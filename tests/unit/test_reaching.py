@@ -11,9 +11,9 @@ import pytest
 import requests
 from docker.errors import APIError, DockerException
 
-from lab import images
-from lab.engine import Engine, because, connect
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.engines import images
+from lab.engines.engine import Engine, because, connect
 
 DEAD = "unix:///nonexistent/docker.sock"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import routes
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.engines import routes
 
-SAY = "from lab import routes; print(sorted((str(net), by) for net, by in routes.held().items()))"
+SAY = "from lab.engines import routes; print(sorted((str(net), by) for net, by in routes.held().items()))"
 
 
 def held(*commands: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +14,20 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import ProtocolError
 
-from lab import plan, run
-from lab.catalog import Catalog
-from lab.errors import EngineGone, InvalidSample, LabError, Unsupported
-from lab.ledger import Reading
-from lab.measures import Measure, Options
-from lab.plan import Cell, Plan, Step
-from lab.run import Run, Stopwatch, offset, outcomes
-from lab.store import Store, cell_of
+from lab.benches.vpn import cells, session
+from lab.benches.vpn.measures import Measure, Options
+from lab.benches.vpn.session import Bed
+from lab.catalog.catalog import Catalog
+from lab.core.errors import EngineGone, InvalidSample, LabError, Unsupported
+from lab.results.cell import Cell
+from lab.results.reading import Reading
+from lab.results.store import Store, cell_of
+from lab.runner.attempt import Attempt
+from lab.runner.attempts import attempts
+from lab.runner.execute import Execution, execute
+from lab.runner.outcome import outcomes
+from lab.runner.plan import Plan, Step, offset
+from lab.runner.taken import Taken
 
 Raw = Callable[[str], dict[str, Any]]
 CELL = Cell("alpha", "udp", "strong", "fake")
@@ -89,30 +95,51 @@ class Fake:
 
 @dataclass
 class Lab:
-    """A run that takes its samples from `fake`."""
+    """A run that takes its samples from `fake`: what a bench's site is, and where its share is taken."""
 
     fake: Fake
-    run: Run
+    bed: Bed
     plan: Plan
     store: Store
+    engine: Any
     pinged: list[str] = field(default_factory=list)
     alive: bool = True
 
-    def execute(self) -> list[Step]:
-        """As `lab.matrix` does it; returns the samples that were taken, in their order."""
-        self.run.note_unsupported(self.plan)
-        return self.take(self.plan.tunnels(self.plan.steps()))
+    @property
+    def engines(self) -> list[Any]:
+        return [self.engine]
 
-    def take(self, tunnels: list[list[Step]], seed: int = 0) -> list[Step]:
+    def announced(self) -> str:
+        return ""
+
+    def meta(self) -> dict[str, Any]:
+        return {}
+
+    def about(self, step: Step) -> dict[str, Any]:
+        return {"records": "user", "engine": self.engine.name, "clock": self.engine.clock}
+
+    @contextmanager
+    def share(self, number: int, run: str) -> Iterator[Bed]:
+        yield self.bed
+
+    def execute(self) -> list[Step]:
+        """Carry the plan out; returns the samples that were taken, in their order."""
         followed = Followed()
-        self.run.execute(tunnels, seed, followed)
+        execute(self, self.store, followed)
+        assert followed.begun == followed.taken
+        return followed.taken
+
+    def take(self, groups: list[list[Step]], seed: int = 0) -> list[Step]:
+        """These samples, whatever the plan is."""
+        followed, self.plan = Followed(), replace(self.plan, seed=seed)
+        Execution(self, self.store, Taken(self.store), followed).take(self.engine, self.bed, groups)
         assert followed.begun == followed.taken
         return followed.taken
 
     def sample(self, cell: Cell = CELL) -> dict[str, Any]:
         """One sample in a tunnel of its own."""
-        ((_, result),) = self.run.samples([Step(0, 0, cell)], 0, lambda step: None)
-        return result
+        (attempt,) = attempts(self.engine, self.bed, [Step(0, 0, cell)])
+        return attempt.known
 
 
 @dataclass
@@ -121,6 +148,9 @@ class Followed:
 
     begun: list[Step] = field(default_factory=list)
     taken: list[Step] = field(default_factory=list)
+
+    def start(self, todo: int, total: int) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def before(self, step: Step) -> None:
         self.begun.append(step)
@@ -147,15 +177,15 @@ def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> La
         finally:
             fake.closed.append(fake.samples)
 
-    monkeypatch.setattr(run, "tunnel", tunnel)
-    store = Store.create(tmp_path / "results" / "r1", {})
+    monkeypatch.setattr(session, "tunnel", tunnel)
+    store = Store.create(tmp_path / "results" / "r1", {"ends": {}})
     measures = {"fake": cast(Measure, fake)}
-    made = plan.make(
+    made = cells.make(
         catalog, catalog.choose_vpns(["alpha"]), catalog.choose_suites(["strong", "odd"]), {"fake": [""]},
         blocks=2, seed=0, lacks={},
     )  # fmt: skip
-    running = Run(catalog, cast(Any, bed), cast(Any, fake.meter), store, measures, Options())
-    this = Lab(fake, running, made, store)
+    share = Bed(catalog, cast(Any, bed), cast(Any, fake.meter), made, measures, Options())
+    this = Lab(fake, share, made, store, engine)
 
     def ping() -> None:
         this.pinged.append("ping")
@@ -181,7 +211,7 @@ def test_a_sample_holds_what_a_reader_needs(lab: Lab) -> None:
     assert (sample["run"], sample["engine"], sample["clock"], sample["records"]) == ("r1", "host", "wall", "user")
     assert (sample["raw"], sample["handshake"], sample["reason"]) == ({"seconds": 1.5}, 0.25, "")
     assert sample["proof"]["suite"] == "STRONG"
-    assert {"measure", "prove", "whole"} <= set(sample["phases"])
+    assert {"open", "sample", "measure", "prove", "close"} == set(sample["phases"])
 
 
 def test_what_is_unsupported_is_kept_once_with_its_reason(lab: Lab) -> None:
@@ -253,8 +283,8 @@ def test_an_engine_that_is_gone_ends_the_run_and_is_no_samples_outcome(lab: Lab,
 def test_a_machine_of_its_own_that_ends_under_a_sample_is_its_outcome(lab: Lab) -> None:
     """Maybe it ended because of it: what is known stays, and it is taken again."""
     lab.alive = False
-    lab.run.bed.engine.kill = lambda: None
-    lab.run.bed.engine.last_words = lambda: "Kernel panic - not syncing"
+    lab.engine.kill = lambda: None
+    lab.engine.last_words = lambda: "Kernel panic - not syncing"
     lab.fake.error = APIError("connection refused")
     with pytest.raises(EngineGone, match=r"no longer answers: .*\nlast said by its machine:\nKernel panic"):
         lab.execute()
@@ -360,10 +390,11 @@ def test_a_sample_is_on_the_disk_before_the_next_begins(lab: Lab) -> None:
     begun: list[int] = []
     given: list[int] = []
 
-    def before(step: Step) -> None:
+    def begin(step: Step) -> Attempt:
         begun.append(len(given))
+        return Attempt(step)
 
-    for _ in lab.run.samples(SHARING, 0, before):
+    for _ in attempts(lab.engine, lab.bed, SHARING, begin):
         given += [lab.fake.samples]
     assert (begun, given) == ([0, 1, 2, 3], [1, 2, 3, 4])
 
@@ -400,9 +431,7 @@ def test_a_tunnel_that_does_not_come_up_is_tried_again_for_each_sample(lab: Lab)
 
 def test_what_is_unsupported_is_so_for_the_rest_of_its_tunnel(lab: Lab) -> None:
     lab.fake.opening = Unsupported("cannot do it")
-    followed = Followed()
-    lab.run.execute([SHARING], 0, followed)
-    assert followed.taken == SHARING
+    assert lab.take([SHARING]) == SHARING
     kept = list(lab.store.read())
     told = [(sample["outcome"], sample["reason"], sample["readings"]) for sample in kept]
     assert told == [("unsupported", "cannot do it", [])] * 4
@@ -515,10 +544,10 @@ def test_a_suite_that_changes_under_way_makes_a_load_invalid(lab: Lab, raw: Raw)
 
 def test_phases_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 11.0, 20.0, 22.5])
-    monkeypatch.setattr("lab.run.time.monotonic", lambda: next(clock))
-    watch = Stopwatch()
-    with watch.phase("prove"):
+    monkeypatch.setattr("lab.runner.attempt.time.monotonic", lambda: next(clock))
+    attempt = Attempt(SHARING[0])
+    with attempt.phase("prove"):
         pass
-    with pytest.raises(ValueError, match="x"), watch.phase("prove"):
+    with pytest.raises(ValueError, match="x"), attempt.phase("prove"):
         raise ValueError("x")
-    assert watch.phases == {"prove": 3.5}
+    assert attempt.known["phases"] == {"prove": 3.5}

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from lab import signals
-from lab.errors import LabError
+from lab.core import signals
+from lab.core.errors import LabError
+from lab.runner import lock as lock_of
 
 HOLDER = """
 import sys
 from pathlib import Path
-from lab import signals
-signals.LOCK = Path(sys.argv[1])
-with signals.alone() as say:
+from lab.runner import lock as lock_of
+lock_of.LOCK = Path(sys.argv[1])
+with lock_of.alone() as say:
     say("run other")
     print("held", flush=True)
     sys.stdin.read()
@@ -29,8 +30,16 @@ with signals.alone() as say:
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "lock"
-    monkeypatch.setattr(signals, "LOCK", path)
+    monkeypatch.setattr(lock_of, "LOCK", path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def without_nohup() -> Iterator[None]:
+    """These tests may themselves run under nohup, which has SIGHUP ignored."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, former)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -84,23 +93,23 @@ def test_afterwards_signals_do_what_they_did(stopped: bool) -> None:
 
 
 def test_one_measures_at_a_time(lock: Path) -> None:
-    with signals.alone() as say:
+    with lock_of.alone() as say:
         say("run r1")
         said = f"another lab is measuring on this machine: run r1, process {os.getpid()}"
-        with pytest.raises(LabError, match=f"^{said}$") as caught, signals.alone():
+        with pytest.raises(LabError, match=f"^{said}$") as caught, lock_of.alone():
             pytest.fail("both measure")
         assert "wait for it, or stop it" in caught.value.hint
         assert lock.read_text(encoding="utf-8") == f"run r1, process {os.getpid()}\n"
-    with signals.alone():
+    with lock_of.alone():
         assert "run that is being prepared" in lock.read_text(encoding="utf-8")
 
 
 def test_those_that_share_measure_beside_each_other_and_nobody_else_does(lock: Path) -> None:
-    with signals.alone("instructions") as say, signals.alone("instructions"):
+    with lock_of.alone("instructions") as say, lock_of.alone("instructions"):
         say("run r1")
-        with pytest.raises(LabError, match="another lab is measuring"), signals.alone():
+        with pytest.raises(LabError, match="another lab is measuring"), lock_of.alone():
             pytest.fail("one that must be alone is not")
-    with signals.alone(), pytest.raises(LabError, match="another lab is measuring"), signals.alone("instructions"):
+    with lock_of.alone(), pytest.raises(LabError, match="another lab is measuring"), lock_of.alone("instructions"):
         pytest.fail("one that must be alone is not")
 
 
@@ -110,24 +119,24 @@ def test_a_killed_lab_holds_nothing(lock: Path) -> None:
     ) as other:
         assert other.stdout
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(LabError, match=f"run other, process {other.pid}$"), signals.alone():
+        with pytest.raises(LabError, match=f"run other, process {other.pid}$"), lock_of.alone():
             pytest.fail("both measure")
         assert lock.stat().st_mode & 0o777 == 0o666, "another user could not say what is measured"
         other.kill()
         other.wait()
-        with signals.alone() as say:
+        with lock_of.alone() as say:
             say("run r1")
             assert f"run r1, process {os.getpid()}\n" == lock.read_text(encoding="utf-8")
 
 
 def test_all_users_share_one_lock() -> None:
-    assert signals.LOCK.parent == Path("/run/lock")
+    assert lock_of.LOCK.parent == Path("/run/lock")
 
 
 def test_no_link_is_followed_to_the_lock(lock: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("kept")
     lock.symlink_to(tmp_path / "precious")
-    with pytest.raises(LabError, match="cannot be opened"), signals.alone():
+    with pytest.raises(LabError, match="cannot be opened"), lock_of.alone():
         pytest.fail("a link was followed")
     assert (tmp_path / "precious").read_text() == "kept"
 
@@ -142,14 +151,14 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o1777)
         path = Path(folder) / "lock"
-        monkeypatch.setattr(signals, "LOCK", path)
+        monkeypatch.setattr(lock_of, "LOCK", path)
         yield path
 
 
 def by_another(lock: Path) -> str:
     """What a user without rights says who measures."""
-    become = f"import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\nsignals.LOCK"
-    script = HOLDER.replace("signals.LOCK", become)
+    become = f"import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\nlock_of.LOCK"
+    script = HOLDER.replace("lock_of.LOCK", become)
     done = subprocess.run([sys.executable, "-c", script, lock], capture_output=True, text=True, input="", check=False)
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 
@@ -159,14 +168,14 @@ def by_another(lock: Path) -> str:
 def test_after_a_run_by_root_another_user_measures(shared: Path, mode: int | None) -> None:
     """0644: by a lab that made it so, and wrote to it."""
     if mode is None:
-        with signals.alone() as say:
+        with lock_of.alone() as say:
             say("run r1")
             assert f"run r1, process {os.getpid()}" in by_another(shared)
     else:
         shared.write_text("run r1, process 1\n")
         shared.chmod(mode)
     assert by_another(shared) == "held"
-    with signals.alone():  # and root again, after a run by another
+    with lock_of.alone():  # and root again, after a run by another
         assert "a run that is being prepared" in by_another(shared)
 
 
@@ -174,7 +183,7 @@ def test_after_a_run_by_root_another_user_measures(shared: Path, mode: int | Non
 def test_after_a_run_of_another_user_root_measures(shared: Path) -> None:
     assert by_another(shared) == "held"
     assert shared.stat().st_uid == NOBODY
-    with signals.alone():
+    with lock_of.alone():
         assert f"process {os.getpid()}" in by_another(shared)
     assert by_another(shared) == "held"
 
@@ -197,7 +206,7 @@ def test_what_is_no_lock_is_refused(lock: Path, trap: Callable[[Path], None]) ->
     trap(lock)
     why = "(it is no plain file with one name|Is a directory)"
     said = rf"^{lock}, which is user {os.getuid()}'s, cannot be opened: {why}$"
-    with pytest.raises(LabError, match=said) as caught, signals.alone():
+    with pytest.raises(LabError, match=said) as caught, lock_of.alone():
         pytest.fail("it was taken for the lock")
     assert caught.value.hint == "have it removed, or name another with LAB_LOCK"
     if trap is second_name:
@@ -212,21 +221,21 @@ def test_one_that_its_owner_keeps_to_himself_is_named(shared: Path) -> None:
 
 @pytest.mark.parametrize("text", ["\x1b[31mgotcha\n", "x" * 100_000, "", "two\nlines\n"])
 def test_what_anybody_wrote_into_it_is_not_shown(lock: Path, text: str) -> None:
-    with signals.alone():
+    with lock_of.alone():
         lock.write_text(text)
-        with pytest.raises(LabError, match=r"on this machine: it has not said which$"), signals.alone():
+        with pytest.raises(LabError, match=r"on this machine: it has not said which$"), lock_of.alone():
             pytest.fail("both measure")
 
 
 def test_nothing_is_said_of_a_run_that_is_over(lock: Path) -> None:
-    with signals.alone() as say:
+    with lock_of.alone() as say:
         say("run r1")
     assert not lock.read_text()
 
 
 def test_a_lock_that_was_removed_is_none(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between opening and holding: whoever comes next would hold another."""
-    opened = signals._opened
+    opened = lock_of._opened
     descriptors = []
 
     def removed_once() -> int:
@@ -235,8 +244,8 @@ def test_a_lock_that_was_removed_is_none(lock: Path, monkeypatch: pytest.MonkeyP
             lock.unlink()
         return descriptors[-1]
 
-    monkeypatch.setattr(signals, "_opened", removed_once)
-    with signals.alone():
+    monkeypatch.setattr(lock_of, "_opened", removed_once)
+    with lock_of.alone():
         assert len(descriptors) > 1
         assert "being prepared" in lock.read_text()
 

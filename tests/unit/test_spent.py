@@ -6,13 +6,14 @@ from __future__ import annotations
 import pytest
 from frames import VM, frame, kernel_vpn, ledger, one
 
-from lab import spent, spent_tables
-from lab.ledger import Reading, gap
+from lab.benches.vpn.cpu_ledger import gap
+from lab.benches.vpn.views import cpu_tables, cpu_time
+from lab.results.reading import Reading
 
 
 class TestTime:
     def test_kernel_share(self) -> None:
-        found = spent.kernel_share(frame(ledger("a", "x", 0))).set_index("end")["value"]
+        found = cpu_time.kernel_share(frame(ledger("a", "x", 0))).set_index("end")["value"]
         assert found.to_dict() == pytest.approx(
             {"server": 0.75, "client": 0.5, "client-load": 0.5, "machine": 1.1 / 1.8}
         )
@@ -24,26 +25,26 @@ class TestTime:
             for entry in rows[:1]
             for metric in ("cpu_user", "cpu_system")
         ]
-        assert "server" not in set(spent.kernel_share(frame(rows + idle))["end"])
+        assert "server" not in set(cpu_time.kernel_share(frame(rows + idle))["end"])
 
     def test_per_payload(self) -> None:
         df = frame(ledger("a", "x", 0))
-        switches = one(spent.per_payload(df, ["context_switches_voluntary"], 1e6))
+        switches = one(cpu_time.per_payload(df, ["context_switches_voluntary"], 1e6))
         assert (switches["value"], switches["unit"]) == (300, "count/MB")
-        seconds = spent.per_payload(df, ["cpu_system"]).set_index("end")["value"]
+        seconds = cpu_time.per_payload(df, ["cpu_system"]).set_index("end")["value"]
         assert seconds["server"] == pytest.approx(750)
 
     def test_a_payload_read_twice_counts_once(self) -> None:
         rows = ledger("a", "x", 0)
-        found = one(spent.per_payload(frame([*rows, rows[0]]), ["context_switches_voluntary"], 1e6))
+        found = one(cpu_time.per_payload(frame([*rows, rows[0]]), ["context_switches_voluntary"], 1e6))
         assert found["value"] == 300
 
     def test_reads_and_writes_are_families_of_calls(self) -> None:
-        found = spent.reads_and_writes(frame(ledger("a", "x", 0))).set_index("metric")["value"]
+        found = cpu_time.reads_and_writes(frame(ledger("a", "x", 0))).set_index("metric")["value"]
         assert found.to_dict() == {"reads": 750, "writes": 740}
 
     def test_cost_by_place_sums_to_the_machine_s(self) -> None:
-        found = spent.cost_by_place(frame(ledger("a", "x", 0))).set_index("end")["value"]
+        found = cpu_time.cost_by_place(frame(ledger("a", "x", 0))).set_index("end")["value"]
         assert found.to_dict() == {"server": 1000, "client": 600, "machine": 2000, "rest": 400}
 
     def test_a_kernel_vpn_costs_only_the_rest(self) -> None:
@@ -51,21 +52,21 @@ class TestTime:
             entry for entry in ledger("a", "x", 0) if (entry["metric"], entry["end"]) not in
             {("cost", "server"), ("cost", "client")}
         ]  # fmt: skip
-        found = spent.cost_by_place(frame(rows)).set_index("end")["value"]
+        found = cpu_time.cost_by_place(frame(rows)).set_index("end")["value"]
         assert found.to_dict() == {"machine": 2000, "rest": 2000}
 
 
 class TestLedger:
     def test_closes(self) -> None:
-        found = one(spent.ledger_closure(frame(ledger("a", "x", 0)), 2))
+        found = one(cpu_time.ledger_closure(frame(ledger("a", "x", 0)), 2))
         assert (found["whole"], found["parts"], found["busy"], found["ends"]) == pytest.approx((4, 4, 2, 1.8))
         assert found["closes"]
 
     def test_kernel_threads_are_part_of_system_time(self) -> None:
-        assert one(spent.ledger_closure(frame(ledger("a", "x", 0)), 2))["gap"] == pytest.approx(0)
+        assert one(cpu_time.ledger_closure(frame(ledger("a", "x", 0)), 2))["gap"] == pytest.approx(0)
 
     def test_missing_time_does_not_close(self) -> None:
-        found = one(spent.ledger_closure(frame(ledger("a", "x", 0)), 3))
+        found = one(cpu_time.ledger_closure(frame(ledger("a", "x", 0)), 3))
         assert found["gap"] == pytest.approx(2 / 6)
         assert not found["closes"]
 
@@ -74,14 +75,14 @@ class TestLedger:
             {**entry, "value": 3.0} if (entry["metric"], entry["end"]) == ("cpu_user", "server") else entry
             for entry in ledger("a", "x", 0)
         ]
-        assert not one(spent.ledger_closure(frame(rows), 2))["closes"]
+        assert not one(cpu_time.ledger_closure(frame(rows), 2))["closes"]
 
     def test_the_gap_is_that_of_the_ledger(self) -> None:
         """Positive where time is missing: one sign, whoever computes it."""
         for processors in (1, 2, 3):
             rows = ledger("a", "x", 0)
             taken = [Reading(entry["metric"], entry["unit"], entry["end"], entry["value"]) for entry in rows]
-            found = one(spent.ledger_closure(frame(rows), processors))
+            found = one(cpu_time.ledger_closure(frame(rows), processors))
             assert found["gap"] == pytest.approx(gap(taken, processors))
 
 
@@ -89,7 +90,7 @@ class TestKernelVpn:
     """A daemon's few milliseconds are all system time; a share of 67 % or 100 % would be of nothing."""
 
     def test_an_end_that_did_nothing_has_no_share(self) -> None:
-        assert set(spent.kernel_share(frame(kernel_vpn("k", "x", 0)))["end"]) == {"client-load", "machine"}
+        assert set(cpu_time.kernel_share(frame(kernel_vpn("k", "x", 0)))["end"]) == {"client-load", "machine"}
 
     def test_one_per_cent_is_the_limit(self) -> None:
         rows = [
@@ -97,17 +98,17 @@ class TestKernelVpn:
             | {"value": 0.026 if entry["metric"].startswith("cpu") and entry["end"] == "server" else entry["value"]}
             for entry in kernel_vpn("k", "x", 0)
         ]
-        assert "server" in set(spent.kernel_share(frame(rows))["end"])
+        assert "server" in set(cpu_time.kernel_share(frame(rows))["end"])
 
     def test_both_generators_are_the_load(self) -> None:
         rows = ledger("a", "x", 0)
         rows += [entry | {"end": "server-load"} for entry in rows if entry["end"] == "client-load"]
-        found = spent.of_load(frame(rows)).set_index("metric")["value"]
+        found = cpu_time.of_load(frame(rows)).set_index("metric")["value"]
         assert found.to_dict() == pytest.approx({"cpu_user": 0.2, "cpu_system": 0.2})
 
     def test_the_table_says_where_its_time_went(self) -> None:
         df = frame([entry for block in range(3) for entry in kernel_vpn("k", "x", block, **VM)])
-        found = spent_tables.cpu_time(df, ("transfer", "size=1000000"))
+        found = cpu_tables.kernel_and_user(df, ("transfer", "size=1000000"))
         assert [each.text for each in found.rows[0]] == [
             "k/udp", "x", "kernel", "2.00 / 1.00", "–¹", "0 / 0", "–¹", "900 / 100", "700 / 1100 / 800 / 100", "3"
         ]  # fmt: skip
@@ -128,14 +129,14 @@ class TestKernelVpn:
         rows = [
             entry | {"value": size if entry["metric"] == "payload" else entry["value"]} for entry in ledger("a", "x", 0)
         ]
-        for draw in (spent_tables.cost, spent_tables.cpu_time):
+        for draw in (cpu_tables.cost, cpu_tables.kernel_and_user):
             notes = " ".join(draw(frame(rows), ("transfer", "size=1000000")).notes)
             assert ("ticks of 10 ms" in notes) == said
             assert ("100 s/GB of a load" in notes) == said
 
     def test_it_is_compared_by_the_whole_machine(self) -> None:
         rows = [*kernel_vpn("k", "x", 0), *ledger("a", "x", 0)]
-        found = spent_tables.cost(frame(rows), ("transfer", "size=1000000"))
+        found = cpu_tables.cost(frame(rows), ("transfer", "size=1000000"))
         cells = {row[0].text: [each.text for each in row[2:7]] for row in found.rows}
         assert cells == {
             "a/udp": ["user space", "1000", "600", "400", "2000"], "k/udp": ["kernel", "3.00", "0", "2597", "2600"]

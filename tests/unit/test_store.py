@@ -17,10 +17,11 @@ from typing import Any
 import pandas
 import pytest
 
-from lab.errors import LabError, UsageError
-from lab.ledger import SHOWN, readings
-from lab.plan import Cell
-from lab.store import ATTEMPT, COLUMNS, SCHEMA, Store, cell_of
+from lab.benches.vpn.cpu_ledger import readings
+from lab.core.errors import LabError, UsageError
+from lab.results.cell import Cell
+from lab.results.cpu import SHOWN
+from lab.results.store import ATTEMPT, COLUMNS, SCHEMA, Store, cell_of
 
 
 def sample(position: int = 0, **changes: Any) -> dict[str, Any]:
@@ -303,8 +304,8 @@ class TestAttempts:
 WRITE = """
 import sys
 from pathlib import Path
-from lab.errors import LabError
-from lab.store import Store
+from lab.core.errors import LabError
+from lab.results.store import Store
 try:
     with Store(Path(sys.argv[1])).writing():
         print("writing", flush=True)
@@ -430,8 +431,8 @@ def test_a_line_that_only_half_fits_on_the_disk(store: Store) -> None:
     script = """
 import json, sys
 from pathlib import Path
-from lab.errors import LabError
-from lab.store import Store
+from lab.core.errors import LabError
+from lab.results.store import Store
 try:
     Store(Path(sys.argv[1])).append(json.loads(sys.stdin.read()))
 except LabError as error:

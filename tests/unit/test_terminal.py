@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalog import Catalog
+from lab.catalog.catalog import Catalog
 
 LAB = [sys.executable, "-m", "lab"]
 SAYS = [["list", "vpns"], ["list", "vpns", "--json"], ["--help"]]
@@ -53,8 +53,8 @@ def test_complaints_that_nobody_can_read_leave_the_exit_code() -> None:
     ids=["ascii", "posix"],
 )
 def test_letters_that_the_locale_lacks(catalog: Catalog, tmp_path: Path, locale: dict[str, str]) -> None:
-    (tmp_path / "lab").mkdir()
-    catalog.ciphers.rename(tmp_path / "lab" / "ciphers.yaml")
+    (tmp_path / "lab" / "catalog").mkdir(parents=True)
+    catalog.ciphers.rename(tmp_path / "lab" / "catalog" / "suites.yaml")
     path = tmp_path / "images" / "alpha" / "vpn.yaml"
     path.write_text(path.read_text().replace("title: Alpha", "title: \xc4lpha \xf7 Omega"), encoding="utf-8")
     for words in (["list", "vpns"], ["list", "vpns", "--json"], ["matrix", "--vpns", "\xe4lpha"]):

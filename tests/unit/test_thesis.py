@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from statistics import mean
@@ -12,12 +11,13 @@ from typing import Any
 import pandas as pd
 import pytest
 from frames import VM, cell, frame, kernel_vpn, ledger, missing
-from rich.console import Console
 
-from lab import tables, thesis
-from lab.thesis_speed import order, told
+from lab.benches.vpn.views import report, thesis, thesis_model
+from lab.benches.vpn.views.thesis_speed import order, told
+from lab.report import reference, tables
+from lab.stats.summary import Summary
 
-THESIS = thesis.load()
+THESIS = thesis_model.load()
 THROUGHPUT = {table.vpn: table for table in THESIS.throughput.tables}
 WRONG_MEANS = {("3.15", "openvpn")}
 WRONG_SHARES = {("3.15", "openvpn"), ("3.15", "openconnect"), ("3.17", "openconnect")}
@@ -30,7 +30,7 @@ class TestFigures:
         assert (len(THESIS.components.time), len(THESIS.components.calls)) == (4, 4)
 
     @pytest.mark.parametrize("row", [row for table in THESIS.throughput.tables for row in table.rows if row.runs])
-    def test_printed_averages_are_the_means_of_the_runs(self, row: thesis.Row) -> None:
+    def test_printed_averages_are_the_means_of_the_runs(self, row: thesis_model.Row) -> None:
         assert len(row.runs) == 3
         assert mean(row.runs) == pytest.approx(row.average, abs=0.005)
 
@@ -47,7 +47,7 @@ class TestFigures:
             assert THESIS.reference in suites
 
     @pytest.mark.parametrize("row", THESIS.components.time, ids=lambda row: f"{row.source} {row.vpn}")
-    def test_component_averages_and_shares_where_they_are_right(self, row: thesis.Component) -> None:
+    def test_component_averages_and_shares_where_they_are_right(self, row: thesis_model.Component) -> None:
         right = [
             ours == pytest.approx(printed, abs=0.005) for ours, printed in zip(row.value, row.average, strict=True)
         ]
@@ -57,16 +57,16 @@ class TestFigures:
         assert (share == pytest.approx(row.percent[0], abs=0.01)) == ((row.source, row.vpn) not in WRONG_SHARES)
 
     @pytest.mark.parametrize("row", THESIS.components.calls, ids=lambda row: f"{row.source} {row.vpn}")
-    def test_call_averages(self, row: thesis.Component) -> None:
+    def test_call_averages(self, row: thesis_model.Component) -> None:
         assert row.value == pytest.approx(row.average, abs=0.005)
 
     def test_every_error_found_by_these_tests_is_an_erratum(self) -> None:
-        said = " ".join(f"{one.where} {one.what}" for one in THESIS.errata)
+        said = " ".join(f"{one.where} {one.what}" for one in reference.load().errata)
         for text in ("AES 192 CBC SHA1", "3.120 s, not 3.211", "77.8 %, not 89.4", "75.6 %, not 80.8"):
             assert text in said
 
     def test_no_vpn_is_named_in_the_code(self) -> None:
-        names = {table.vpn for table in THESIS.throughput.tables} | {name.lower() for name in THESIS.software}
+        names = {table.vpn for table in THESIS.throughput.tables} | {name.lower() for name in reference.load().software}
         names &= {"openvpn", "openconnect", "ocserv", "libreswan"}
         assert len(names) == 4
         for path in Path(thesis.__file__).parent.glob("*.py"):
@@ -158,10 +158,8 @@ class TestRun:
         ]
 
     def test_render(self) -> None:
-        console = Console(file=io.StringIO(), width=200)
-        thesis.render(a_run(), {"machine": {"cpu": "Some CPU"}}, console)
-        assert isinstance(console.file, io.StringIO)
-        said = console.file.getvalue()
+        beside = report.thesis(Summary(a_run(), {"machine": {"cpu": "Some CPU"}}))
+        said = "\n".join([*beside.lines, *(table.title for table in beside.tables)])
         for text in ("i7-4600U", "here: Some CPU", "B.2 openvpn", "3.16, 3.18", "Errata of the source"):
             assert text in said
 
@@ -208,7 +206,7 @@ class TestVm:
         return found
 
     def orders(self) -> dict[tuple[str, str], dict[str, Any]]:
-        told = thesis.data(self.run, {})["orders"]
+        told = thesis.data(self.run)["orders"]
         return {(one["suite"], one["data_paths"]): one for one in told}
 
     def test_b4_is_filled(self) -> None:
@@ -244,7 +242,7 @@ class TestVm:
     def test_a_suite_that_one_lacks(self) -> None:
         assert {suite for suite, _ in self.orders()} == {CBC, GCM}
         alone = frame(cell("openvpn", "3des-cbc-sha1", [9, 9, 9], **VM))
-        verdicts = {one["suite"]: one["verdict"] for one in thesis.data(alone, {})["orders"]}
+        verdicts = {one["suite"]: one["verdict"] for one in thesis.data(alone)["orders"]}
         assert verdicts == {
             CBC: "open: not measured here: libreswan, openconnect, openvpn",
             "3des-cbc-sha1": "open: not measured here: libreswan, openconnect",
@@ -255,13 +253,13 @@ class TestVm:
 
     def test_few_samples_are_said(self) -> None:
         rows = cell("openconnect", CBC, [150], variant="dtls", **VM) + cell("openvpn", CBC, [100, 100, 100], **VM)
-        (one, *_) = thesis.data(frame(rows), {})["orders"]
+        (one, *_) = thesis.data(frame(rows))["orders"]
         assert one["verdict"] == "reproduced (without libreswan) (n 1: too few to be sure)"
 
     def test_ranges_that_overlap_are_not_told_apart(self) -> None:
         rows = cell("libreswan", CBC, [100, 160, 160, 161], variant="esp", **VM)
         rows += cell("openconnect", CBC, [120, 121, 122], variant="dtls", **VM) + cell("openvpn", CBC, [9, 9, 9], **VM)
-        (one, *_) = thesis.data(frame(rows), {})["orders"]
+        (one, *_) = thesis.data(frame(rows))["orders"]
         assert one["verdict"] == "in part; not told apart here: libreswan and openconnect"
 
     def test_on_the_wall_clock_blocks_tell(self) -> None:
@@ -269,7 +267,7 @@ class TestVm:
         drift = (1.0, 0.6, 0.8, 0.5, 0.7)
         rows = cell("openconnect", CBC, [150 * by for by in drift], variant="dtls")
         rows += cell("openvpn", CBC, [100 * by for by in drift])
-        (one, *_) = thesis.data(frame(rows), {})["orders"]
+        (one, *_) = thesis.data(frame(rows))["orders"]
         assert one["verdict"] == "reproduced (without libreswan)"
 
     def test_the_ledger_explains(self) -> None:
@@ -287,7 +285,7 @@ class TestVm:
         ]
         notes = self.table("why").notes
         assert notes[0].startswith(f"{CBC}: the faster, the cheaper: libreswan/esp 27.5 < openconnect/dtls 53.0 <")
-        two = [row for row in thesis.data(self.run, {})["ledger"] if (row["suite"], row["vpn"]) == (CBC, "openvpn")]
+        two = [row for row in thesis.data(self.run)["ledger"] if (row["suite"], row["vpn"]) == (CBC, "openvpn")]
         assert [(row["throughput"], row["n"]) for row in two] == [(130.25, 2), (100.0, 1)]
         assert [row["machine cost"] for row in two] == pytest.approx([8000 / 130.25, 80], rel=1e-3)
 
@@ -319,7 +317,7 @@ class TestVm:
         assert found["thesis why"].rows == []
 
     def test_data_is_plain(self) -> None:
-        told = thesis.data(self.run, {})
+        told = thesis.data(self.run)
         assert (told["run"], told["engine"], told["clock"]) == (["r1"], "vm", "instructions")
         assert json.loads(json.dumps(told, allow_nan=False)) == told
         (time,) = [table for table in told["tables"] if table["name"] == "thesis time"]

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import topology
-from lab.catalog import Catalog, Needs, Vpn
-from lab.errors import UsageError
-from lab.topology import Compose, Service, Topology
+from lab.catalog.catalog import Catalog
+from lab.catalog.vpns import Needs, Vpn
+from lab.core.errors import UsageError
+from lab.testbed import topology
+from lab.testbed.topology import Compose, Service, Topology
 
 REAL = Catalog()
 ENDS = ("server", "client")

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 from docker.errors import NotFound
 
-from lab import topology
-from lab.catalog import Catalog
-from lab.engine import Result
-from lab.errors import InvalidSample, LabError, Unsupported
-from lab.tunnel import ENDS, METER_FAILED, Tunnel, snapshots, tunnel
+from lab.benches.vpn.tunnel import ENDS, METER_FAILED, Tunnel, snapshots, tunnel
+from lab.catalog.catalog import Catalog
+from lab.core.command import Result
+from lab.core.errors import InvalidSample, LabError, Unsupported
+from lab.testbed import topology
 
 Captured = Callable[[str], str]
 SPACES = {"server": "4026532330", "client": "4026532404"}
@@ -133,7 +133,7 @@ def test_whatever_goes_wrong_while_a_part_has_stopped_is_its_fault(
 ) -> None:
     this, _ = made(Result(0, "the last words of a daemon", ""))
     vars(this.bed)["remove"] = lambda containers: None
-    monkeypatch.setattr("lab.tunnel.Tunnel", lambda *_: this)
+    monkeypatch.setattr("lab.benches.vpn.tunnel.Tunnel", lambda *_: this)
     state, said = ENDED[how]
     container = this.meter.container if which == "meter" else this.containers[which]
     monkeypatch.setattr(this, "bring_up", lambda: vars(container).update(state))
@@ -158,7 +158,7 @@ def test_a_container_that_was_removed_has_stopped_too(made: Made) -> None:
 def test_where_all_run_an_error_is_what_it_is(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     this, _ = made(Result(0, "", ""))
     vars(this.bed)["remove"] = lambda containers: None
-    monkeypatch.setattr("lab.tunnel.Tunnel", lambda *_: this)
+    monkeypatch.setattr("lab.benches.vpn.tunnel.Tunnel", lambda *_: this)
     monkeypatch.setattr(this, "bring_up", lambda: None)
     for error in (InvalidSample("another suite"), KeyError("end")):
         with pytest.raises(type(error)) as caught, tunnel(this.bed, *cast(Any, [None] * 4)):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from e2e.command import left_behind, own_environment, owned_by, processes
 
-from lab import guest
-from lab.disks import ready
-from lab.engine import Engine, connect
+from lab.engines import guest
+from lab.engines.engine import Engine, connect
+from lab.engines.guest_disks import ready
 
 from .guests import Patient, disks, left
 
@@ -66,8 +66,10 @@ def shared(host: Engine, environment: dict[str, str], tmp_path_factory: pytest.T
 @pytest.fixture(scope="session")
 def kept(host: Engine, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """The guest that `--engine vm` uses."""
-    if guest.NAME in guest.found(host):
-        pytest.fail(f"the guest {guest.NAME!r} is not of these tests: `lab vm down` takes it down")
+    if (former := guest.found(host).get(guest.NAME)) is not None:
+        if former.alive:
+            pytest.fail(f"the guest {guest.NAME!r} is not of these tests: `lab vm down` takes it down")
+        former.remove()  # of tests that were killed
     command = Patient(host, tmp_path_factory.mktemp("kept"), dict(environment))
     try:
         said = command.ok("vm", "up").text

@@ -11,9 +11,10 @@ from typing import Any, cast
 from docker.models.containers import Container
 from e2e.command import Done, Lab, Running, top, wait_for
 
-from lab import guest
-from lab.engine import Engine, Result
-from lab.owner import ROLE
+from lab.core.command import Result
+from lab.engines import guest
+from lab.engines.engine import Engine
+from lab.engines.ownership import ROLE
 
 LIMIT = 1500.0
 """Seconds after which a command is given up: a guest is slow, and more so where others run beside it."""

@@ -11,10 +11,10 @@ from docker.errors import DockerException
 from e2e.command import wait_for
 from requests.exceptions import RequestException
 
-from lab import engine as engines
-from lab import guest
-from lab.engine import Engine
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.engines import engine as engines
+from lab.engines import guest
+from lab.engines.engine import Engine
 
 from .conftest import PREFIX, Kept
 from .guests import Patient, disks, left, run

@@ -9,7 +9,7 @@ import pytest
 from live import faults
 from live.conftest import CATALOG, suite_of
 
-from lab.catalog import Vpn
+from lab.catalog.vpns import Vpn
 
 from .conftest import Kept
 
@@ -34,6 +34,6 @@ def test_a_data_path_that_breaks_is_no_sample(
 ) -> None:
     # A load that stalls would be waited for ten times as long as on this machine.
     engine = replace(kept.engine, patience=3)
-    result = faults.broken(engine, tmp_path, vpn, variant, suite_of(vpn, variant), fault)
+    result = faults.broken(engine, vpn, variant, suite_of(vpn, variant), fault)
     assert result["outcome"] in ("invalid", "failed"), result["proof"]
     assert result["reason"]

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from e2e.command import LAB, samples, wait_for
 
-from lab import disks as disks_of
-from lab import engines, guest
-from lab.engine import Engine
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.engines import guest, opening
+from lab.engines import guest_disks as disks_of
+from lab.engines.engine import Engine
 
 from .conftest import Kept
 from .guests import Patient, disks, inside, run, shell, throughput, until_process, within
@@ -181,7 +181,7 @@ class TestAgain:
         """It is not used as if it had them, and says how to get one that has."""
         monkeypatch.setattr(disks_of, "path", lambda host: "/disks/another.disk")
         with pytest.raises(LabError, match="the guest 'vm' is up with images as they were") as caught:
-            engines.kept(host, "vm", kept.guest.choice, print)
+            opening.kept(host, "vm", kept.guest.choice, print)
         assert caught.value.hint == "`lab vm down --name vm`, and again"
 
     def test_it_is_no_lab(self, lab: Patient, kept: Kept) -> None:

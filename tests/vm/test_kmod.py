@@ -13,9 +13,11 @@ import pytest
 from docker.models.containers import Container
 from e2e.command import wait_for
 
-from lab import owner
-from lab.engine import Choice, Engine, Kernel, Result
-from lab.engines import opened
+from lab.core.command import Result
+from lab.engines import ownership
+from lab.engines.choice import Choice, Kernel
+from lab.engines.engine import Engine
+from lab.engines.opening import opened
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.timeout(1800)]
 
@@ -100,7 +102,7 @@ def beside(engine: Engine) -> Iterator[Module]:
     name = f"kmod-{os.getpid()}"
     container = engine.client.containers.run(
         IMAGE, ["sleep", "infinity"], detach=True, init=True, network_mode="none", cap_drop=["ALL"],
-        cap_add=list(CAPABILITIES), labels=owner.labels(name), name=owner.called(name, "programs"),
+        cap_add=list(CAPABILITIES), labels=ownership.labels(name), name=ownership.called(name, "programs"),
     )  # fmt: skip
     yield Module(engine, container)
     container.remove(force=True)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import disks, guest
-from lab.engine import Choice, Engine, Kernel
+from lab.engines import guest, guest_disks
+from lab.engines.choice import Choice, Kernel
+from lab.engines.engine import Engine
 
 from .test_kmod import EXPECTED, IMAGE, PASSED, TESTS, UNWELL, Module, beside
 
@@ -23,7 +24,7 @@ SECONDS = 12
 def module(request: pytest.FixtureRequest, host: Engine) -> Iterator[Module]:
     kernel: Kernel = request.param
     choice = Choice(name="vm", kernel=kernel, processors=2)
-    there = guest.start(host, f"{os.getpid()}-fuzz", choice, disks.ready(host, print), words=WATCHFUL)
+    there = guest.start(host, f"{os.getpid()}-fuzz", choice, guest_disks.ready(host, print), words=WATCHFUL)
     try:
         there.wait()
         with beside(there.connect()) as loaded:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lab.engine import Engine
+from lab.engines.engine import Engine
 
 pytestmark = [pytest.mark.docker]
 
@@ -30,14 +30,14 @@ def test_a_module_for_both_kernels(host: Engine) -> None:
         )
         assert facts["vermagic"].startswith(f"{kernel} ")
         assert facts["license"] == "GPL"
-        assert facts["alias"] == "net-pf-12"
+        assert "alias" not in facts, "nobody's number loads it"
         assert facts["depends"] == ""
 
 
 def test_every_parameter_is_described(host: Engine) -> None:
     for module in said(host, "sh", "-c", "ls /lib/af_ktls/*/af_ktls.ko").split():
         parameters = said(host, "modinfo", "--parameters", module).splitlines()
-        assert [line.partition(":")[0] for line in parameters] == ["allow", "driver", "family"]
+        assert {line.partition(":")[0] for line in parameters} == {"allow", "driver", "family"}
         assert all(len(line.partition(":")[2]) > 20 for line in parameters)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from e2e.command import samples, wait_for
 
-from lab.ktls import profile
+from lab.benches.ktls import perf
 
 from .guests import LIMIT, Patient, left
 
@@ -83,7 +83,7 @@ def test_profiles_have_the_cipher_where_the_records_are_made(lab: Patient) -> No
         assert sample["outcome"] == "ok", sample["reason"]
         assert ("aes_gcm_enc" in sample["raw"]["perf"]) == (path == "kernel")
         assert any(sample["raw"]["ciphers"].values())
-        times = profile.shares(profile.parse(sample["raw"]["perf"], sample["raw"]["ciphers"]))
+        times = perf.shares(perf.parse(sample["raw"]["perf"], sample["raw"]["ciphers"]))
         assert 0.02 < times["all"]["cipher"] < 0.8
         assert times["all"]["other"] < 0.3
 

@@ -7,8 +7,8 @@ from statistics import median
 import pytest
 from e2e.command import samples
 
-from lab.catalog import Catalog
-from lab.engine import Engine
+from lab.catalog.catalog import Catalog
+from lab.engines.engine import Engine
 
 from .guests import Patient, left
 

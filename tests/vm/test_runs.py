@@ -19,7 +19,7 @@ from docker.errors import DockerException, NotFound
 from e2e.command import samples, wait_for
 from requests.exceptions import RequestException
 
-from lab import guest
+from lab.engines import guest
 
 from .guests import LIMIT, Patient, left, type_in, until_guest, until_process
 

@@ -17,10 +17,11 @@ import pytest
 from docker.models.containers import Container
 from e2e.command import wait_for
 
-from lab import disks, engines, guest, owner
-from lab.catalog import ROOT
-from lab.engine import Choice, Engine
-from lab.errors import LabError
+from lab.core.errors import LabError
+from lab.core.paths import ROOT
+from lab.engines import guest, guest_disks, opening, ownership
+from lab.engines.choice import Choice
+from lab.engines.engine import Engine
 
 from .conftest import PREFIX
 from .guests import Patient, left, run
@@ -34,7 +35,7 @@ CHOICE = Choice(name="vm", kernel="stable", memory=1024)
 def volume(host: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A volume for disks that has none; whoever made a disk there has left no guest."""
     name = f"{PREFIX}{os.getpid()}-disks"
-    for module in (disks, guest):
+    for module in (guest_disks, guest):
         monkeypatch.setattr(module, "VOLUME", name)
     host.client.volumes.create(name)
     yield name
@@ -72,11 +73,11 @@ class TestImage:
 
 class TestDisk:
     def test_no_room(self, host: Engine, volume: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(disks, "ROOM", 10**18)
+        monkeypatch.setattr(guest_disks, "ROOM", 10**18)
         with pytest.raises(
             LabError, match=r"the guest's disk: only \d+ MB are free for a disk; it takes 1000000000000"
         ):
-            disks.ready(host, print)
+            guest_disks.ready(host, print)
         assert stored(host, volume) == []
 
     def test_none(self, host: Engine, volume: str) -> None:
@@ -97,7 +98,7 @@ class TestDisk:
         run(host, "touch /disks/killed.part", volumes={volume: {"bind": "/disks", "mode": "rw"}})
         monkeypatch.setattr(guest, "LIMIT", 1.0)
         with pytest.raises(LabError, match="the guest's engine did not answer within 1 s:"):
-            disks.ready(host, print)
+            guest_disks.ready(host, print)
         assert [name for name in stored(host, volume) if not name.startswith("kvm-")] == []
 
     def test_two_labs_make_one(self, host: Engine, volume: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,9 +113,9 @@ class TestDisk:
             run(host, 'touch "$1"', disk, volumes={volume: {"bind": "/disks", "mode": "rw"}})
 
         paths: list[str] = []
-        monkeypatch.setattr(disks, "_fill", fill)
-        other = threading.Thread(target=lambda: paths.append(disks.ready(host, print)))
-        paths.append(disks.ready(host, print))
+        monkeypatch.setattr(guest_disks, "_fill", fill)
+        other = threading.Thread(target=lambda: paths.append(guest_disks.ready(host, print)))
+        paths.append(guest_disks.ready(host, print))
         other.join(60)
         assert made == paths[:1]
         assert paths == made * 2
@@ -181,7 +182,7 @@ def test_a_fault_of_the_emulator(host: Engine, monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr(guest, "IMAGE", image)
         monkeypatch.setattr(guest, "STARTS", 2)
         with pytest.raises(guest.Misstart, match=wrong):
-            engines.up(host, f"{PREFIX}a", CHOICE, said.append)
+            opening.up(host, f"{PREFIX}a", CHOICE, said.append)
         assert [line.rpartition(": ")[2] for line in said] == ["it is started again"]
         assert not list(left(host, PREFIX))
     finally:
@@ -245,7 +246,7 @@ class TestFolders:
         there.remove()
 
 
-@pytest.mark.parametrize("labels", [{guest.LABEL: "{}"}, {guest.LABEL: "no", guest.DISK: "", owner.OWNER: "1:2:3"}])
+@pytest.mark.parametrize("labels", [{guest.LABEL: "{}"}, {guest.LABEL: "no", guest.DISK: "", ownership.OWNER: "1:2:3"}])
 def test_a_strangers_container_is_no_guest(lab: Patient, host: Engine, labels: dict[str, str]) -> None:
     container = host.client.containers.create(guest.IMAGE, ["true"], name=f"lab-vm-{PREFIX}stranger", labels=labels)
     try:

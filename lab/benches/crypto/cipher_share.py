@@ -1,0 +1,81 @@
+"""How much of a VPN's cost is encryption: its throughput beside the raw speed of the cipher on the same machine.
+
+The raw speeds are those of the newest run of `lab crypto` in the same folder of results, on the same engine, clock,
+kernel and processor. Where there is none, or it lacks the suite or the library, there is no share.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lab.benches.crypto.settings import KIND
+from lab.benches.crypto.views import frame
+from lab.catalog.catalog import Catalog
+from lab.core.errors import LabError
+from lab.results.store import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+SAME_MACHINE = ("kernel", "cpu", "flags")
+"""What of `machine` in meta.json decides how fast a cipher is: flags say which instructions there are."""
+
+
+def _platform(meta: Mapping[str, Any]) -> list[Any]:
+    engine, machine = meta.get("engine", {}), meta.get("machine", {})
+    emulated = (engine.get("guest") or {}).get("accelerator")
+    return [engine.get("name"), engine.get("clock"), emulated, *(machine.get(key) for key in SAME_MACHINE)]
+
+
+class Raw:
+    """The raw speeds of one run."""
+
+    def __init__(self, run: str, df: pd.DataFrame, catalog: Catalog) -> None:
+        self.run, self.df, self.catalog = run, df, catalog
+        self.known: dict[tuple[str, str], float] = {}
+
+    def share(self, vpn: str, records: str, suite: str, throughput: float) -> float:
+        """What part of one processor encryption alone takes at `throughput` (Mbit/s); NaN where it is not known."""
+        if vpn not in self.catalog.vpns:
+            return float("nan")
+        library = frame.library_of(records, self.catalog.vpns[vpn].file.dialect)
+        return frame.share(throughput, self._speed(library, suite)) if library else float("nan")
+
+    def _speed(self, library: str, suite: str) -> float:
+        if (library, suite) not in self.known:
+            rows = self.df[(self.df["vpn"] == library) & (self.df["suite"] == suite)]
+            self.known[library, suite] = frame.raw_speed(rows, library, suite)[0] if len(rows) else float("nan")
+        return self.known[library, suite]
+
+    @cached_property
+    def payload(self) -> int:
+        """The payload, in bytes, at which the ciphers were timed."""
+        sizes = [int(text.removeprefix("size=")) for text in set(self.df["conditions"])]
+        return max((size for size in sizes if size <= frame.PAYLOAD), default=0)
+
+    def note(self) -> str:
+        """What the share is, and where the raw speeds are from."""
+        return (
+            f"share of raw cipher speed: throughput ÷ speed of the cipher alone at {self.payload} B, in the library "
+            f"that the data path uses (run {self.run}): what part of one processor encryption alone takes, at each end"
+        )
+
+
+def beside(folder: Path, meta: Mapping[str, Any], catalog: Catalog | None = None) -> Raw | None:
+    """The newest run of `lab crypto` beside `folder` that was made on what `meta` says; None if there is none."""
+    for store in runs(folder.parent, KIND):
+        try:
+            if _platform(store.meta()) != _platform(meta):
+                continue
+            df = store.frame()
+        except LabError:
+            continue  # torn, or of another version: the column is optional
+        name, clock, *_ = _platform(meta)
+        df = df[(df["engine"] == name) & (df["clock"] == clock)]
+        if (df["outcome"] == "ok").any():
+            return Raw(store.folder.name, df, catalog or Catalog())
+    return None

@@ -1,0 +1,144 @@
+"""The libraries: how each is asked for a suite, and what its bench answers. Parsing is pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lab.catalog.suites import Suite
+from lab.core.command import Result
+from lab.core.documents import NAME, Document, read
+from lab.core.errors import LabError, Unsupported
+from lab.results.reading import Reading
+
+FILE = Path(__file__).with_name("libraries.yaml")
+PLACES = ("host", "container")
+"""Where a library may be timed: on the machine itself, or in a container."""
+UNIT = "B/s"
+END = "machine"
+STITCHED = "openssl-stitched"
+"""The column of suites.yaml that names OpenSSL's ciphers that hash in the same pass."""
+PROVIDERS = ["-provider", "default", "-provider", "legacy"]
+UNKNOWN = re.compile(r"is an unknown|unsupported|not supported", re.IGNORECASE)
+DETECTED = re.compile(r"^gnutls\[\d+\]: (.+) was detected$", re.MULTILINE)
+REFUSED = 127
+NEEDED = ("speed", "cipher", "mac")
+"""The parts without which there is no figure; not every processor has the others."""
+Commands = Mapping[str, list[str]]
+"""The commands of one sample, by what each times: `speed`, or `cipher` and `mac`, and `stitched`."""
+
+
+class Library(Document):
+    """A row of `libraries.yaml`."""
+
+    library: NAME
+    title: str
+    dialect: NAME
+    program: NAME
+    records: Literal["user", "kernel"]
+    serves: list[NAME]
+    what: str
+    facts: Annotated[list[list[str]], Field(min_length=1)]
+
+    def covers(self, records: str, dialect: str) -> bool:
+        """Whether it protects the records of a data path: the kernel's all that are in the kernel, whatever the VPN."""
+        return records == self.records and (records == "kernel" or dialect in self.serves)
+
+    def why_not(self, suite: Suite) -> str:
+        """Why there is nothing to time, empty where there is."""
+        if self.dialect in suite.native:
+            return ""
+        return suite.absent.get(self.dialect) or f"the {self.dialect} dialect has no name for {suite.suite}"
+
+    def commands(self, suite: Suite, size: int, seconds: int) -> Commands:
+        """What to run for one sample of `size` bytes of payload."""
+        native = suite.native[self.dialect]
+        if self.program != "openssl":
+            return {"speed": [self.program, *native.split(), str(size), str(seconds)]}
+        cipher, plus, digest = native.partition("+")
+        timed = ["openssl", "speed", "-mr", "-seconds", str(seconds), "-bytes", str(size)]
+        if not plus:
+            return {"speed": [*timed, "-aead", "-evp", cipher]}
+        mac = [*timed, "-hmac", digest.lower()]
+        if cipher == "none":
+            return {"speed": mac}
+        parts = {"cipher": [*timed, *PROVIDERS, "-evp", cipher], "mac": mac}
+        if STITCHED in suite.native:
+            parts["stitched"] = [*timed, "-evp", suite.native[STITCHED]]
+        return parts
+
+
+def load() -> dict[str, Library]:
+    """Every library by name."""
+    return {row.library: row for row in read(FILE, list[Library])}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a bench answered: bytes a second of CPU time, and the code path where it names one.
+
+    `busy` is the share of the time in which it had a processor; NaN where the bench does not tell.
+    """
+
+    speed: float
+    implementation: str = ""
+    busy: float = float("nan")
+
+
+def check(result: Result) -> None:
+    """Tell a bench that cannot from one that failed.
+
+    Raises:
+        Unsupported: the library, or the kernel, has no such thing. LabError: anything else.
+    """
+    if not result.status:
+        return
+    said = [line for line in result.stderr.splitlines() if line.strip()]
+    if result.status == REFUSED:
+        raise Unsupported(said[-1] if said else "the bench refused it, and did not say why")
+    unknown = next((line for line in said if UNKNOWN.search(line)), "")
+    if unknown:
+        raise Unsupported(unknown.removeprefix("speed: "))
+    raise LabError(f"the bench ended with {result.status}: {result.complaint}")
+
+
+def parse(program: str, text: str, log: str = "") -> Timing:
+    """The answer of a bench, as it was printed.
+
+    `openssl speed -mr` prints `+F:<its number>:<name>:<bytes a second of user time>`; the others print a line of JSON.
+    GnuTLS tells of its code path in its `log`.
+
+    Raises:
+        ValueError, LookupError, ArithmeticError: it is no such answer.
+    """
+    if program == "openssl":
+        speed = float(re.findall(r"^\+F:\d+:[^:\n]+:([\d.]+)$", text, re.MULTILINE)[0])
+        timing = Timing(speed)
+    else:
+        said = json.loads(text)
+        path = said["implementation"] or "; ".join(DETECTED.findall(log))
+        timing = Timing(said["bytes"] / said["cpu"], path, said["cpu"] / said["wall"])
+    if timing.speed <= 0:
+        raise ValueError(f"a speed of {timing.speed} B/s")
+    return timing
+
+
+def readings(timings: Mapping[str, Timing]) -> list[Reading]:
+    """The figures of a sample: `speed` first. A cipher and an HMAC that are timed apart cost their times' sum."""
+    figures = {part: timing.speed for part, timing in timings.items()}
+    if "speed" not in figures:
+        figures = {"speed": in_turn(figures["cipher"], figures["mac"]), **figures}
+    found = [Reading(metric, UNIT, END, value) for metric, value in figures.items()]
+    busy = [timing.busy for timing in timings.values() if timing.busy == timing.busy]  # NaN is not itself
+    return found + ([Reading("busy", "fraction", END, min(busy))] if busy else [])
+
+
+def in_turn(one: float, two: float) -> float:
+    """The speed of two passes over the same bytes, one after the other."""
+    return 1 / (1 / one + 1 / two)

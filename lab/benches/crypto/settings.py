@@ -1,0 +1,51 @@
+"""`lab crypto`: what it can be asked for. Light to import: the command line is made of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from lab.runner import settings as common
+from lab.runner.settings import Words
+
+KIND = "crypto"
+"""What `meta.json` says under `kind`, and the measure of every sample."""
+TITLE = "Time the ciphers alone: OpenSSL, GnuTLS and the kernel, on the machine itself and in a container."
+SIZES = (16, 64, 256, 1024, 8192, 16384)
+"""Bytes of payload: those that `openssl speed` takes by default, as the thesis had them."""
+
+
+class Settings(common.Settings):
+    """Kept in `meta.json`, so that `--resume` needs no other word."""
+
+    libraries: Annotated[Words, Field(description="Libraries, with commas between.")] = ["openssl", "gnutls", "kernel"]
+    ciphers: Annotated[Words, Field(description="all, quick, or suites with commas between.")] = ["quick"]
+    sizes: Annotated[
+        list[Annotated[int, Field(ge=16, le=16384, multiple_of=16)]],
+        Field(min_length=1, description="Bytes of payload, multiples of 16."),
+    ] = list(SIZES)
+    places: Annotated[
+        list[Literal["host", "container"]],
+        Field(description="host (this machine, no container), container; both, in a guest container."),
+    ] = []
+    seconds: Annotated[int, Field(ge=1, le=60, description="Seconds of each timing.")] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_runs(cls, data: Any) -> Any:
+        """Blocks were once called runs here."""
+        if isinstance(data, dict) and "runs" in data:
+            return {"blocks" if key == "runs" else key: value for key, value in data.items()}
+        return data
+
+    @model_validator(mode="after")
+    def _one_machine(self) -> Settings:
+        if "host" in self.places and self.engine.name != "host":
+            raise ValueError("a guest has no place `host`: this machine is another, on another clock")
+        return self
+
+    @property
+    def timed_in(self) -> list[str]:
+        """The places: those that were named, or all that the engine has."""
+        return list(self.places) or (["host", "container"] if self.engine.name == "host" else ["container"])

@@ -1,0 +1,146 @@
+"""Where a bench runs: in a container, or on the machine itself, with the same programs and libraries to the byte."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from docker.models.containers import Container
+
+from lab.core.command import Result
+from lab.core.errors import LabError, Unsupported
+from lab.core.signals import undisturbed
+from lab.engines import ownership
+from lab.engines.engine import LOST, Engine, stopped
+from lab.testbed import testbed
+
+IMAGE = "lab/crypto:latest"
+FOLDER = "/opt/crypto"
+"""The programs and all that they load; in the image, and copied out of it."""
+
+
+class Place(Protocol):
+    """`engine` and `clock` are recorded with every sample."""
+
+    @property
+    def engine(self) -> str:
+        """Where containers run, or `host`."""
+
+    @property
+    def clock(self) -> str:
+        """What its seconds are."""
+
+    def run(self, argv: Sequence[str], timeout: float) -> Result:
+        """Run a program of the image's folder to its end."""
+
+    def stopped(self) -> str:
+        """What has stopped that should run; empty where all does."""
+
+
+@dataclass
+class InContainer:
+    """A container that may do nothing and reaches nobody."""
+
+    place: Engine
+    container: Container
+
+    @property
+    def engine(self) -> str:
+        """The engine's name."""
+        return self.place.name
+
+    @property
+    def clock(self) -> str:
+        """The engine's clock."""
+        return self.place.clock
+
+    def run(self, argv: Sequence[str], timeout: float) -> Result:
+        """As any command in a container, which is started again where it has ended."""
+        self.container.reload()
+        if self.container.status != "running":
+            self.container.start()
+        return self.place.execute(self.container, [f"{FOLDER}/bench", *argv], timeout=timeout)
+
+    def stopped(self) -> str:
+        """Whether the container has stopped meanwhile."""
+        return stopped({"container": self.container})
+
+
+@dataclass
+class OnHost:
+    """The machine that runs the lab: no container, no control group, no filter of system calls."""
+
+    folder: Path
+    engine: str = "host"
+    clock: str = "wall"
+
+    def run(self, argv: Sequence[str], timeout: float) -> Result:
+        """As a child of this process."""
+        try:
+            done = subprocess.run(
+                [self.folder / "bench", *argv],
+                capture_output=True, text=True, errors="replace", check=False, timeout=timeout,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return Result(124, "", f"no end within {timeout:g} s")
+        except OSError as error:
+            raise Unsupported(
+                f"{self.folder} does not run here: {error.strerror}; TMPDIR names another place"
+            ) from error
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def stopped(self) -> str:
+        """Nothing: this machine runs as long as we do."""
+        return ""
+
+
+@contextmanager
+def opened(engine: Engine, names: Sequence[str]) -> Iterator[dict[str, Place]]:
+    """The places of those names; the container and the copied files are gone afterwards."""
+    container, failed = None, False
+    testbed.sweep_forgotten(engine)
+    with tempfile.TemporaryDirectory(prefix="lab-crypto-") as folder:
+        try:
+            with undisturbed():  # a container that is not known here is removed by nobody
+                lab = f"crypto-{secrets.token_hex(4)}"
+                container = engine.client.containers.create(
+                    IMAGE, ["sleep", "infinity"], init=True, network_mode="none", cap_drop=["ALL"],
+                    labels=ownership.labels(lab), name=ownership.called(lab, "bench"),
+                )  # fmt: skip
+            found: dict[str, Place] = {}
+            if "host" in names:
+                found["host"] = OnHost(_unpack(container, Path(folder)))
+            if "container" in names:
+                container.start()
+                found["container"] = InContainer(engine, container)
+            yield found
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            if container is not None:
+                with undisturbed(), suppress(*(LOST if failed else ())):  # what went wrong first is what is told
+                    container.remove(force=True)
+
+
+def _unpack(container: Container, into: Path) -> Path:
+    """Copy the programs out of the image."""
+    parts, _ = container.get_archive(FOLDER)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(parts))) as tar:
+        for member in (each for each in tar.getmembers() if each.isfile()):
+            path = into / member.name
+            if not path.resolve().is_relative_to(into.resolve()):
+                raise LabError(f"{IMAGE} holds a file outside of its folder: {member.name}", "`lab build crypto`")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = tar.extractfile(member)
+            path.write_bytes(content.read() if content else b"")
+            path.chmod(member.mode)
+    return into / Path(FOLDER).name

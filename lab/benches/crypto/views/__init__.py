@@ -1,0 +1,1 @@
+"""What a run of `lab crypto` shows: pure functions of its figures, that need no engine."""

@@ -1,0 +1,166 @@
+"""Where the bench runs: its two ends in containers of the lab's own network, the module loaded by one that ends.
+
+What each may do is in `topology.yaml`. The peer stays for the whole run: every request that it gets ends by itself.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+
+from lab.benches.ktls import cipher_symbols, perf
+from lab.core.command import Result
+from lab.core.errors import LabError
+from lab.engines.engine import Engine, stopped
+from lab.testbed import testbed, topology
+
+FILE = Path(__file__).with_name("topology.yaml")
+IMAGE = "lab/kmod:latest"
+PORT = 5203
+START = 10.0
+"""Seconds within which a container starts, or the peer listens."""
+DATA = f"{perf.PLACE}/data"
+LIBRARIES = "find /usr/lib -type f -name 'libgnutls.so.*' -o -type f -name 'libnettle.so.*'"
+LISTENS = ["sh", "-c", f"ss -Hlnt | grep -q :{PORT}"]
+LATER = ["bash", "-c", 'read -rt "$1" <> <(:); shift; exec "$@"', "later"]
+"""Start a command a while later, as `images/base/bracket` does."""
+FACTS = """
+for module in af_ktls tls; do
+    [ -d /sys/module/$module ] || continue
+    echo "$module: loaded $(cat /sys/module/$module/version /sys/module/$module/srcversion 2>/dev/null | tr '\\n' ' ')"
+    for file in /sys/module/$module/parameters/*; do
+        [ -r "$file" ] && echo "$module ${file##*/}: $(cat "$file")"
+    done
+done
+"""
+
+
+@dataclass
+class Ends:
+    """Both ends, up. `perf` looks on from beside the bench, where there is one.
+
+    `refused`: why the module could not be loaded. `ciphers`: once a profile was taken, where libraries have them.
+    """
+
+    bed: testbed.Testbed
+    plan: topology.Topology
+    containers: dict[str, Container]
+    refused: str = ""
+    ciphers: dict[str, list[cipher_symbols.Range]] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> Engine:
+        """Where they run."""
+        return self.bed.engine
+
+    @property
+    def peer(self) -> str:
+        """The peer's address."""
+        return self.plan.services["peer"].networks["wire"].ipv4_address
+
+    def run(self, argv: Sequence[str], timeout: float, *, later: float = 0.0) -> Result:
+        """Run the bench to its end, `later` seconds from now."""
+        self._revive()
+        return self.engine.execute(
+            self.containers["bench"], [*LATER, f"{max(later, 1e-6):.6f}", *argv], timeout=timeout
+        )
+
+    def watched(self, argv: Sequence[str], timeout: float) -> tuple[Result, dict[str, Any]]:
+        """Run the bench under `perf`, which samples the machine under load; its report, and where the ciphers are.
+
+        Raises:
+            LabError: perf may not, or found nothing to tell.
+        """
+        self._revive()
+        watcher = self.containers["perf"]
+        self.engine.execute(watcher, perf.MEET)
+        watched = [*perf.RECORD, "--output", DATA, "--", *argv, "--perf", perf.PLACE]
+        result = self.engine.execute(watcher, watched, timeout=timeout)
+        if result.status:
+            return result, {}
+        said = self.engine.execute(watcher, [*perf.REPORT, "--input", DATA], timeout=timeout)
+        if said.status:
+            raise LabError(f"perf report ended with {said.status}: {said.complaint}")
+        if not self.ciphers:
+            self.ciphers.update(self._ciphers(watcher))
+        return result, {"perf": perf.squeezed(said.stdout), "ciphers": self.ciphers}
+
+    def facts(self) -> dict[str, str]:
+        """The modules that are loaded, as the kernel tells it, and what loading said."""
+        said = self.engine.execute(self.containers["bench"], ["sh", "-c", FACTS]).stdout
+        found = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
+        return found | ({"load": self.refused} if self.refused else {})
+
+    def _ciphers(self, watcher: Container) -> dict[str, list[cipher_symbols.Range]]:
+        """Where the libraries that encrypt have their ciphers, by name: Debian strips the symbols."""
+        listed = self.engine.execute(watcher, ["sh", "-c", LIBRARIES]).stdout.split()
+        found: dict[str, list[cipher_symbols.Range]] = {}
+        for path in listed:
+            parts, _ = watcher.get_archive(path)
+            with tarfile.open(fileobj=io.BytesIO(b"".join(parts))) as tar:
+                content = tar.extractfile(tar.getmembers()[0])
+                found[Path(path).name] = cipher_symbols.ciphers(content.read() if content else b"")
+        return found
+
+    def _revive(self) -> None:
+        """Where one has ended all are started again, in order: one is in the network of another."""
+        if self.stopped():
+            for container in self.containers.values():
+                container.restart(timeout=0)
+            self.wait()
+
+    def stopped(self) -> str:
+        """Which of the containers do not run any more; empty where all do."""
+        return stopped(self.containers)
+
+    def wait(self) -> None:
+        """Wait until the peer listens.
+
+        Raises:
+            LabError: it does not; with what it said.
+        """
+        peer = self.containers["peer"]
+        if self.engine.execute(
+            peer, ["wait-until", f"{START * self.engine.patience:g}", *LISTENS], timeout=START + 5
+        ).status:
+            said = peer.logs(tail=5).decode(errors="replace").strip()
+            raise LabError(f"the peer does not listen: {said or 'it has not said why'}")
+
+
+@contextmanager
+def opened(
+    engine: Engine, *, environment: Mapping[str, str], parameters: Sequence[str], watching: bool
+) -> Iterator[Ends]:
+    """Both ends on a wire of their own, the module loaded where the machine is a guest; gone afterwards.
+
+    `environment` is that of both ends, `parameters` are the module's; with `watching` there is one for `perf`.
+    """
+    testbed.sweep_forgotten(engine)
+    with testbed.opened(engine, f"ktls-{secrets.token_hex(2)}") as bed:
+        plan = topology.load(FILE).resolve(bed.variables)
+        refused = load(engine, plan.services["load"], parameters) if engine.name == "vm" else ""
+        roles = ["peer", "bench", *(["perf"] if watching else [])]
+        containers: dict[str, Container] = {}
+        for role in roles:
+            service = plan.services[role]
+            service = service.model_copy(update={"environment": {**service.environment, **environment}})
+            containers[role] = bed.start(role, plan, service)
+        ends = Ends(bed, plan, containers, refused)
+        ends.wait()
+        yield ends
+
+
+def load(engine: Engine, service: topology.Service, parameters: Sequence[str]) -> str:
+    """Load the module; what it says where it cannot. What does without it is measured all the same."""
+    result = engine.once(
+        IMAGE, [*service.command, *parameters], timeout=60, cap_drop=service.cap_drop, cap_add=service.cap_add
+    )
+    return result.complaint if result.status else ""

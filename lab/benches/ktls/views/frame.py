@@ -1,0 +1,151 @@
+"""From the samples of a run to what its tables and pictures show: pure functions on data frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lab.benches.ktls import cells
+from lab.report import tables
+from lab.results.cell import parse_conditions
+from lab.stats import analysis, modes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAMES = {"vpn": "protocol", "variant": "path", "measure": "scenario"}
+KEY = ["protocol", "suite", "scenario", "path", "way", "payload"]
+BLOCK = ["run", "block", "engine", "clock"]
+Block = tuple[Any, ...]
+Metric = tuple[str, str]
+"""A metric and the end that it is of."""
+WALL: Metric = ("throughput", "receiver")
+SENT: Metric = ("throughput", "sender")
+CPU: Metric = ("cpu_rate", "machine")
+COST: Metric = ("cost_record", "machine")
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a figure stands: what was sent by what, how, in records of `payload` bytes."""
+
+    protocol: str
+    suite: str
+    scenario: str
+    path: str
+    way: str
+    payload: int
+
+    def by(self, path: str, way: str) -> Spot:
+        """The same of another path or way."""
+        return Spot(self.protocol, self.suite, self.scenario, path, way, self.payload)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All figures of a run: its summary by spot and metric, a row for each mode; and each block's own.
+
+    `df` has every attempt; samples that were taken under `perf` are in none of the others.
+    """
+
+    df: pd.DataFrame
+    found: dict[Spot, dict[Metric, list[Any]]]
+    blocks: dict[tuple[Spot, Metric], dict[Block, float]]
+    why: dict[Spot, str]
+    clock: str
+    where: str
+    spots: list[Spot] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, df: pd.DataFrame) -> Figures:
+        """The figures of a frame of a run (`Store.frame`).
+
+        Raises:
+            LabError: it mixes engines or clocks.
+        """
+        engine, clock = analysis.one_clock(df)
+        df = analysis.tidy(df)
+        plain = df[df["measure"] != cells.PROFILE]
+        found: dict[Spot, dict[Metric, list[Any]]] = {}
+        for row in tables.each(_named(analysis.summarise(plain))):
+            found.setdefault(_spot(row), {}).setdefault((row.metric, row.end), []).append(row)
+        bad = _named(analysis.outcomes(plain[plain["outcome"] != "ok"]))
+        why = {_spot(row): f"{row.outcome}: {row.reason}" for row in tables.each(bad)}
+        blocks: dict[tuple[Spot, Metric], dict[Block, float]] = {}
+        for row in tables.each(_named(analysis.measured(plain))):
+            block = tuple(getattr(row, column) for column in BLOCK)
+            blocks.setdefault((_spot(row), (row.metric, row.end)), {})[block] = float(row.value)
+        spots = sorted({*found, *why}, key=_order)
+        return cls(df, found, blocks, why, clock, analysis.clocked(engine, clock), spots)
+
+    def get(self, spot: Spot, metric: Metric) -> list[Any]:
+        """The rows of a figure, one for each mode; empty where there is none."""
+        return self.found.get(spot, {}).get(metric, [])
+
+    def median(self, spot: Spot, metric: Metric) -> float:
+        """The median of a figure; NaN where there is none, or where it has several modes: no one figure is its own."""
+        rows = self.get(spot, metric)
+        return float(rows[0].median) if len(rows) == 1 else float("nan")
+
+    def ratio(self, over: Spot, under: Spot, metric: Metric) -> float:
+        """The median of the ratios within a block; NaN where no block has both, or where one has several modes."""
+        ratios = [one / two for one, two in self._pairs(over, under, metric) if two > 0]
+        return median(ratios) if ratios else float("nan")
+
+    def difference(self, one: Spot, two: Spot, metric: Metric) -> float:
+        """The median of the differences within a block; NaN as for `ratio`."""
+        gaps = [value - other for value, other in self._pairs(one, two, metric)]
+        return median(gaps) if gaps else float("nan")
+
+    def _pairs(self, one: Spot, two: Spot, metric: Metric) -> list[tuple[float, float]]:
+        if any(len(self.get(spot, metric)) > 1 for spot in (one, two)):
+            return []
+        mine, others = (self.blocks.get((spot, metric), {}) for spot in (one, two))
+        return [(value, others[block]) for block, value in mine.items() if block in others]
+
+    def count(self, spot: Spot) -> int:
+        """Samples of a cell."""
+        return tables.count(self.get(spot, WALL))
+
+    def of_scenario(self, scenario: str, protocol: str) -> list[Spot]:
+        """The spots of one scenario and protocol, in order."""
+        return [spot for spot in self.spots if (spot.scenario, spot.protocol) == (scenario, protocol)]
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame under this bench's words, with the way and the payload (0 where there is none)."""
+    said = [parse_conditions(text) for text in frame["conditions"]]
+    payloads = [int(each.get("payload", 0)) for each in said]
+    return frame.rename(columns=NAMES).assign(way=[each.get("way", "") for each in said], payload=payloads)
+
+
+def _spot(row: Any) -> Spot:
+    return Spot(*(getattr(row, column) for column in KEY))
+
+
+def _order(spot: Spot) -> tuple[Any, ...]:
+    """As `cells.yaml` has them; what it does not know comes last."""
+    known = cells.load()
+    scenario = known.scenario.get(spot.scenario)
+    return (
+        _place(spot.scenario, list(known.scenario)), _place(spot.protocol, list(known.protocol)), spot.suite,
+        spot.payload, _place(spot.way, list(scenario.ways) if scenario else []), _place(spot.path, list(known.path)),
+    )  # fmt: skip
+
+
+def _place(name: str, names: Sequence[str]) -> tuple[int, str]:
+    return (names.index(name) if name in names else len(names), name)
+
+
+def cost_name(clock: str) -> str:
+    """What a record costs, in words."""
+    return "instructions" if clock == modes.EXACT else "ns of CPU time"
+
+
+def title_of(path: str) -> str:
+    """A path's title."""
+    known = cells.load().path
+    return known[path].title if path in known else path

@@ -1,0 +1,74 @@
+"""What a run of `lab ktls` shows; and what it says to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lab.benches.ktls.views import ladders, overview, plots, profiles, thesis_model
+from lab.benches.ktls.views import thesis as beside
+from lab.benches.ktls.views.frame import Figures
+from lab.report import tables as of
+from lab.report.reference import Beside
+from lab.report.tables import Table
+from lab.report.views import Offer
+from lab.stats.summary import Summary
+
+NOTHING: dict[str, Any] = {"summary": [], "outcomes": [], "tables": []}
+
+
+def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
+    """Every table that there is anything for: outcomes, verification, beside the thesis, what each step saves."""
+    it, there = Figures.of(run.df), thesis_model.load()
+    found = [overview.samples(it, run.meta, overview.drivers(run.samples)), overview.verification(it)]
+    found += [*beside.build(it, there)[:-1], *ladders.build(it), *profiles.build(run.samples, there, it.where)]
+    return [*(table for table in found if table.rows), beside.errata(there)]
+
+
+def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
+    """Figures 5.1 to 5.8, and the costs."""
+    return plots.pictures(Figures.of(run.df), thesis_model.load())
+
+
+def summary(run: Summary, offer: Offer) -> pd.DataFrame:
+    """The summary of every metric."""
+    return run.figures
+
+
+def data(run: Summary, offer: Offer) -> dict[str, Any]:
+    """The summary of every metric, the outcome of every cell, and every table as its text."""
+    return _data(run, tables(run, offer, whole=True))
+
+
+def thesis(run: Summary) -> Beside:
+    """A run beside the thesis's chapter 5 and appendix C."""
+    it, there = Figures.of(run.df), thesis_model.load()
+    *found, errata = beside.build(it, there)
+    shares = [table for table in profiles.build(run.samples, there, it.where) if "5.9" in table.name]
+    built = [*found, *shares, errata]
+    return Beside([f"beside {there.title}"], built, _data(run, built))
+
+
+def _data(run: Summary, built: Sequence[Table]) -> dict[str, Any]:
+    shown = [
+        {
+            "name": table.name,
+            "title": table.title,
+            "columns": table.columns,
+            "rows": [[cell.text for cell in row] for row in table.rows],
+            "notes": table.notes,
+        }
+        for table in built
+    ]
+    return {
+        "run": run.runs,
+        "engine": run.engine,
+        "clock": run.clock,
+        "retaken": run.retaken,
+        "summary": of.plain(run.figures),
+        "outcomes": of.plain(run.outcomes),
+        "tables": shown,
+    }

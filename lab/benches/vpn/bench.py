@@ -1,0 +1,144 @@
+"""`lab matrix`: check everything, and open what a run of the plan needs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lab.benches.vpn import cells, measures, requirements
+from lab.benches.vpn.measures import Measure, Options
+from lab.benches.vpn.session import Bed
+from lab.benches.vpn.settings import Settings
+from lab.catalog.catalog import Catalog
+from lab.catalog.suites import Suite
+from lab.catalog.vpns import Vpn
+from lab.core.errors import LabError, unknown
+from lab.engines import images, machine, opening
+from lab.engines.engine import Engine
+from lab.runner.plan import Step
+from lab.testbed import testbed
+from lab.testbed.meter import Meter
+
+KEPT = ("plan", "folders", "packages", "engine", "machine.kernel")
+"""What must be as it was for a run to go on: the same files make the same image, though its number differs."""
+OF_LOADS = ("iperf3", "netcat-openbsd", "iputils-ping")
+"""The packages of the programs that load a tunnel: in the image of every VPN."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the settings name, found in the catalog: no engine is needed to know that it exists."""
+
+    catalog: Catalog
+    settings: Settings
+    vpns: list[Vpn]
+    suites: list[Suite]
+    measures: dict[str, Measure]
+
+    @property
+    def options(self) -> Options:
+        """The part of the settings that measures look at."""
+        asked = self.settings
+        return Options(asked.duration, tuple(asked.streams), tuple(asked.directions), asked.size)
+
+
+def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
+    """Look everything up.
+
+    Raises:
+        UsageError: there is no such VPN, variant, suite or measure; with those that there are.
+    """
+    catalog = catalog or Catalog()
+    vpns = catalog.choose_vpns(settings.vpns)
+    variants = {variant for vpn in vpns for variant in vpn.file.variants}
+    for variant in settings.variants:
+        if variant not in variants:
+            raise unknown("variant", variant, variants)
+    suites = catalog.choose_suites(settings.ciphers)
+    return Choice(catalog, settings, vpns, suites, measures.choose(settings.measures))
+
+
+class Site:
+    """A plan that is known to fit these engines; nothing has been started yet."""
+
+    def __init__(self, choice: Choice, engines: Sequence[Engine]) -> None:
+        self.choice, self.engines = choice, engines
+        settings, engine = choice.settings, engines[0]
+        check_images(engine, choice.catalog, choice.vpns)
+        self.plan = cells.make(
+            choice.catalog,
+            choice.vpns,
+            choice.suites,
+            {name: measure.conditions(choice.options) for name, measure in choice.measures.items()},
+            blocks=settings.blocks,
+            seed=settings.seed,
+            lacks=requirements.lacks(engine, choice.vpns),
+            variants=settings.variants,
+            shared=engine.patience > 1,  # a guest takes as long to bring a tunnel up as to load it
+        )
+
+    def announced(self) -> str:
+        """What is to come."""
+        return f"{len(self.plan.cells)} cells x {self.plan.blocks} blocks"
+
+    def meta(self) -> dict[str, Any]:
+        """What `meta.json` says of a run of this plan."""
+        choice, engine = self.choice, self.engines[0]
+        packages = {vpn.name: [*OF_LOADS, *vpn.file.packages] for vpn in choice.vpns}
+        return {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "settings": choice.settings.model_dump(),
+            "options": asdict(choice.options),
+            "plan": self.plan.fingerprint(),
+            "cells": self.plan.listed(),
+            "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
+            "processors": engine.processors,
+            "folders": {each.name: images.folder_digest(each) for each in folders_of(choice.catalog, choice.vpns)},
+            **machine.describe(engine, ["base", "meter"], packages),
+        }
+
+    def about(self, step: Step) -> dict[str, Any]:
+        """Where the records of a sample's data path are processed, and on which engine and clock it was taken."""
+        variant = self.choice.catalog.vpns[step.cell.vpn].file.variants[step.cell.variant]
+        engine = self.engines[0]
+        return {"records": variant.records, "engine": engine.name, "clock": engine.clock}
+
+    @contextmanager
+    def share(self, number: int, run: str) -> Iterator[Bed]:
+        """A lab of its own, on an engine where nothing is left of runs that were killed."""
+        engine, choice = self.engines[number], self.choice
+        testbed.sweep_forgotten(engine)
+        with testbed.opened(engine, f"{run}-{secrets.token_hex(2)}") as bed:
+            yield Bed(choice.catalog, bed, Meter(bed), self.plan, choice.measures, choice.options)
+
+
+@contextmanager
+def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
+    """The engines of a choice, and the plan that fits them.
+
+    Raises:
+        LabError: there is no engine, or an image is missing or out of date.
+    """
+    with opening.several(choice.settings.engine, say) as engines:
+        yield Site(choice, engines)
+
+
+def folders_of(catalog: Catalog, vpns: Sequence[Vpn]) -> list[Path]:
+    """The folders of every image that a run of `vpns` is made of."""
+    return [catalog.root / "images" / name for name in ("base", "meter")] + [vpn.folder for vpn in vpns]
+
+
+def check_images(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> None:
+    """Check that every image that is needed is there and was built from this checkout.
+
+    Raises:
+        LabError: one is missing or out of date; names them all.
+    """
+    stale = [folder.name for folder in folders_of(catalog, vpns) if not images.is_current(engine, folder)]
+    if stale:
+        raise LabError(f"images missing or out of date: {', '.join(stale)}", "`lab build` makes them")

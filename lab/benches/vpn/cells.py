@@ -1,0 +1,54 @@
+"""The cells of a comparison of VPNs: VPN x variant x suite x measure x conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lab.catalog.catalog import Catalog
+from lab.catalog.suites import Suite
+from lab.catalog.vpns import Vpn
+from lab.results.cell import Cell
+from lab.runner.plan import Plan
+
+
+def make(
+    catalog: Catalog,
+    vpns: Sequence[Vpn],
+    suites: Sequence[Suite],
+    conditions: Mapping[str, Sequence[str]],
+    *,
+    blocks: int,
+    seed: int,
+    lacks: Mapping[tuple[str, str], str],
+    variants: Sequence[str] = (),
+    shared: bool = False,
+) -> Plan:
+    """Cross the VPNs with the suites and measures.
+
+    A control runs its own suites whatever was chosen. `conditions` maps each measure to its sets of conditions;
+    `lacks` maps a VPN and variant to the reason why this engine cannot run it; `variants` limits all but controls.
+    """
+    cells: list[Cell] = []
+    unsupported: dict[Cell, str] = {}
+    for vpn in vpns:
+        dialect = vpn.file.dialect
+        everything = catalog.suites.values()
+        rows = [row for row in everything if dialect in row.native] if vpn.file.control else _spoken(catalog, suites)
+        for variant in vpn.file.variants:
+            if variants and not vpn.file.control and variant not in variants:
+                continue
+            for row in rows:
+                for measure, sets in conditions.items():
+                    for text in sets:
+                        cell = Cell(vpn.name, variant, row.suite, measure, text)
+                        if reason := lacks.get((vpn.name, variant)) or vpn.why_not(variant, row):
+                            unsupported[cell] = reason
+                        else:
+                            cells.append(cell)
+    return Plan(tuple(cells), unsupported, blocks, seed, shared)
+
+
+def _spoken(catalog: Catalog, suites: Sequence[Suite]) -> list[Suite]:
+    """The suites that some VPN which is no control speaks: a control's own rows mean nothing to the others."""
+    controls = {vpn.file.dialect for vpn in catalog.vpns.values() if vpn.file.control}
+    return [row for row in suites if not row.native or set(row.native) - controls]

@@ -1,0 +1,102 @@
+"""What this machine can run, what it lacks, and the fix for each: everything that a run checks, told beforehand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lab.benches.vpn import requirements
+from lab.catalog.catalog import Catalog
+from lab.core.errors import LabError
+from lab.core.paths import ROOT
+from lab.engines import images, ownership
+from lab.engines.engine import Engine, connect
+from lab.testbed import testbed
+
+DISK = 8 * 10**9
+"""Bytes that images, a guest's disk, runs and payloads may take together."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing examined; `fix` is the next step where it is not `ok`."""
+
+    what: str
+    state: Literal["ok", "missing", "unsupported", "note"]
+    detail: str
+    fix: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """As a row of a table."""
+        return {"what": self.what, "state": self.state, "detail": self.detail, "fix": self.fix}
+
+
+def examine(catalog: Catalog) -> list[Finding]:
+    """Examine the machine, the engine, the images and each VPN; nothing is changed."""
+    found = list(_machine())
+    try:
+        engine = connect()
+    except LabError as error:
+        return [*found, Finding("Docker engine", "missing", error.message, error.hint)]
+    found.append(
+        Finding("Docker engine", "ok", f"{engine.facts['ServerVersion']}, kernel {engine.facts['KernelVersion']}")
+    )
+    found += _images(engine, catalog)
+    found += _vpns(engine, catalog)
+    forgotten = [name for name, state in testbed.labs(engine).items() if state is ownership.State.FORGOTTEN]
+    if forgotten:
+        found.append(
+            Finding("labs left behind", "note", ", ".join(forgotten), "`lab down --all`, or the next run removes them")
+        )
+    return found
+
+
+def _machine() -> Iterator[Finding]:
+    cores = os.cpu_count() or 1
+    if cores < 2:
+        yield Finding("processors", "note", "1: both ends and the load share it", "compare ratios, not rates")
+    else:
+        yield Finding("processors", "ok", str(cores))
+    free = shutil.disk_usage(ROOT).free
+    state: Literal["ok", "missing"] = "ok" if free > DISK else "missing"
+    yield Finding(
+        "disk", state, f"{free / 1e9:.0f} GB free", "" if state == "ok" else f"make room: {DISK / 1e9:.0f} GB"
+    )
+    if Path("/dev/net/tun").exists():
+        yield Finding("/dev/net/tun", "ok", "present")
+    else:
+        yield Finding("/dev/net/tun", "missing", "user-space VPNs need it", "modprobe tun")
+
+
+def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
+    for folder in images.folders(catalog.root / "images"):
+        tag = images.tag_of(folder)
+        if images.is_current(engine, folder):
+            size = engine.client.images.get(tag).attrs["Size"]
+            yield Finding(f"image {folder.name}", "ok", f"{size / 1e6:.0f} MB with what it stands on")
+        else:
+            why = "out of date" if engine.image_id(tag) else "not built"
+            yield Finding(f"image {folder.name}", "missing", why, "`lab build`")
+
+
+def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
+    ready = [vpn for vpn in catalog.vpns.values() if images.is_current(engine, vpn.folder)]
+    lacks = requirements.lacks(engine, ready)
+    controls = {vpn.file.dialect for vpn in catalog.vpns.values() if vpn.file.control}
+    suites = [suite for suite in catalog.suites.values() if set(suite.native) - controls]
+    for vpn in catalog.vpns.values():
+        if vpn not in ready:
+            yield Finding(f"VPN {vpn.name}", "missing", "its image is not built as it is now", "`lab build`")
+            continue
+        count = sum(1 for suite in suites if vpn.file.dialect in suite.native)
+        can = [name for name in vpn.file.variants if (vpn.name, name) not in lacks]
+        if can:
+            spoken = "the control" if vpn.file.control else f"{count} of {len(suites)} suites"
+            yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(can)}; {spoken}")
+        for reason in dict.fromkeys(lacks[vpn.name, name] for name in vpn.file.variants if name not in can):
+            cannot = ", ".join(name for name in vpn.file.variants if lacks.get((vpn.name, name)) == reason)
+            yield Finding(f"VPN {vpn.name}: {cannot}", "unsupported", reason, "`--engine vm` brings a kernel along")

@@ -1,0 +1,55 @@
+"""Throughput: as much TCP as goes through the tunnel in a given time, by iperf3 (thesis, section 3.3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from iperf3 import TestResult
+
+from lab.benches.vpn.measures import Options
+from lab.benches.vpn.tunnel import Tunnel
+from lab.core.errors import InvalidSample, LabError
+from lab.results.cell import conditions_text
+from lab.results.reading import Reading
+
+TITLE = "TCP throughput"
+UNIT = "Mbit/s"
+
+
+def conditions(options: Options) -> list[str]:
+    """Each direction with each number of streams; `up` is from client to server, as in the thesis."""
+    pairs = [(way, streams) for way in options.directions for streams in options.streams]
+    return [conditions_text({"direction": way, "streams": streams}) for way, streams in pairs]
+
+
+def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
+    """Send for `options.duration` seconds. iperf3's own JSON is kept whole."""
+    argv = ["iperf3", "--client", tunnel.address("server"), "--time", str(options.duration)]
+    argv += ["--parallel", conditions["streams"], "--interval", "0", "--json"]
+    if conditions["direction"] == "down":
+        argv.append("--reverse")
+    load = tunnel.load(argv, timeout=options.duration + 15)
+    return {"load": load, "direction": conditions["direction"]}
+
+
+def parse(raw: Mapping[str, Any]) -> list[Reading]:
+    """Mbit/s that the receiver received, TCP retransmissions of the sender, and the bytes received.
+
+    Raises:
+        LabError: iperf3 reported an error of its own.
+        InvalidSample: nothing arrived.
+    """
+    text = raw["load"]["stdout"]
+    if error := json.loads(text).get("error"):
+        raise LabError(f"iperf3: {error}")
+    result = TestResult(text)
+    if not result.received_bytes:
+        raise InvalidSample("iperf3 received nothing")
+    sender, receiver = ("client", "server") if raw["direction"] == "up" else ("server", "client")
+    return [
+        Reading("throughput", UNIT, receiver, result.received_bps / 1e6),
+        Reading("retransmits", "count", sender, result.retransmits),
+        Reading("payload", "B", "machine", result.received_bytes),
+    ]

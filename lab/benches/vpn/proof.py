@@ -1,0 +1,165 @@
+"""Is the data path what it claims to be? Judgements on what the ends said and on what the wire carried. All pure."""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+from typing import Any, Literal
+
+from lab.core.errors import InvalidSample
+
+ENDS = ("server", "client")
+WIRE = "eth0"
+"""The interface of the wire at both ends, as Docker names it."""
+
+ECHO_BYTES = 2 * 3 * 1000
+"""What `wire-proof` sends through the tunnel: three echo requests of 1000 bytes, and their answers."""
+
+TRIFLE = 10_000
+"""Bytes by end on the wire of a load that its data path need not explain: an ICMP error, the DPD of a channel."""
+
+Direction = Literal["up", "down", "both"]
+WAYS: dict[Direction, tuple[tuple[str, str], ...]] = {
+    "up": (("client", "server"),),
+    "down": (("server", "client"),),
+    "both": (("client", "server"), ("server", "client")),
+}
+"""Sender and receiver of a load's payload: of `both`, the payload goes each way."""
+
+
+def session(pattern: str, text: str) -> tuple[str, str]:
+    """The suite and the session that the last match of `pattern` tells; both empty where nothing matches.
+
+    The suite: the non-empty groups without a name, joined by `+`. The session: the group `session`, which differs where
+    a tunnel went down and came up again.
+    """
+    matches = list(re.finditer(pattern, text, re.MULTILINE))
+    if not matches:
+        return "", ""
+    named = matches[-1].re.groupindex
+    groups = (group for number, group in enumerate(matches[-1].groups(), 1) if number not in named.values() and group)
+    return "+".join(groups), (matches[-1]["session"] or "") if "session" in named else ""
+
+
+def named(pattern: str, text: str) -> dict[str, int]:
+    """The named groups of the last match of `pattern` as integers; empty where nothing matches."""
+    matches = list(re.finditer(pattern, text, re.MULTILINE))
+    return {name: int(value) for name, value in matches[-1].groupdict().items()} if matches else {}
+
+
+def wire(output: str, marker: bytes, *, encrypts: bool) -> dict[str, Any]:
+    """Judge a capture made while `marker` crossed the tunnel.
+
+    `output` is what `images/base/wire-proof` prints. Ciphertext must be all there is: enough bytes for what was
+    sent, no marker among them, no packet besides the VPN's own. Where nothing is encrypted the marker must be seen,
+    which also shows that this test can fail.
+
+    Raises:
+        InvalidSample: it is not so; says in which way.
+    """
+    capture, _, stray = output.partition("\n---\n")
+    packets = pcap(base64.b64decode(capture))
+    carried = sum(len(packet) for packet in packets)
+    seen = any(marker in packet for packet in packets)
+    if stray.strip():
+        raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}")
+    if carried < ECHO_BYTES:
+        raise InvalidSample(f"{ECHO_BYTES} bytes crossed the tunnel but only {carried} the wire: there is another path")
+    if seen and encrypts:
+        raise InvalidSample("the marker crossed the wire in the clear")
+    if not seen and not encrypts:
+        raise InvalidSample("nothing should be encrypted, but the marker was not seen on the wire")
+    return {"packets": len(packets), "bytes": carried, "cleartext": seen}
+
+
+def pcap(data: bytes) -> list[bytes]:
+    """The packets of a capture in the classic pcap format, as little-endian tcpdump writes it (pcap-savefile(5))."""
+    packets, offset = [], 24
+    while offset + 16 <= len(data):
+        (size,) = struct.unpack_from("<I", data, offset + 8)
+        packets.append(data[offset + 16 : offset + 16 + size])
+        offset += 16 + size
+    return packets
+
+
+def kept_to(load: dict[str, Any], interface: str) -> None:
+    """Check that a load took no other path than its own, from its first byte to its last.
+
+    `load`: what `Tunnel.load` returns. Nothing but a TRIFLE may have crossed the wire that the data path
+    does not explain, or an interface that is neither the wire nor the tunnel's own.
+
+    Raises:
+        InvalidSample: it did; with the end and how many bytes of how many.
+    """
+    for end, seen in load["wire"].items():
+        if seen["bytes"] > TRIFLE or seen["lost"]:
+            least = "at least " if seen["lost"] else ""
+            raise InvalidSample(
+                f"{least}{seen['bytes']} of {received(load, end, WIRE)} bytes that reached the {end} by the wire were "
+                "not of this data path"
+            )
+        for other in load["after"]["ends"][end]["interfaces"].keys() - {"lo", WIRE, interface}:
+            strayed = received(load, end, other)
+            if strayed > TRIFLE:
+                raise InvalidSample(f"{strayed} bytes reached the {end} by {other}, which is not of this data path")
+
+
+def explained(load: dict[str, Any], payload: int, direction: Direction) -> None:
+    """Check that the payload reached its receiver by the wire, as packets of this data path.
+
+    Raises:
+        InvalidSample: they hold less than the payload.
+    """
+    for _, receiver in WAYS[direction]:
+        carried = received(load, receiver, WIRE) - load["wire"][receiver]["bytes"]
+        if carried < payload:
+            raise InvalidSample(
+                f"{payload} bytes were transferred, but the data path's packets brought the {receiver} only {carried}"
+            )
+
+
+def received(load: dict[str, Any], end: str, interface: str) -> int:
+    """Bytes that an end received by an interface during a load; 0 where there is none of that name."""
+    before, after = (load[when]["ends"][end]["interfaces"].get(interface) for when in ("before", "after"))
+    return int(after["rx_bytes"] - (before["rx_bytes"] if before else 0)) if after else 0
+
+
+def moved(load: dict[str, Any], interface: str, payload: int, direction: Direction) -> None:
+    """Check that the payload went into the tunnel's interface at its sender and came out of it at its receiver.
+
+    Raises:
+        InvalidSample: it did not, or an end has no such interface.
+    """
+    deltas = {}
+    for end in ENDS:
+        old, new = (load[when]["ends"][end]["interfaces"].get(interface) for when in ("before", "after"))
+        if old is None or new is None:
+            raise InvalidSample(f"the {end} has no interface {interface}")
+        deltas[end] = {way: new[f"{way}_bytes"] - old[f"{way}_bytes"] for way in ("rx", "tx")}
+    _crossed(deltas, payload, interface, direction)
+
+
+def counted(load: dict[str, Any], payload: int, direction: Direction) -> None:
+    """The same by the VPN's own counters, where it has some.
+
+    Raises:
+        InvalidSample: they moved less than the payload.
+    """
+    before, after = load["counters"]["before"], load["counters"]["after"]
+    if before:
+        deltas = {end: {way: after[end][way] - before[end][way] for way in ("rx", "tx")} for end in ENDS}
+        _crossed(deltas, payload, "the VPN's own counters", direction)
+
+
+def _crossed(deltas: dict[str, dict[str, int]], payload: int, what: str, direction: Direction) -> None:
+    """Sent by one end and received by the other, the way that was asked for; no counter may have begun anew."""
+    for end, delta in deltas.items():
+        if min(delta.values()) < 0:
+            raise InvalidSample(f"{what} began anew at the {end} during the load")
+    for sender, receiver in WAYS[direction]:
+        crossed = min(deltas[sender]["tx"], deltas[receiver]["rx"])
+        if crossed < payload:
+            raise InvalidSample(
+                f"{payload} bytes were transferred from {sender} to {receiver}, but {what} saw only {crossed} of them"
+            )

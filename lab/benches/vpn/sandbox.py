@@ -1,0 +1,131 @@
+"""A lab to play with: `lab up`, `lab status`, `lab down`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from lab.benches.vpn import requirements
+from lab.benches.vpn.bench import check_images
+from lab.benches.vpn.tunnel import Tunnel
+from lab.catalog.catalog import Catalog
+from lab.catalog.suites import Suite
+from lab.catalog.vpns import Vpn
+from lab.core.errors import LabError, Unsupported, UsageError, unknown
+from lab.engines import ownership
+from lab.engines.engine import Engine
+from lab.testbed import testbed
+from lab.testbed.meter import Meter
+
+
+def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console: Console, lab: str) -> None:
+    """Bring a lab up with one tunnel, prove the tunnel, and say how to use it.
+
+    Raises:
+        LabError: it did not come up; nothing is left behind.
+    """
+    vpn, variant, suite = chosen
+    check_images(engine, catalog, [vpn])
+    if reason := requirements.lacks(engine, [vpn]).get((vpn.name, variant)):
+        raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
+    if how := testbed.standing(engine).get(lab):
+        there = "is up already" if how == ownership.State.UP else f"is there already ({how})"
+        raise LabError(f"a lab named {lab!r} {there}", f"`lab down --name {lab}`, or choose another --name")
+    with testbed.opened(engine, lab, keep=True) as bed:
+        this = Tunnel(bed, Meter(bed), vpn, variant, suite)
+        this.bring_up()
+        this.prove()
+        bed.payload(10_000_000)
+    console.print(
+        f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {this.handshake:.2f} s"
+    )
+    docker = f"docker --host {engine.address}" if engine.address else "docker"
+    for words in (
+        f"ping {this.address('server')}",
+        f"iperf3 --client {this.address('server')}",
+        f"tcpdump -n -i {vpn.file.interface}",
+    ):
+        run = f"  {docker} exec -it lab-{lab}-client-load {words}"
+        console.print(run, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"`lab down --name {lab}` takes it down.", highlight=False)
+
+
+def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:
+    """The VPN, variant and suite meant: the first that fits where none is named.
+
+    Raises:
+        UsageError: there is no such VPN, variant or suite; with those that there are.
+    """
+    vpns = catalog.vpns
+    if name is not None and name not in vpns:
+        raise unknown("VPN", name, vpns)
+    vpn = vpns[name] if name else next(iter(vpns.values()))
+    variants = vpn.file.variants
+    if variant is not None and variant not in variants:
+        raise unknown(f"variant of {vpn.name}", variant, variants)
+    path = variant or next(iter(variants))
+    spoken = {row.suite: row for row in catalog.suites.values() if not vpn.why_not(path, row)}
+    if cipher is not None and cipher not in catalog.suites:
+        raise unknown("suite", cipher, spoken)
+    if cipher is not None and cipher not in spoken:
+        raise UsageError(f"{vpn.name} {path} has no {cipher}: {vpn.why_not(path, catalog.suites[cipher])}")
+    if not spoken:
+        raise UsageError(
+            f"no suite has a name in the {vpn.file.dialect} dialect of {vpn.name}", "lab/catalog/suites.yaml"
+        )
+    return vpn, path, spoken[cipher] if cipher else next(iter(spoken.values()))
+
+
+def down(engine: Engine, console: Console, name: str | None) -> None:
+    """Take down one lab; with None every lab, but those that a running process holds.
+
+    Raises:
+        UsageError: there is no lab of that name.
+        LabError: a running process holds it; or not all could be removed, and whatever else there was is gone.
+    """
+    known = testbed.labs(engine)
+    if name is not None and name not in known:
+        there = [f"{each} ({how})" for each, how in sorted(testbed.standing(engine).items())]
+        raise UsageError(f"no lab named {name!r} is up", f"labs that there are: {', '.join(there) or 'none'}")
+    if name is not None and known[name] is ownership.State.HELD:
+        labels = [each.labels for each in testbed.found(engine, name)]
+        holders = sorted({each[ownership.OWNER].partition(":")[0] for each in labels})
+        raise LabError(
+            f"lab {name!r} is in use: {f'process {holders[0]}' if holders else 'a running lab'} holds it, and measures",
+            "stop that (Ctrl-C there, or `kill`): it takes its lab down itself, and its run can go on with --resume",
+        )
+    if not known:
+        console.print("no lab is up")
+    stuck: list[LabError] = []
+    for each in [name] if name else sorted(known):
+        if name is None and known[each] is ownership.State.HELD:
+            console.print(f"lab {each!r}: left alone, a running lab holds it", highlight=False)
+            continue
+        try:
+            count = testbed.sweep(engine, each)
+            console.print(f"lab {each!r}: {count} containers, networks and volumes removed", highlight=False)
+        except LabError as error:
+            stuck.append(error)
+    if stuck:
+        raise LabError("\n".join(error.message for error in stuck), stuck[-1].hint)
+
+
+def status(engine: Engine) -> list[dict[str, Any]]:
+    """Each lab on the engine: what runs in it, and whose it is."""
+    rows = []
+    for name, how in sorted(testbed.standing(engine).items()):
+        ends = testbed.found(engine, name, role="client")
+        environment = dict(entry.split("=", 1) for entry in ends[0].attrs["Config"]["Env"]) if ends else {}
+        image = ends[0].attrs["Config"]["Image"] if ends else ""
+        rows.append(
+            {
+                "lab": name,
+                "vpn": image.removeprefix("lab/").removesuffix(":latest"),
+                "variant": environment.get("VARIANT", ""),
+                "suite": environment.get("SUITE", ""),
+                "containers": len(testbed.found(engine, name)),
+                "state": how,
+            }
+        )
+    return rows

@@ -1,0 +1,134 @@
+"""What a report holds: every table and every picture that a run has data for, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lab.benches.vpn.views import cpu_plots, cpu_tables, packet_cost, packet_plot, speed_plots, speed_tables
+from lab.report import plots, tables
+from lab.report.tables import (
+    Cell,
+    Table,
+    by_cell,
+    each,
+    loads,
+    of_clock,
+    order,
+    percent,
+    series,
+    spread,
+    spread_name,
+    spread_note,
+    value,
+    with_spread,
+)
+from lab.report.tables import sizes as counted
+from lab.stats import analysis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from lab.benches.vpn.views.cipher_share import CipherShare
+
+OUTCOMES = ("ok", "unsupported", "failed", "invalid")
+
+
+def build(
+    df: pd.DataFrame, meta: Mapping[str, Any], *, every_load: bool = False, raw: CipherShare | None = None
+) -> list[Table]:
+    """Every table there is data for; CPU tables of the first load, or of `every_load`.
+
+    Raises:
+        LabError: the frame mixes engines or clocks.
+    """
+    df = analysis.tidy(df)
+    control = analysis.control_of(df, meta)
+    found = [overview(df, meta)]
+    throughput = order(df.loc[df["measure"] == "throughput", "conditions"])
+    for conditions in throughput:
+        load = ("throughput", conditions)
+        found += [speed_tables.matrix(df, load, control), speed_tables.ranks(df, load, control, raw)]
+    carrying = loads(df)
+    if not throughput and carrying:
+        found.append(speed_tables.matrix(df, carrying[0], control))
+    for load in carrying if every_load else carrying[:1]:
+        found += [cpu_tables.kernel_and_user(df, load), cpu_tables.switches(df, load), cpu_tables.cost(df, load)]
+    found += [packet_cost.table(df), latency(df), handshake(df)]
+    return [table for table in found if table.rows]
+
+
+def overview(df: pd.DataFrame, meta: Mapping[str, Any]) -> Table:
+    """How many samples of each series ended how, why those that should not have, and whether the ledger closes."""
+    where = analysis.clocked(*analysis.one_clock(df))
+    ended = analysis.outcomes(df)
+    counts = ended.assign(series=series(ended)).pivot_table(
+        index="series", columns="outcome", values="n", aggfunc="sum", fill_value=0
+    )
+    rows = []
+    for name in order(counts.index):
+        numbers = [counts.to_dict("index")[name].get(outcome, 0) for outcome in OUTCOMES]
+        kinds = ["", *OUTCOMES[1:]]
+        rows.append([Cell(name), *(Cell(str(n), kind if n else "") for n, kind in zip(numbers, kinds, strict=True))])
+    bad = ended[ended["outcome"].isin(["failed", "invalid"])]
+    alike = ["vpn", "variant", "suite", "outcome", "reason"]
+    notes = [
+        f"{row.n} {row.outcome}: {row.vpn}/{row.variant} {row.suite} ({row.measure}): {row.reason}"
+        for row in each(
+            bad.groupby(alike)
+            .agg(n=("n", "sum"), measure=("measure", lambda names: ", ".join(order(names))))
+            .reset_index()
+        )
+    ]
+    notes += [*analysis.retaken(df), *cpu_tables.closure(df, meta)]
+    return Table("samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, where)
+
+
+def latency(df: pd.DataFrame) -> Table:
+    """Round-trip times through the tunnel, idle and under load."""
+    engine, clock = analysis.one_clock(df)
+    rows = analysis.measured(df, measure="latency")
+    lines = []
+    for conditions in order(rows["conditions"]):
+        for key, found in by_cell([rows[rows["conditions"] == conditions]]).items():
+            quantiles = [with_spread(found.get((f"rtt_{name}", "client"))) for name in ("p50", "p90", "p99")]
+            lost = value(found.get(("loss", "client")), percent)
+            lines.append([Cell(text) for text in (*key, conditions, *quantiles, lost, counted(found))])
+    columns = [*cpu_tables.KEYS, "conditions", "p50", "p90", "p99", "loss", "n"]
+    title = f"Round trip, {of_clock('ms', clock)}: median of each percentile ({spread_name(clock)})"
+    return Table("latency", title, columns, lines, 4, spread_note(clock), analysis.clocked(engine, clock))
+
+
+def handshake(df: pd.DataFrame) -> Table:
+    """From the start of the client to the first byte through."""
+    engine, clock = analysis.one_clock(df)
+    rows = analysis.measured(df, "handshake", measure="handshake")
+    lines = []
+    for key, found in by_cell([rows]).items():
+        row = found[("handshake", "client")]
+        lines.append([Cell(text) for text in (*key, value(row), spread(row), str(tables.count(row)))])
+    columns = [*cpu_tables.KEYS, "s", spread_name(clock), "n"]
+    title = f"Handshake, {of_clock('s', clock)}: from the client's start to the first byte through"
+    return Table("handshake", title, columns, lines, 3, spread_note(clock), analysis.clocked(engine, clock))
+
+
+def pictures(df: pd.DataFrame, meta: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Every picture there is data for, one at a time, with its file name without the ending.
+
+    Raises:
+        LabError: the frame mixes engines or clocks.
+    """
+    analysis.one_clock(df)
+    df = analysis.tidy(df)
+    rows = analysis.measured(df, "throughput")
+    carrying = loads(rows[rows["vpn"] != analysis.control_of(df, meta)], ["throughput"])
+    for load in [load for load in carrying if load[0] == "throughput"] or carrying[:1]:
+        for name, figure in speed_plots.pictures(df, meta, load):
+            yield plots.slug(f"throughput {load[1]} {name}"), figure
+    for load in loads(df)[:1]:
+        for draw in (cpu_plots.cpu_split, cpu_plots.switches, cpu_plots.cost):
+            yield plots.slug(draw.__name__), draw(df, meta, load)
+    if len(packet_cost.sized(df)):
+        yield "instructions-per-packet", packet_plot.draw(df, meta)

@@ -1,0 +1,159 @@
+"""Where the CPU time went, as tables: in the shape of the thesis's 3.15 to 3.18, and what a gigabyte costs."""
+# ruff: noqa: RUF001 - en dashes are what a reader of tables expects
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lab.benches.vpn.cpu_ledger import GIGABYTE, TICKS
+from lab.benches.vpn.views import cpu_time
+from lab.report.tables import (
+    Cell,
+    Load,
+    Notes,
+    Table,
+    by_cell,
+    figure,
+    named,
+    of_clock,
+    of_load,
+    percent,
+    sizes,
+    spread,
+    spread_name,
+    spread_note,
+    value,
+    with_spread,
+)
+from lab.stats import analysis
+from lab.stats.analysis import VPN_ENDS, clocked, one_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+MACHINE = ("user", "system", "softirq", "kernel_threads")
+ELSEWHERE = (
+    "its processes took less than 1 % of the time that the machine was busy: the kernel did the work, and charged it "
+    "to softirq, to kernel threads, and as system time to whoever sent, received or was interrupted, which is mostly "
+    "the load's own processes; a share of the daemon's own time would say nothing of it"
+)
+COARSE = 0.02
+KEYS = ["vpn/variant", "suite", "records in"]
+
+
+def kernel_and_user(df: pd.DataFrame, load: Load) -> Table:
+    """Tables 3.15 and 3.17: kernel and user seconds of each end's processes per GB, the share, and the machine's."""
+    rows = of_load(df, load)
+    per_gb = seconds(rows)
+    shares = cpu_time.kernel_share(rows)
+    engine, clock = one_clock(rows)
+    notes, lines = Notes(), []
+    for key, found in by_cell([per_gb, shares[shares["end"].isin(VPN_ENDS)]]).items():
+        cells = []
+        for end in VPN_ENDS:
+            cells += [pair(found, end), kernel_share(found, end, notes)]
+        cells += [pair(found, "load"), " / ".join(value(found.get((f"cpu_{name}", "machine"))) for name in MACHINE)]
+        lines.append([Cell(text) for text in (*key, *cells, sizes(found))])
+    columns = [*KEYS, *(name for end in VPN_ENDS for name in (f"{end}: kernel / user", f"{end}: kernel share"))]
+    columns += ["load: kernel / user", "machine: user / system / softirq / kernel threads", "n"]
+    title = (
+        f"Kernel and user time of the VPN's processes and of the machine, CPU {of_clock('s/GB', clock)}, "
+        f"{named(load)}: medians, {spread_name(clock)} of the share"
+    )
+    said = ["machine: all of it, the ends and the load included; kernel threads are part of system and softirq"]
+    said += [*grain(rows), *spread_note(clock), *notes.lines()]
+    return Table(f"cpu {named(load)}", title, columns, lines, 3, said, clocked(engine, clock))
+
+
+def seconds(rows: pd.DataFrame) -> pd.DataFrame:
+    """CPU seconds per GB of the two ends, of the load generators together, and of the machine by state."""
+    rows = analysis.measured(rows)
+    ends = rows[rows["end"].isin([*VPN_ENDS, "machine"])]
+    parts = [ends, cpu_time.of_load(rows)]
+    together = pd.concat([part for part in parts if len(part)], ignore_index=True) if len(ends) else ends
+    return cpu_time.per_payload(together, [f"cpu_{name}" for name in MACHINE])
+
+
+def pair(found: Mapping[tuple[str, str], list[Any]], end: str) -> str:
+    """Kernel and user seconds of an end."""
+    return " / ".join(value(found.get((f"cpu_{part}", end))) for part in ("system", "user"))
+
+
+def kernel_share(found: Mapping[tuple[str, str], list[Any]], end: str, notes: Notes) -> str:
+    """The kernel's share of an end's time; where its processes spent next to none, a note of where it went."""
+    share = found.get(("kernel_share", end))
+    if share:
+        return with_spread(share, percent)
+    return f"–{notes.mark(ELSEWHERE)}" if found.get(("cpu_system", end)) else "–"
+
+
+def switches(df: pd.DataFrame, load: Load) -> Table:
+    """Tables 3.16 and 3.18: context switches, and system calls that read and write, of each end per MB carried."""
+    rows = of_load(df, load)
+    engine, clock = one_clock(rows)
+    counts = ["context_switches_voluntary", "context_switches_involuntary"]
+    calls = cpu_time.reads_and_writes(rows)
+    carried = analysis.measured(rows, "payload")[analysis.ROWS]
+    everything = pd.concat([analysis.measured(rows, counts)[analysis.ROWS], calls, carried], ignore_index=True)
+    per_mb = cpu_time.per_payload(everything, [*counts, "reads", "writes"], 1e6)
+    lines = []
+    for key, found in by_cell([per_mb]).items():
+        cells = []
+        for end in VPN_ENDS:
+            cells.append(" / ".join(value(found.get((metric, end))) for metric in counts))
+            cells.append(" / ".join(value(found.get((metric, end))) for metric in ("reads", "writes")))
+        lines.append([Cell(text) for text in (*key, *cells, sizes(found))])
+    names = ("voluntary / involuntary", "read / write calls")
+    columns = [*KEYS, *(f"{end}: {name}" for end in VPN_ENDS for name in names), "n"]
+    title = f"Context switches and read/write system calls of the VPN's processes per MB, {named(load)}: medians"
+    notes = spread_note(clock) if lines else []
+    return Table(f"switches {named(load)}", title, columns, lines, 3, notes, clocked(engine, clock))
+
+
+def cost(df: pd.DataFrame, load: Load) -> Table:
+    """CPU seconds of the whole machine per GB carried, and where they were cpu_time."""
+    rows = of_load(df, load)
+    engine, clock = one_clock(rows)
+    lines = []
+    places = (*VPN_ENDS, "rest", "machine")
+    for key, found in by_cell([cpu_time.cost_by_place(rows)]).items():
+        machine = found.get(("cost", "machine"))
+        cells = [*(value(found.get(("cost", place))) for place in places), spread(machine)]
+        lines.append([Cell(text) for text in (*key, *cells, sizes(found))])
+    columns = [*KEYS, *places, f"{spread_name(clock)} (machine)", "n"]
+    notes = [
+        "rest: the machine's time less that of the VPN's processes: the kernel's own work and the load generators",
+        "data paths in user space and in the kernel compare by `machine`: no process is charged for a kernel's VPN",
+        *grain(rows),
+        *spread_note(clock),
+    ]
+    title = f"Cost, CPU {of_clock('s/GB', clock)}, {named(load)}: medians"
+    return Table(f"cost {named(load)}", title, columns, lines, 3, notes, clocked(engine, clock))
+
+
+def grain(rows: pd.DataFrame) -> list[str]:
+    """How coarse the machine's time is, where a tick is more than `COARSE` of what a GB costs."""
+    carried, spent_there = (analysis.measured(rows, metric, end="machine")["value"] for metric in ("payload", "cost"))
+    if carried.empty or spent_there.empty:
+        return []
+    tick = GIGABYTE / TICKS / carried.median()
+    if tick <= COARSE * spent_there.median():
+        return []
+    return [f"the machine's time is counted in ticks of 10 ms: {figure(tick)} s/GB of a load as small as this"]
+
+
+def closure(df: pd.DataFrame, meta: Mapping[str, Any]) -> list[str]:
+    """One line on the CPU ledger, if the number of processors is known."""
+    processors = meta.get("processors")
+    checked = cpu_time.ledger_closure(df, int(processors)) if isinstance(processors, int) else pd.DataFrame()
+    if checked.empty:
+        return []
+    worst = checked["gap"].abs().max()
+    line = (
+        f"CPU ledger: the machine's states sum to wall time × {processors} processors and hold the ends' time in "
+        f"{int(checked['closes'].sum())} of {len(checked)} samples (tolerance 2 %, largest gap {percent(worst)})"
+    )
+    return [line]

@@ -1,0 +1,81 @@
+"""The picture of instructions by packet: packet size across, instructions up, a line for each data path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from lab.benches.vpn.views import packet_cost
+from lab.report import plots, tables
+from lab.stats import analysis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+SUITES = 6
+"""Ciphersuites shown: those that most data paths have. All are in the table."""
+DASHES = {"kernel": "--", "kernel-tx": "-."}
+"""How a line is drawn, by where records are processed; solid where in user space."""
+
+
+def draw(df: pd.DataFrame, meta: Mapping[str, Any]) -> Figure:
+    """A panel for each suite; the control is grey in all of them."""
+    summary = packet_cost.of_machine(packet_cost.sized(df)).assign(series=tables.series)
+    mine = summary[summary["vpn"] == analysis.control_of(df, meta)]
+    others = summary.drop(mine.index)
+    suites = packet_cost.shared_suites(others if len(others) else summary, SUITES)
+    names = tables.order((others if len(others) else summary)["series"])
+    with mpl.rc_context(plots.STYLE):
+        height = 2.1 + 0.18 * -(-len(names) // 4) + 2.9 * len(suites)
+        figure = Figure(figsize=(9.5, height), layout="constrained")
+        panels = figure.subplots(len(suites), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, suite in zip(panels, suites, strict=True):
+            here = summary[summary["suite"] == suite]
+            for index, name in enumerate(names):
+                _line(axes, here[here["series"] == name], plots.look(index, _records(here, name)))
+            _control(axes, mine)
+            axes.set_title(suite, fontsize=10)
+            axes.set_ylim(bottom=0)
+            axes.set_xticks(sorted(set(summary["size"])))
+            axes.grid(color="#CCCCCC", linewidth=0.5)
+            axes.set_axisbelow(True)
+            axes.set_ylabel("instructions by packet")
+        panels[-1].set_xlabel("size of an IP packet, bytes")
+        said = f"median (symbol); {plots.FILLED}\n"
+        said += f"the {len(suites)} of {others['suite'].nunique()} suites that most data paths have"
+        said += "; grey: no VPN" if len(mine) else ""
+        plots.title(figure, df, "Instructions by packet and its size", said, plots.counts(summary))
+        handles: dict[str, Any] = {}
+        for axes in panels:
+            handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        shown = tables.order(handles)
+        figure.legend([handles[name] for name in shown], shown, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _records(here: pd.DataFrame, name: str) -> str:
+    found = here.loc[here["series"] == name, "records"]
+    return str(found.iloc[0]) if len(found) else "user"
+
+
+def _line(axes: Axes, points: pd.DataFrame, look: dict[str, Any]) -> None:
+    """One data path: a line through its sizes; a symbol more where a size has another mode."""
+    if points.empty:
+        return
+    lead = points.drop_duplicates("size").sort_values("size")
+    style = DASHES.get(lead["records"].iloc[0], "-")
+    name = lead["series"].iloc[0]
+    axes.plot(lead["size"], lead["median"], linestyle=style, linewidth=1.1, label=name, **look)
+    rest = points.drop(lead.index)
+    axes.plot(rest["size"], rest["median"], linestyle="", **look)
+
+
+def _control(axes: Axes, points: pd.DataFrame) -> None:
+    if len(points):
+        lead = points.drop_duplicates("size").sort_values("size")
+        axes.plot(lead["size"], lead["median"], color="#999999", linestyle=":", label=lead["series"].iloc[0])

@@ -1,0 +1,71 @@
+"""What a run of `lab matrix` shows; and what it says to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lab.benches.vpn.views import contents
+from lab.benches.vpn.views import thesis as beside
+from lab.benches.vpn.views.cipher_share import CipherShare
+from lab.benches.vpn.views.thesis_model import load
+from lab.report import reference
+from lab.report import tables as of
+from lab.report.reference import Beside
+from lab.report.tables import Table
+from lab.report.views import Offer
+from lab.stats.summary import Summary
+
+NOTHING: dict[str, Any] = {"control": None, "raw_speeds": None, "summary": [], "outcomes": []}
+
+
+def _raw(offer: Offer) -> CipherShare | None:
+    """How fast the ciphers are alone on the same machine, where a run of `lab crypto` beside this one knows."""
+    found: CipherShare | None = offer("crypto")
+    return found
+
+
+def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
+    """Every table that there is anything for; on the page CPU tables of every load."""
+    return contents.build(run.df, run.meta, every_load=whole, raw=_raw(offer))
+
+
+def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
+    """Every picture that there is anything for."""
+    return contents.pictures(run.df, run.meta)
+
+
+def summary(run: Summary, offer: Offer) -> pd.DataFrame:
+    """The summary of every metric; `raw_share` (share of raw cipher speed) of throughput where that is known.
+
+    A cell of several modes has a row for each, and no average of them.
+    """
+    raw = _raw(offer)
+    shares = [
+        raw.share(row.vpn, row.records, row.suite, row.median) if raw and row.metric == "throughput" else float("nan")
+        for row in of.each(run.figures)
+    ]
+    return run.figures.assign(raw_share=shares)
+
+
+def data(run: Summary, offer: Offer) -> dict[str, Any]:
+    """The summary of every metric and the outcome of every cell; an interval that there is not is None."""
+    raw = _raw(offer)
+    return {
+        "run": run.runs,
+        "engine": run.engine,
+        "clock": run.clock,
+        "control": run.control,
+        "raw_speeds": raw.run if raw else None,
+        "retaken": run.retaken,
+        "summary": of.plain(summary(run, offer)),
+        "outcomes": of.plain(run.outcomes),
+    }
+
+
+def thesis(run: Summary) -> Beside:
+    """A run beside the thesis's throughput, order of VPNs, CPU time and system calls."""
+    return Beside(reference.lines(run.meta), beside.build(run.df, load()), beside.data(run.df))

@@ -1,0 +1,136 @@
+"""Throughput as tables: by ciphersuite and VPN (the thesis's B.1 to B.4), and in rank tiers."""
+# ruff: noqa: RUF001 - en dashes are what a reader of tables expects
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lab.report.tables import (
+    RECORDS,
+    Cell,
+    Load,
+    Notes,
+    Table,
+    count,
+    each,
+    named,
+    natural,
+    of_clock,
+    of_load,
+    order,
+    percent,
+    spread,
+    spread_name,
+    spread_note,
+    value,
+    with_spread,
+)
+from lab.stats import analysis, modes, ranking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
+    from lab.benches.vpn.views.cipher_share import CipherShare
+
+UNIT = "Mbit/s"
+
+
+def _by(rows: Iterable[Any], *names: str) -> dict[tuple[str, ...], list[Any]]:
+    found: dict[tuple[str, ...], list[Any]] = {}
+    for row in rows:
+        found.setdefault(tuple(str(getattr(row, name)) for name in names), []).append(row)
+    return found
+
+
+def matrix(df: pd.DataFrame, load: Load, control: str | None) -> Table:
+    """Suites by series: median throughput, spread and n; what has none says why in a footnote."""
+    rows = of_load(df, load)
+    engine, clock = analysis.one_clock(rows)
+    values = _by(each(analysis.summarise(rows, "throughput")), "vpn", "variant", "suite")
+    ended = _by(each(analysis.outcomes(rows)), "vpn", "variant", "suite")
+    records = {(str(row.vpn), str(row.variant)): str(row.records) for row in each(rows)}
+    others = {key for key in ended if key[0] != control}
+    columns = sorted({(key[0], key[1]) for key in others}, key=lambda pair: (natural(pair[0]), natural(pair[1])))
+    notes, lines = Notes(), []
+    for suite in order(key[2] for key in others):
+        cells = [_entry(values.get((*pair, suite)), ended.get((*pair, suite), []), notes) for pair in columns]
+        lines.append([Cell(suite), *cells])
+    said = [
+        f"control {vpn}/{variant}: {value(found)} ({spread(found)}, n {count(found)})"
+        for (vpn, variant, _), found in values.items()
+        if vpn == control
+    ]
+    title = f"Throughput by ciphersuite, {of_clock(UNIT, clock)} ({named(load)}): median, {spread_name(clock)}, n"
+    header = ["suite", *(f"{'/'.join(pair)}\n{RECORDS.get(records[pair], records[pair])}" for pair in columns)]
+    said += [*spread_note(clock), *notes.lines()]
+    return Table(f"matrix {named(load)}", title, header, lines, 1, said, analysis.clocked(engine, clock))
+
+
+def _entry(found: list[Any] | None, ended: Sequence[Any], notes: Notes) -> Cell:
+    bad = [end for end in ended if end.outcome in ("failed", "invalid")]
+    marks = " ".join(f"{end.n} {end.outcome}{notes.mark(end.reason)}" for end in bad)
+    if found:
+        text = f"{value(found)}\n{spread(found)} n{count(found)}"
+        return Cell(f"{text}\n{marks}", bad[0].outcome) if bad else Cell(text)
+    if bad:
+        return Cell(marks, bad[0].outcome)
+    absent = "".join(notes.mark(end.reason) for end in ended if end.outcome == "unsupported")
+    return Cell(f"–{absent}", "unsupported") if ended else Cell("")
+
+
+def ranks(df: pd.DataFrame, load: Load, control: str | None, raw: CipherShare | None = None) -> Table:
+    """Rank tiers of the cells that were CPU-bound; the rest below, with why they have none.
+
+    Where `raw` has a cell's cipher alone, also what part of a processor encrypting at that speed takes.
+    """
+    rows = of_load(df, load)
+    engine, clock = analysis.one_clock(rows)
+    ranked = ranking.tiers(rows, control=control)
+    shares: dict[tuple[str, ...], list[Any]] = {}
+    if control and not analysis.measured(rows, "throughput", vpn=control).empty:
+        ratios = analysis.ratios_to_control(rows, control)
+        shares = _by(each(ratios), "vpn", "variant", "suite")
+    notes, lines = Notes(), []
+    cells = _by(
+        each(ranked.assign(last=ranked["tier"] == 0).sort_values("last", kind="stable")), "vpn", "variant", "suite"
+    )
+    for key, found in cells.items():
+        lead = found[0]
+        share = shares.get(key)
+        tier = str(lead.tier) if lead.tier else f"–{notes.mark(str(lead.why))}"
+        texts = [tier, f"{lead.vpn}/{lead.variant}", lead.suite, RECORDS.get(lead.records, lead.records)]
+        texts += [value(found), spread(found), str(count(found)), with_spread(share, percent) if share else ""]
+        if raw:
+            texts.append(_share_of_raw(found, raw))
+        lines.append([Cell(text, "" if lead.tier else "unsupported") for text in texts])
+    columns = ["tier", "vpn/variant", "suite", "records in", of_clock(UNIT, clock), spread_name(clock), "n"]
+    columns += ["of the control", *(["share of raw cipher speed"] if raw else [])]
+    said = [_how(clock), *spread_note(clock), *([raw.note()] if raw else []), *notes.lines()]
+    title = f"Rank tiers ({named(load)})"
+    return Table(f"ranks {named(load)}", title, columns, lines, 4, said, analysis.clocked(engine, clock))
+
+
+def _share_of_raw(found: Sequence[Any], raw: CipherShare) -> str:
+    row = found[0]
+    shares = [raw.share(row.vpn, row.records, row.suite, each_mode.median) for each_mode in found]
+    return " | ".join(percent(share) for share in shares) if all(share > 0 for share in shares) else ""
+
+
+def _how(clock: str) -> str:
+    told = f"cells within {analysis.MARGIN * 100:.0f} % tie. "
+    if clock == modes.EXACT:
+        told += "Slower: all samples lie below all of the other cell; nothing is tested, for nothing is noise. "
+    else:
+        told += "Ratios are taken within blocks, p corrected (Benjamini-Hochberg). "
+    return (
+        f"A tier holds its best cell and those not shown to be slower than it; {told}"
+        "Cells that are not CPU-bound are not ranked."
+    )
+
+
+def fastest(summary: pd.DataFrame) -> list[str]:
+    """Suites of a summary, the fastest first."""
+    best = summary.groupby("suite")["median"].max()
+    return sorted(best.index, key=lambda suite: (-best[suite], suite))

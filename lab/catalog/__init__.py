@@ -1,0 +1,1 @@
+"""What can be compared: the VPNs under `images/`, and the ciphersuites of `suites.yaml`."""

@@ -1,0 +1,62 @@
+"""What exists: the VPNs under `images/`, the ciphersuites of `suites.yaml`. Nothing here knows one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lab.catalog.suites import Suite
+from lab.catalog.vpns import Vpn, VpnFile
+from lab.core.documents import read
+from lab.core.errors import UsageError, unknown
+from lab.core.paths import ROOT
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that can be compared. `root` holds `images/`; `ciphers` is the table of suites."""
+
+    root: Path = ROOT
+    ciphers: Path = ROOT / "lab" / "catalog" / "suites.yaml"
+
+    @cached_property
+    def vpns(self) -> dict[str, Vpn]:
+        """Each VPN by name: each folder of `images/` that has a vpn.yaml; controls first."""
+        files = sorted((self.root / "images").glob("*/vpn.yaml"))
+        if not files:
+            raise UsageError(f"there is no VPN: no {self.root}/images/*/vpn.yaml", "LAB_ROOT names where images/ is")
+        found = [Vpn(path.parent.name, path.parent, read(path, VpnFile)) for path in files]
+        return {vpn.name: vpn for vpn in sorted(found, key=lambda vpn: (not vpn.file.control, vpn.name))}
+
+    @cached_property
+    def suites(self) -> dict[str, Suite]:
+        """Each suite by name, in the order of the file."""
+        rows = read(self.ciphers, list[Suite])
+        if not rows:
+            raise UsageError(f"{self.ciphers}: there is no suite in it", "it needs a row for each")
+        table = {row.suite: row for row in rows}
+        if len(table) != len(rows):
+            names = [row.suite for row in rows]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise UsageError(f"{self.ciphers}: suite named twice: {', '.join(twice)}")
+        return table
+
+    def choose_vpns(self, names: Sequence[str]) -> list[Vpn]:
+        """The VPNs named, and the controls: a comparison without its sentinel cannot be judged."""
+        wanted = set(names or self.vpns)
+        for name in names:
+            if name not in self.vpns:
+                raise unknown("VPN", name, self.vpns)
+        return [vpn for vpn in self.vpns.values() if vpn.name in wanted or vpn.file.control]
+
+    def choose_suites(self, names: Sequence[str]) -> list[Suite]:
+        """The suites named; `all` and `quick` name sets."""
+        sets = ("all", "quick")
+        for name in names:
+            if name not in self.suites and name not in sets:
+                raise unknown("suite", name, [*self.suites, *sets])
+        if not names or "all" in names:
+            return list(self.suites.values())
+        return [row for row in self.suites.values() if row.suite in names or ("quick" in names and row.quick)]

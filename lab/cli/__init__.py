@@ -1,0 +1,1 @@
+"""Commands: options in, exit code out. What they need is loaded when they are called."""

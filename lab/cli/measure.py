@@ -1,0 +1,112 @@
+"""The commands that measure: one for each bench, its options made of the bench's settings."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from lab import benches
+from lab.cli.options import Clock, EngineName, Guests, Json, Kernel, Memory, Processors, Results, Resume, words
+from lab.core.paths import RESULTS
+from lab.core.terminal import complaints, console
+from lab.engines.choice import Choice
+from lab.runner import settings as common
+
+ENGINE = {
+    "engine_name": (EngineName, "name"), "clock": (Clock, "clock"), "kernel": (Kernel, "kernel"),
+    "processors": (Processors, "processors"), "memory": (Memory, "memory"), "guests": (Guests, "guests"),
+}  # fmt: skip
+"""The options of the engine, and the fields of `Choice` that they set."""
+FIRST = inspect.Parameter.KEYWORD_ONLY
+
+
+def command(kind: str) -> Callable[..., None]:
+    """The function of `lab <kind>`: typer reads its options off its signature."""
+    bench = benches.settings(kind)
+    fields: dict[str, FieldInfo] = bench.Settings.model_fields
+    default = fields["engine"].default
+
+    def run(**given: Any) -> None:
+        asked = {name: words(given[name]) if _is_list(field) else given[name] for name, field in _own(fields)}
+        asked["engine"] = common.settings(Choice, {field: given[name] for name, (_, field) in ENGINE.items()})
+        measure(kind, asked, resume=given["resume"], results=given["results"], as_json=given["as_json"])
+
+    parameters = [*(_parameter(name, field) for name, field in _own(fields))]
+    parameters += [_option(name, kind_of, getattr(default, field)) for name, (kind_of, field) in ENGINE.items()]
+    parameters += [
+        _option("resume", Resume, None),
+        _option("results", Results, RESULTS),
+        _option("as_json", Json, False),
+    ]
+    run.__name__, run.__doc__ = kind, bench.TITLE
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def _own(fields: dict[str, FieldInfo]) -> Iterator[tuple[str, FieldInfo]]:
+    """What a bench can be asked for, its own first, then what every bench can; not the engine."""
+    shared = common.Settings.model_fields
+    yield from ((name, field) for name, field in fields.items() if name not in shared)
+    yield from ((name, fields[name]) for name in shared if name != "engine")
+
+
+def _is_list(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is list
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    """A setting as an option: a list with commas between its words, a number of bytes as `10MB`."""
+    default = field.get_default(call_default_factory=True)
+    kind: Any = field.annotation
+    if _is_list(field):
+        kind, default = str, ",".join(map(str, default))
+    elif any(getattr(each, "func", None) is common.size_in_bytes for each in field.metadata):
+        kind, default = str, common.size_text(default)
+    elif NoneType in get_args(kind):
+        (plain,) = (each for each in get_args(kind) if each is not NoneType)
+        kind = plain | None
+    shown = default not in ("", None)
+    return _option(name, Annotated[kind, typer.Option(help=field.description, show_default=shown)], default)
+
+
+def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, FIRST, default=default, annotation=annotation)
+
+
+def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Path, as_json: bool) -> None:
+    """Begin a run, or go on with one; take its samples, and show it.
+
+    Raises:
+        LabError: something else than a sample failed. typer.Exit: a sample did, or was invalid.
+    """
+    from lab.results.store import Store
+    from lab.runner.execute import execute
+    from lab.runner.lock import alone
+    from lab.runner.progress import Follow
+    from lab.runner.resume import resumable
+
+    model, bench = benches.settings(kind).Settings, benches.bench(kind)
+    store = Store(results / resume) if resume else None
+    settings = common.settings_of(model, store, kind) if store else common.settings(model, asked)
+    choice = bench.choose(settings)
+    told = complaints if as_json else console
+    with alone(settings.engine.clock) as say, bench.opened(choice, told.print) as site:
+        store = store.go_on(site.meta(), bench.KEPT) if store else Store.begin(results, site.meta())
+        say(f"run {store.folder.name}")
+        told.print(f"run {store.folder.name}: {site.announced()}", highlight=False)
+        with resumable(kind, store):
+            counts = execute(site, store, Follow(told))
+    # Pictures take memory: a process of their own keeps the one that measures small.
+    show_it = [sys.executable, "-m", "lab", "report", store.folder.name, "--results", str(results)]
+    shown = subprocess.run([*show_it, *(["--json"] if as_json else [])], check=False)
+    if shown.returncode or counts.get("failed") or counts.get("invalid"):
+        raise typer.Exit(1)

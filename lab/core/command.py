@@ -1,0 +1,26 @@
+"""What a command said that ran in a container, or on this machine."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command in a container said. 124 or 137: it ran out of time."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def complaint(self) -> str:
+        """Why it failed, in its own words: the error that its JSON names, or the first line and its last few."""
+        for text in (self.stdout, *self.stderr.splitlines()[-1:]):
+            if text.startswith("{"):
+                with suppress(ValueError, KeyError):
+                    return str(json.loads(text)["error"])
+        lines = [line for line in (self.stderr or self.stdout).splitlines() if line.strip()]
+        return "\n".join([*lines[:1], *lines[1:][-8:]]) or f"exit {self.status}"

@@ -1,0 +1,184 @@
+"""YAML files that people edit: read them into typed models, and point at the line where one is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from lab.core.errors import UsageError
+
+T = TypeVar("T")
+DEEPEST = 50
+"""How many levels a document may have: none has a tenth of it, and thousands would exhaust the stack."""
+
+WANTED = {
+    "missing": "it is missing",
+    "extra_forbidden": "lab knows no such key",
+    "string_type": "text is wanted",
+    "string_pattern_mismatch": "text that matches {pattern} is wanted",
+    "string_too_long": "text of at most {max_length} characters is wanted",
+    "int_type": "a whole number is wanted",
+    "int_parsing": "a whole number is wanted",
+    "int_parsing_size": "a whole number is wanted, and a smaller one",
+    "int_from_float": "a whole number is wanted",
+    "float_type": "a number is wanted",
+    "float_parsing": "a number is wanted",
+    "finite_number": "a finite number is wanted",
+    "bool_type": "true or false is wanted",
+    "bool_parsing": "true or false is wanted",
+    "list_type": "a list is wanted",
+    "tuple_type": "a list is wanted",
+    "dict_type": "a mapping is wanted",
+    "model_type": "a mapping is wanted",
+    "model_attributes_type": "a mapping is wanted",
+    "none_required": "nothing is wanted",
+    "literal_error": "{expected} is wanted",
+    "greater_than": "more than {gt} is wanted",
+    "greater_than_equal": "at least {ge} is wanted",
+    "less_than_equal": "at most {le} is wanted",
+    "multiple_of": "a multiple of {multiple_of} is wanted",
+    "too_short": "at least {min_length} is wanted",
+    "value_error": "{error}",
+}
+"""What each kind of fault means, in words that a person can act on; pydantic's own where there are none."""
+
+
+class Document(BaseModel):
+    """Base of every model read from a file: unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def read(path: Path, model: type[T]) -> T:
+    """Read the YAML file `path` as `model`.
+
+    Raises:
+        UsageError: the file is missing, is not YAML, or does not fit the model; names file, line and what was expected.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UsageError(f"{path}:{line}: not text in UTF-8") from error
+    return parse(path, text, model)
+
+
+def parse(path: Path, text: str, model: type[T]) -> T:
+    """Read `text`, which stands in `path`, as `model`; raises what `read` raises."""
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        data = loader.construct_document(root) if root else None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{path}:{line}: not YAML: {error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise UsageError(f"{path}:{line}: not YAML: {error.reason}") from error
+    try:
+        return TypeAdapter(model).validate_python(data)
+    except ValidationError as error:
+        raise UsageError("\n".join(_complaints(path, root, error, model))) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader; what it takes silently, or dies of, is an error with its place."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A node, not too deep in others."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(problem=f"more than {DEEPEST} levels", problem_mark=mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """A mapping without a key that stands in it twice: of two values one would be lost."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: dict[tuple[str, str], yaml.Node] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                first = seen.setdefault((key.tag, key.value), key)
+                if first is not key:
+                    twice = f"the key {key.value!r} stands in line {first.start_mark.line + 1} already"
+                    raise yaml.composer.ComposerError(problem=twice, problem_mark=key.start_mark)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A value; a date in no calendar, or a number without digits, is an error of its line."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            kind = node.tag.rpartition(":")[2]
+            said = f"{_short(node.value)} looks like a value of the kind {kind}, and is none; quote it if it is text"
+            raise yaml.constructor.ConstructorError(problem=said, problem_mark=node.start_mark) from error
+
+
+def wanted(fault: Mapping[str, Any]) -> str:
+    """What is wrong with a value and what was given, from one of pydantic's `errors()`, in the lab's words."""
+    words = WANTED.get(fault["type"], fault["msg"].replace("{", "{{").replace("}", "}}"))
+    given = "" if fault["type"] in ("missing", "value_error") else f", got {_short(fault['input'])}"
+    return f"{words.format(**fault.get('ctx', {}))}{given}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _complaints(path: Path, root: yaml.Node | None, error: ValidationError, model: Any) -> list[str]:
+    lines = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"]) or "the document"
+        keys = _keys(model, fault["loc"][:-1]) if fault["type"] == "extra_forbidden" else []
+        valid = f"; valid keys: {', '.join(keys)}" if keys else ""
+        lines.append(f"{path}:{_line(root, fault['loc'])}: {where}: {wanted(fault)}{valid}")
+    return lines
+
+
+def _keys(model: Any, loc: Sequence[Any]) -> list[str]:
+    """The keys that the mapping at `loc` may have. Names in a mapping, and places in a list, are of no model."""
+    inside = list(_models(model))
+    for part in loc:
+        fields = [each.model_fields[part] for each in inside if part in each.model_fields]
+        inside = [each for field in fields for each in _models(field.annotation)] if fields else inside
+    return [field.alias or name for each in inside for name, field in each.model_fields.items()]
+
+
+def _models(kind: Any) -> Iterator[type[Document]]:
+    """The models in a type: what is in a list, a mapping, or one of several."""
+    if isinstance(kind, type) and issubclass(kind, Document):
+        yield kind
+    for inner in get_args(kind):
+        yield from _models(inner)
+
+
+def _line(node: yaml.Node | None, loc: Sequence[Any]) -> int:
+    """The line (from 1) of the deepest node on the way along `loc`: for a missing key, that of its parent."""
+    line = node.start_mark.line + 1 if node else 1
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            # What a mapping merges stands before its own keys, which count.
+            entry = next(((k, v) for k, v in reversed(node.value) if k.value == str(part)), None)
+            if entry is None:
+                break
+            line, node = entry[0].start_mark.line + 1, entry[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+NAME = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40)]

@@ -1,0 +1,1 @@
+"""Where containers run: the Docker engine of this machine, or one in a guest with a kernel of its own."""

@@ -1,0 +1,48 @@
+"""Which engine is asked for: the Docker engine of this machine, or that of a guest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lab.core.documents import Document
+
+Name = Literal["host", "vm"]
+
+
+Clock = Literal["wall", "instructions"]
+
+
+Kernel = Literal["backports", "stable"]
+
+
+class Choice(Document):
+    """The engine that was asked for. All but `name` is about the guest of `vm`; its `memory` is in MiB.
+
+    `clock`: `wall` is the machine's own; `instructions` advances one nanosecond with every instruction that the guest
+    executes (QEMU's `-icount shift=0`), on one emulated processor, whatever else the machine does: so there may be
+    several `guests` side by side, each with its share of a run.
+    """
+
+    name: Name = "host"
+    clock: Clock = "wall"
+    kernel: Kernel = "backports"
+    processors: Annotated[int, Field(ge=1, le=64)] | None = None
+    memory: Annotated[int, Field(ge=1024, le=262_144)] = 3072
+    guests: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _fits(self) -> Choice:
+        if self.clock == "instructions" and self.name == "host":
+            raise ValueError("the clock `instructions` needs --engine vm: only an emulator can count them")
+        if self.clock == "instructions" and self.cores > 1:
+            raise ValueError("the clock `instructions` has one processor")
+        if self.clock == "wall" and self.guests > 1:
+            raise ValueError("guests side by side would disturb each other on the wall clock")
+        return self
+
+    @property
+    def cores(self) -> int:
+        """Processors of the guest: where none are named, one on the instruction clock and two on the wall clock."""
+        return self.processors or (1 if self.clock == "instructions" else 2)

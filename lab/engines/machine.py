@@ -1,0 +1,51 @@
+"""What a run ran on: the part of `meta.json` that lets a reader judge the figures, or repeat them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.engines.engine import Engine
+
+_MACHINE = """
+echo "kernel: $(uname -srvm)"
+grep -m1 '^model name' /proc/cpuinfo | sed 's/.*: /cpu: /'
+grep -m1 '^flags' /proc/cpuinfo | sed 's/.*: /flags: /'
+echo "processors: $(nproc --all)"
+echo "clocksource: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource 2>/dev/null)"
+echo "governor: $(cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor 2>/dev/null)"
+for f in /sys/devices/system/cpu/vulnerabilities/*; do
+    [ -f "$f" ] && echo "mitigation ${f##*/}: $(cat "$f")"
+done
+"""
+
+
+def describe(engine: Engine, images: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Kernel, processor, mitigations; the images by their folders, and versions of the packages `wanted` of each."""
+    machine = engine.once("lab/base:latest", ["sh", "-c", _MACHINE]).stdout
+    facts = dict(line.split(": ", 1) for line in machine.splitlines() if ": " in line)
+    tags = {name: f"lab/{name}:latest" for name in [*images, *wanted]}
+    return {
+        "engine": {
+            "name": engine.name,
+            "clock": engine.clock,
+            "version": engine.facts.get("ServerVersion"),
+            "cgroup": engine.facts.get("CgroupVersion"),
+            "guest": engine.facts.get("guest"),
+        },
+        "machine": facts,
+        "images": {tag: engine.image_id(tag) for tag in tags.values()},
+        "packages": {name: packages(engine, tags[name], names) for name, names in wanted.items()},
+    }
+
+
+def packages(engine: Engine, image: str, names: Sequence[str]) -> dict[str, str]:
+    """The versions of the Debian packages of an image that matter."""
+    query = ["dpkg-query", "--show", "--showformat", "${Package}: ${Version}\n", *names]
+    return dict(pairs(engine.once(image, query).stdout))
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """Lines of `key: value`, without those that are none."""
+    found = [line.strip().partition(": ") for line in text.splitlines()]
+    return [(key, value) for key, colon, value in found if colon]

@@ -1,0 +1,60 @@
+"""Derive everything in a run's folder anew, and show it: results.csv, summary.csv, pictures, and one HTML page.
+
+Made again, it is the same byte for byte.
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from lab.core import files, terminal
+from lab.report.page import SUMMARY, write_page
+from lab.report.text import show
+from lab.report.views import Offer, Views, nobody
+from lab.results.store import Store
+from lab.stats.summary import Summary
+
+
+def write(views: Views, store: Store, console: Console, *, as_json: bool = False, offer: Offer = nobody) -> None:
+    """Derive and show a run, as JSON where a program reads."""
+    run = Summary.of(store)
+    files.write_table(store.folder / "results.csv", run.df)
+    if run.empty:
+        nothing(store, console, as_json=as_json, views=views)
+        return
+    files.write_table(store.folder / SUMMARY, views.summary(run, offer))
+    page = write_page(store.folder, run.heading, views.tables(run, offer, whole=True), views.pictures(run), run.meta)
+    if as_json:
+        terminal.answer(views.data(run, offer), console)
+        return
+    console.print(run.heading, style="bold", highlight=False)
+    for table in views.tables(run, offer, whole=False):
+        show(table, console)
+    console.print(f"{page} has every table and picture", highlight=False, soft_wrap=True)
+
+
+def thesis(views: Views, store: Store, console: Console, *, as_json: bool = False) -> None:
+    """Show a run beside the thesis, and nothing else; nothing is written."""
+    run = Summary.of(store)
+    if run.empty:
+        nothing(store, console, as_json=as_json, views=views)
+        return
+    beside = views.thesis(run)
+    if as_json:
+        terminal.answer(beside.data, console)
+        return
+    console.print(run.heading, style="bold", highlight=False)
+    for line in beside.lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    for table in beside.tables:
+        show(table, console)
+
+
+def nothing(store: Store, console: Console, *, as_json: bool, views: Views) -> None:
+    """Show a run that has no sample yet; as JSON it is as any other."""
+    if as_json:
+        engine = store.meta().get("engine") or {}
+        told = {"run": [store.folder.name], "engine": engine.get("name"), "clock": engine.get("clock")}
+        terminal.answer({**told, **views.NOTHING}, console)
+    else:
+        console.print("nothing was measured yet", highlight=False)

@@ -1,0 +1,333 @@
+"""The run folder: `meta.json` and `samples.jsonl` hold everything; `results.csv` and the reports are derived from them.
+
+`samples.jsonl` is append-only: one line a sample, written and synced before the next sample starts, each with a
+checksum of itself. A line cut short by a crash is set aside, an edited one is an error: neither is ever read as a
+measurement. A run's folder has one writer.
+
+A step of the plan (a cell in a block) that went wrong may be taken again: every attempt stays, numbered, and the last
+one counts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.core import files
+from lab.core.errors import LabError, UsageError
+from lab.results import schema
+from lab.results.cell import Cell
+from lab.results.cpu import bottleneck
+from lab.results.reading import Reading
+
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA = 1
+COLUMNS = (
+    "run", "block", "position", "vpn", "variant", "records", "suite", "measure", "conditions",
+    "metric", "unit", "end", "value", "outcome", "reason", "engine", "clock", "bottleneck",
+)  # fmt: skip
+"""The columns of results.csv: one row a figure; a sample without figures has one row without a metric."""
+ATTEMPT = "attempt"
+"""The number of an attempt, in a sample that is not the first; a column more where there is one such: the attempt that
+counts."""
+AGAIN = ("failed", "invalid")
+"""The outcomes after which a step may be taken again."""
+Key = tuple[int, Cell]
+"""A step of the plan: its block, and its cell."""
+
+
+class Store:
+    """One run's folder, open for appending."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.samples = folder / "samples.jsonl"
+
+    @classmethod
+    def create(cls, folder: Path, meta: Mapping[str, Any]) -> Store:
+        """Make the folder and write `meta.json`.
+
+        Raises:
+            LabError: the folder exists or cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True)
+            store = cls(folder)
+            store.write_meta(meta)
+        except FileExistsError as error:
+            raise LabError(f"{folder} exists already", f"`--resume {folder.name}` goes on with it") from error
+        except OSError as error:
+            raise LabError(f"{folder} cannot be written: {error.strerror}", "choose another with --results") from error
+        return store
+
+    @classmethod
+    def begin(cls, results: Path, meta: Mapping[str, Any]) -> Store:
+        """A new run, named by the time and a few letters, and by its kind where that is no matrix; see `create`."""
+        letters = "".join(random.SystemRandom().choices("abcdefghjkmnpqrstuvwxyz", k=3))
+        kind = f"{meta['kind']}-" if "kind" in meta else ""
+        return cls.create(results / f"{kind}{datetime.now(UTC):%Y%m%d-%H%M%S}-{letters}", meta)
+
+    def go_on(self, now: Mapping[str, Any], keys: Sequence[str]) -> Store:
+        """Make ready to take more samples, once it is known that the run would be as it was begun.
+
+        `keys` of `meta.json`, those of a key in a key behind a dot, must be what they are `now`.
+
+        Raises:
+            LabError: something has changed since; says what.
+        """
+        then = self.meta()
+        changed = [key.rpartition(".")[2] for key in keys if _at(then, key) != _at(now, key)]
+        if changed:
+            raise LabError(
+                f"{self.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
+                "go back to what it was started with, or start a new run",
+            )
+        for _ in self.read(now.get("cells")):  # what is not in the plan is named before anything is measured
+            pass
+        return self
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one who writes this run, for as long as it takes; a last line that was cut short is set aside first.
+
+        Raises:
+            LabError: another process writes it; says which.
+        """
+        held = None
+        try:
+            held = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError(
+                f"run {self.folder.name} is being written by {_holder(self.folder)}",
+                "a run has one writer: wait for it, or stop it",
+            ) from error
+        except OSError as error:
+            raise LabError(f"{self.folder} cannot be held: {error.strerror}") from error
+        else:
+            self.mend()
+            yield
+        finally:
+            if held is not None:
+                os.close(held)
+
+    def mend(self) -> None:
+        """Move a last line that was cut short to `samples.torn`; its sample is taken again."""
+        if self.samples.exists():
+            data = self.samples.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                with (self.folder / "samples.torn").open("ab") as torn:
+                    torn.write(data[whole:] + b"\n")
+                os.truncate(self.samples, whole)
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        """Replace `meta.json`, whole or not at all."""
+        if faults := schema.faults(schema.Meta, json.loads(json.dumps(meta)))[1]:
+            raise ValueError("; ".join(faults))  # it could not be read again
+        text = json.dumps({"schema": SCHEMA, **meta}, indent=1, sort_keys=True) + "\n"
+        files.write(self.folder / "meta.json", text)
+
+    def meta(self) -> dict[str, Any]:
+        """What was planned, and on what.
+
+        Raises:
+            UsageError: there is no such run, it has another schema, or a field is not what it must be; names it.
+        """
+        path = self.folder / "meta.json"
+        try:
+            meta = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UsageError(f"no run at {self.folder}: it has no meta.json", _runs(self.folder.parent)) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from error
+        if not isinstance(meta, dict):
+            raise UsageError(f"{path} is of no run: it holds {json.dumps(meta)[: schema.SHOWN]}")
+        if meta.get("schema") != SCHEMA:
+            raise UsageError(f"{path} has schema {meta.get('schema')}, this lab reads {SCHEMA}")
+        if faults := schema.faults(schema.Meta, meta)[1]:
+            raise UsageError("\n".join(f"{path}: {fault}" for fault in faults))
+        return meta
+
+    def append(self, sample: Mapping[str, Any]) -> None:
+        """Add one sample; it is on the disk when this returns.
+
+        Raises:
+            LabError: it could not be written; what was there before is untouched.
+        """
+        line = json.dumps({**sample, "check": _checksum(sample)}, sort_keys=True).encode() + b"\n"
+        try:
+            with self.samples.open("ab", buffering=0) as file:
+                size = file.seek(0, os.SEEK_END)
+                try:
+                    while line:  # a write may take a part; the next one says why
+                        line = line[file.write(line) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    os.truncate(self.samples, size)
+                    raise
+        except OSError as error:
+            hint = f"make room, then go on with `--resume {self.folder.name}`"
+            raise LabError(f"{self.samples} cannot be written: {error.strerror}", hint) from error
+
+    def read(self, cells: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Every attempt at every sample, in the order in which they were taken.
+
+        `cells`, as text, are those of the plan; those that `meta.json` names where none are given.
+
+        Raises:
+            LabError: a line is cut short or was changed, is no sample of this run, or is there twice; names it.
+            UsageError: what `meta` raises.
+        """
+        meta = schema.Meta.model_validate(self.meta())
+        named = meta.cells if cells is None else cells
+        planned = None if named is None else set(named)
+        seen = Seen()
+        try:
+            lines = self.samples.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise LabError(f"{self.samples} cannot be read: {error.strerror}") from error
+        for number, line in enumerate(lines, start=1):
+            fault = ""
+            try:
+                sample = json.loads(line)
+                intact = isinstance(sample, dict) and sample.pop("check", None) == _checksum(sample)
+            except (ValueError, RecursionError):
+                intact = False
+            if not intact:
+                fault = "this line was cut short or changed after it was written"
+            else:
+                fault = schema.fault_of(meta, planned, sample) or seen.fault_of(sample, number)
+            if fault:
+                raise LabError(
+                    f"{self.samples}:{number}: {fault}",
+                    f"restore it, or delete it and measure it again with `--resume {self.folder.name}`",
+                )
+            yield sample
+
+    def last(self) -> list[dict[str, Any]]:
+        """The attempt at each sample that counts: its last one. Raises what `read` raises."""
+        found: dict[Key, dict[str, Any]] = {}
+        for sample in self.read():
+            found[key_of(sample)] = sample
+        return list(found.values())
+
+    def frame(self, samples: Sequence[Mapping[str, Any]] | None = None) -> pandas.DataFrame:
+        """All figures of the samples that count, tidy, with COLUMNS (and ATTEMPT where something was taken again).
+
+        That is what results.csv holds. `samples`: those of `last`, where they were read already. Raises what `read`
+        raises.
+        """
+        import pandas
+
+        samples = self.last() if samples is None else samples
+        columns = [*COLUMNS, *([ATTEMPT] if any(ATTEMPT in sample for sample in samples) else [])]
+        return pandas.DataFrame([row for sample in samples for row in _rows(sample, columns)], columns=columns)
+
+    def write_csv(self) -> Path:
+        """Derive `results.csv`."""
+        return files.write_table(self.folder / "results.csv", self.frame())
+
+
+def _at(meta: Mapping[str, Any], key: str) -> Any:
+    first, _, rest = key.partition(".")
+    found = meta.get(first)
+    return _at(found or {}, rest) if rest else found
+
+
+def cell_of(sample: Mapping[str, Any]) -> Cell:
+    """The cell of a sample."""
+    return Cell(*(sample[key] for key in ("vpn", "variant", "suite", "measure", "conditions")))
+
+
+def key_of(sample: Mapping[str, Any]) -> Key:
+    """The step that a sample is an attempt at."""
+    return sample["block"], cell_of(sample)
+
+
+class Seen:
+    """The samples that were read so far: a step stands there once, or as often as it went wrong and once more."""
+
+    def __init__(self) -> None:
+        self.steps: dict[Key, tuple[int, int, str]] = {}
+        self.places: dict[tuple[int, int], Cell] = {}
+
+    def fault_of(self, sample: Mapping[str, Any], line: int) -> str:
+        """Why a sample cannot be there, after those before it; empty where it can."""
+        key, place = key_of(sample), (sample["block"], sample["position"])
+        former, attempt, outcome = self.steps.get(key, (0, 0, AGAIN[0]))
+        if sample.get(ATTEMPT, 1) <= attempt:
+            return f"block {key[0]} of {key[1]} is there twice: line {former} has it too"
+        if outcome not in AGAIN:
+            return f"block {key[0]} of {key[1]} was taken again although it was {outcome} in line {former}"
+        if sample["position"] >= 0 and self.places.setdefault(place, key[1]) != key[1]:
+            return f"position {place[1]} of block {place[0]} is that of {self.places[place]}, not of {key[1]}"
+        self.steps[key] = line, sample.get(ATTEMPT, 1), sample["outcome"]
+        return ""
+
+
+def _rows(sample: Mapping[str, Any], columns: Sequence[str]) -> list[list[Any]]:
+    """The rows of a sample: one a figure, or one without a metric. The verdict is derived, as all figures are."""
+    readings = sample.get("readings") or []
+    limit = bottleneck([Reading(**reading) for reading in readings])
+    figures = readings or [{"metric": None, "unit": None, "end": None, "value": None}]
+    known = {ATTEMPT: 1, **sample, "bottleneck": limit}
+    return [[{**known, **figure}.get(column) for column in columns] for figure in figures]
+
+
+def _checksum(sample: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(sample, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _holder(folder: Path) -> str:
+    """The process that holds a folder, as /proc/locks says: a number that is not ours to see is not there."""
+    try:
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+    except OSError:
+        locks = []
+    inode = str(folder.stat().st_ino)
+    found = [lock[4] for lock in locks if lock[1] == "FLOCK" and lock[5].rpartition(":")[2] == inode]
+    return f"process {found[0]}" if found else "another process"
+
+
+def _runs(results: Path) -> str:
+    """The runs that there are; and the folders that hold none, but look so."""
+    known, others = listed(results)
+    said = f"runs in {results}: {', '.join(known)}" if known else f"{results} holds no run yet"
+    return "\n".join([said, *others])
+
+
+def listed(results: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What `meta.json` says of each run in a folder, by name; and a line on each whose `meta.json` is of none."""
+    known: dict[str, dict[str, Any]] = {}
+    others = []
+    for path in sorted(results.glob("*/meta.json")):
+        try:
+            known[path.parent.name] = Store(path.parent).meta()
+        except UsageError as error:
+            others.append(f"no run: {error.message.splitlines()[0]}")
+    return known, others
+
+
+def kind_of(meta: Mapping[str, Any]) -> str:
+    """The command that a run is of: `matrix`, `crypto` or `ktls`."""
+    return str(meta.get("kind", "matrix"))
+
+
+def runs(results: Path, kind: str) -> list[Store]:
+    """The runs of `lab <kind>` in a folder, the one that was begun last first; what cannot be read is none."""
+    known = {name: meta for name, meta in listed(results)[0].items() if kind_of(meta) == kind}
+    order = sorted(known, key=lambda name: (str(known[name].get("created", "")), name), reverse=True)
+    return [Store(results / name) for name in order]

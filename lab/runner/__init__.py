@@ -1,0 +1,1 @@
+"""Carries out a plan of any bench: shares it among engines, and keeps every sample."""

@@ -1,0 +1,1 @@
+"""From samples to figures that can be believed: pure functions on data frames."""

@@ -1,0 +1,77 @@
+"""One run, read once: all that a view of it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from lab.results.store import Store
+from lab.stats import analysis
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run's rows (`Store.frame`), what `meta.json` says, and the samples that count, raw.
+
+    Raises LabError where the rows are of more than one engine or clock.
+    """
+
+    df: pd.DataFrame
+    meta: Mapping[str, Any]
+    samples: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def of(cls, store: Store) -> Summary:
+        """What a run's folder holds. Raises what `Store.read` raises."""
+        samples = store.last()
+        return cls(store.frame(samples), store.meta(), samples)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was measured yet."""
+        return self.df.empty
+
+    @cached_property
+    def runs(self) -> list[str]:
+        """The names of the runs in it: one, as a rule."""
+        return sorted(set(self.df["run"].astype(str)))
+
+    @cached_property
+    def clock(self) -> str:
+        """The clock of all its figures."""
+        return analysis.one_clock(self.df)[1]
+
+    @cached_property
+    def engine(self) -> str:
+        """The engine of all its samples."""
+        return analysis.one_clock(self.df)[0]
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """The summary of every metric of every cell: `analysis.summarise`."""
+        return analysis.summarise(self.df)
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """How many samples of each cell ended how, and why: `analysis.outcomes`."""
+        return analysis.outcomes(self.df)
+
+    @cached_property
+    def control(self) -> str | None:
+        """The control, if there is one."""
+        return analysis.control_of(self.df, self.meta)
+
+    @cached_property
+    def retaken(self) -> int:
+        """How many samples were taken more than once."""
+        return len(analysis.attempts(self.df))
+
+    @cached_property
+    def heading(self) -> str:
+        """Run, engine, clock and blocks in one line."""
+        blocks = self.df.loc[self.df["outcome"] != "unsupported", "block"].nunique()
+        return f"run {', '.join(self.runs)}: {analysis.clocked(self.engine, self.clock)}, {blocks} blocks"

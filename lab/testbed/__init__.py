@@ -1,0 +1,1 @@
+"""A topology of containers on an engine: its wire, its secrets, its meter."""

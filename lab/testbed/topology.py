@@ -1,0 +1,152 @@
+"""The topology as `docker-compose.yml` states it, in the terms of docker-py.
+
+The file is the only place for capabilities, devices, sysctls, networks and mounts. Only the part of the Compose format
+that it uses is understood: any other key is an error, rather than something that a person's Compose does and `lab`
+does not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from lab.catalog.vpns import Needs
+from lab.core.documents import Document, parse
+from lab.core.errors import UsageError
+from lab.core.paths import ROOT
+
+COMPOSE = ROOT / "docker-compose.yml"
+
+
+class Address(Document):
+    """The place of a service on a network."""
+
+    ipv4_address: str
+
+
+class Service(Document):
+    """One container, by Compose's own keys."""
+
+    image: str
+    init: bool = False
+    command: list[str] = []
+    hostname: str | None = None
+    environment: dict[str, str] = {}
+    cap_drop: list[str] = []
+    cap_add: list[str] = []
+    devices: list[str] = []
+    optional_devices: list[str] = Field(default=[], alias="x-optional-devices")
+    security_opt: list[str] = []
+    tmpfs: list[str] = []
+    sysctls: dict[str, str] = {}
+    volumes: list[str] = []
+    networks: dict[str, Address] = {}
+    network_mode: str | None = None
+    pid: str | None = None
+    cgroup: str | None = None
+
+    def limited_to(self, needs: Needs) -> Service:
+        """This service with no more capabilities and devices than `needs`, all of which the file must grant."""
+        devices = {entry.split(":")[0]: entry for entry in [*self.devices, *self.optional_devices]}
+        for kind, wanted, granted in (
+            ("capability", needs.capabilities, self.cap_add),
+            ("device", needs.devices, list(devices)),
+        ):
+            for name in wanted:
+                if name not in granted:
+                    raise UsageError(
+                        f"{kind} {name!r} is not granted by {COMPOSE.name} (it grants {', '.join(granted) or 'none'})",
+                        "grant it there to both ends, or take it out of the VPN's vpn.yaml",
+                    )
+        changes = {"cap_add": needs.capabilities, "devices": [devices[name] for name in needs.devices]}
+        return self.model_copy(update=changes)
+
+    def options(self) -> dict[str, Any]:
+        """The arguments of docker-py's `containers.create`, without name, labels, networks and named volumes."""
+        return {
+            "image": self.image,
+            "command": self.command,
+            "init": self.init,
+            "hostname": self.hostname,
+            "environment": self.environment,
+            "cap_drop": self.cap_drop,
+            "cap_add": self.cap_add,
+            "devices": self.devices,
+            "security_opt": self.security_opt,
+            "tmpfs": {entry.partition(":")[0]: entry.partition(":")[2] for entry in self.tmpfs},
+            "sysctls": self.sysctls,
+            "pid_mode": self.pid,
+            "cgroupns": self.cgroup,
+        }
+
+
+class Pool(Document):
+    """An address range of a network."""
+
+    subnet: str
+
+
+class Ipam(Document):
+    """The address ranges of a network."""
+
+    config: list[Pool]
+
+
+class Network(Document):
+    """One network."""
+
+    internal: bool = False
+    ipam: Ipam
+
+
+class Topology(Document):
+    """The whole file, its variables filled in."""
+
+    name: str
+    services: dict[str, Service]
+    networks: dict[str, Network]
+    volumes: dict[str, None] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_extensions(cls, document: Any) -> Any:
+        """What begins with `x-` is there to be referred to, as in Compose."""
+        if not isinstance(document, dict):
+            return document
+        return {key: value for key, value in document.items() if not str(key).startswith("x-")}
+
+
+class Compose(Document):
+    """The text of the file with its variables still open."""
+
+    text: str = Field(repr=False)
+    path: Path = COMPOSE
+
+    def resolve(self, variables: Mapping[str, str]) -> Topology:
+        """Fill in `variables` (and the file's own defaults) and read the result.
+
+        Raises:
+            UsageError: it has something that lab does not understand; with its line.
+        """
+        return parse(self.path, _interpolate(self.text, variables), Topology)
+
+
+def load(path: Path = COMPOSE) -> Compose:
+    """Read the file; it is resolved once for the lab, and again for every tunnel."""
+    try:
+        return Compose(text=path.read_text(encoding="utf-8"), path=path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "run lab from its own checkout") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not text in UTF-8") from error
+
+
+def _interpolate(text: str, variables: Mapping[str, str]) -> str:
+    """Compose's `${NAME:-default}`: the variable where it is set and not empty, the default otherwise."""
+    known = {key: value for key, value in os.environ.items() if key.startswith("LAB_")} | dict(variables)
+    return re.sub(r"\$\{(LAB_[A-Z_]+):-([^}]*)\}", lambda match: known.get(match[1]) or match[2], text)
