@@ -109,7 +109,7 @@ static inline struct socket *ktls_lower(struct ktls_sock *ks)
 	return smp_load_acquire(&ks->lower); /* pairs with ktls_attach() */
 }
 
-/* crypto.c */
+/* aead.c */
 bool ktls_cipher_present(const struct ktls_cipher *cipher);
 int ktls_direction_init(struct ktls_direction *direction, const struct ktls_cipher *cipher, const struct ktls_key *key,
 			bool send);
@@ -117,48 +117,63 @@ void ktls_direction_clear(struct ktls_direction *direction);
 int ktls_encrypt(struct ktls_sealer *sealer, struct scatterlist *from, size_t payload);
 void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_record *record);
 
-/* seal.c */
-int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t payload);
-int ktls_turn(struct ktls_sock *ks, bool noblock);
-void ktls_turn_over(struct ktls_sock *ks);
+/* attach.c */
+int ktls_attach(struct socket *sock, const struct ktls_attach *attach);
+int ktls_detach(struct socket *sock);
 
-/* udp.c */
-struct sk_buff *ktls_udp_alloc(struct ktls_sock *ks, size_t size, bool noblock, int *err);
-int ktls_udp_send(struct socket *lower, struct sk_buff *skb);
-void ktls_udp_wake(struct ktls_sock *ks);
+/* cmsg.c */
+int ktls_message_type(struct msghdr *msg, u8 *type);
+size_t ktls_type_room(const struct msghdr *msg);
 
-/* lower.c */
-int ktls_lower_take(struct ktls_sock *ks, struct socket *lower);
-void ktls_lower_leave(struct ktls_sock *ks);
-
-/* charge.c */
+/* dtls_charge.c */
 bool ktls_charge(struct ktls_sock *ks, struct sk_buff *skb);
 bool ktls_full(struct ktls_sock *ks);
 
-/* dtls.c */
-int ktls_encap_rcv(struct sock *lower, struct sk_buff *skb);
+/* dtls_deliver.c */
 void ktls_dtls_hold(struct ktls_sock *ks, u64 first);
 void ktls_dtls_off(struct ktls_sock *ks);
 int ktls_dtls_enable(struct ktls_sock *ks, u64 floor);
 void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq);
 
-/* dgram.c, stream.c */
-extern struct proto_ops ktls_dgram_ops;
-extern struct proto_ops ktls_stream_ops;
-int ktls_stream_attach(struct ktls_sock *ks, struct socket *lower);
-int ktls_stream_flush(struct ktls_sock *ks, bool noblock);
-int ktls_stream_record_size(struct ktls_sock *ks, struct socket *lower, u32 size);
-int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *key);
-struct crypto_aead *ktls_stream_aead(struct ktls_sock *ks, int direction);
+/* dtls_rx.c */
+int ktls_encap_rcv(struct sock *lower, struct sk_buff *skb);
 
-/* options.c */
-int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, unsigned int length);
-int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value, int __user *length);
-int ktls_message_type(struct msghdr *msg, u8 *type);
-size_t ktls_type_room(const struct msghdr *msg);
+/* dtls_sock.c */
+extern struct proto_ops ktls_dgram_ops;
+
+/* dtls_tx.c */
+int ktls_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t length);
+int ktls_turn(struct ktls_sock *ks, bool noblock);
+void ktls_turn_over(struct ktls_sock *ks);
+
+/* keys.c */
+int ktls_keys_set(struct socket *sock, const struct ktls_key *tx, const struct ktls_key *rx);
 
 /* main.c */
 int ktls_release(struct socket *sock);
 void ktls_put(struct ktls_sock *ks);
+
+/* options.c */
+int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, unsigned int length);
+int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value, int __user *length);
+
+/* tls_stream.c */
+extern struct proto_ops ktls_stream_ops;
+int ktls_stream_flush(struct ktls_sock *ks, bool noblock);
+
+/* tls_ulp.c */
+int ktls_stream_attach(struct ktls_sock *ks, struct socket *lower);
+int ktls_stream_record_size(struct ktls_sock *ks, struct socket *lower, u32 size);
+int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *key);
+struct crypto_aead *ktls_stream_aead(struct ktls_sock *ks, int direction);
+
+/* udp_lower.c */
+int ktls_lower_take(struct ktls_sock *ks, struct socket *lower);
+void ktls_lower_leave(struct ktls_sock *ks);
+
+/* udp_xmit.c */
+struct sk_buff *ktls_udp_alloc(struct ktls_sock *ks, size_t size, bool noblock, int *err);
+int ktls_udp_send(struct socket *lower, struct sk_buff *skb);
+void ktls_udp_wake(struct ktls_sock *ks);
 
 #endif

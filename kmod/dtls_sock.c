@@ -1,60 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Datagram sockets: sending, receiving and waiting. A record is a datagram. */
+/* Datagram sockets as their users have them: reading, waiting, shutting down. A record is a datagram. */
 #include <linux/file.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
 #include <linux/splice.h>
 
 #include "af_ktls.h"
-
-static int ktls_may_send(struct sock *sk)
-{
-	struct ktls_sock *ks = ktls_sk(sk);
-	int err;
-
-	if (!ktls_lower(ks))
-		return -ENOTCONN;
-	err = sock_error(sk);
-	if (err)
-		return err;
-	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
-		return -EPIPE;
-	if (!smp_load_acquire(&ks->tx.aead)) /* pairs with ktls_dgram_keys_set() */
-		return -ENOKEY;
-	return 0;
-}
-
-static int ktls_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
-{
-	struct ktls_sock *ks = ktls_sk(sock->sk);
-	size_t most = READ_ONCE(ks->record_size), sent = 0;
-	u8 type = KTLS_TYPE_DATA;
-	int err;
-
-	/* MSG_BATCH: sendmmsg() says that more messages follow. */
-	if (msg->msg_flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_EOR | MSG_SPLICE_PAGES | MSG_CMSG_COMPAT |
-			       MSG_NO_SHARED_FRAGS | MSG_BATCH))
-		return -EOPNOTSUPP;
-	if (msg->msg_namelen)
-		return -EISCONN;
-	err = ktls_message_type(msg, &type);
-	if (err)
-		return err;
-	/* A file's pages are a stream and may be cut; a message may not. */
-	if (length > most && !(msg->msg_flags & MSG_SPLICE_PAGES))
-		return -EMSGSIZE;
-	err = ktls_may_send(sock->sk);
-	while (!err) {
-		size_t part = min(length - sent, most);
-
-		err = ktls_send_record(ks, type, msg, part);
-		if (!err)
-			sent += part;
-		if (sent == length)
-			break;
-	}
-	return sent ? sent : err;
-}
 
 /* The next record; NULL with `err` 0: there will be none any more. */
 static struct sk_buff *ktls_dgram_receive(struct sock *sk, int flags, int *err)

@@ -99,16 +99,10 @@ static int ktls_seal(struct ktls_sock *ks, struct sk_buff *skb, u8 type, struct 
 	return err;
 }
 
-/**
- * ktls_send_record - send a record
- * @ks: our socket
- * @type: content type
- * @msg: the message that the payload is taken from
- * @payload: its length
- *
+/*
  * The wait for room, and for the user's pages, is before a number is taken: a sender that is put off has used none.
  */
-int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t payload)
+static int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t payload)
 {
 	bool pages = msg->msg_flags & MSG_SPLICE_PAGES && iov_iter_is_bvec(&msg->msg_iter);
 	bool noblock = msg->msg_flags & MSG_DONTWAIT;
@@ -142,4 +136,61 @@ int ktls_send_record(struct ktls_sock *ks, u8 type, struct msghdr *msg, size_t p
 free:
 	kfree_skb(skb);
 	return err;
+}
+
+static int ktls_may_send(struct sock *sk)
+{
+	struct ktls_sock *ks = ktls_sk(sk);
+	int err;
+
+	if (!ktls_lower(ks))
+		return -ENOTCONN;
+	err = sock_error(sk);
+	if (err)
+		return err;
+	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		return -EPIPE;
+	if (!smp_load_acquire(&ks->tx.aead)) /* pairs with ktls_dgram_keys_set() */
+		return -ENOKEY;
+	return 0;
+}
+
+/**
+ * ktls_dgram_sendmsg - send a message as one record, or a file's pages as several
+ * @sock: our socket
+ * @msg: the message
+ * @length: its length
+ *
+ * Return: what has been sent, or an error if nothing has.
+ */
+int ktls_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
+{
+	struct ktls_sock *ks = ktls_sk(sock->sk);
+	size_t most = READ_ONCE(ks->record_size), sent = 0;
+	u8 type = KTLS_TYPE_DATA;
+	int err;
+
+	/* MSG_BATCH: sendmmsg() says that more messages follow. */
+	if (msg->msg_flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_EOR | MSG_SPLICE_PAGES | MSG_CMSG_COMPAT |
+			       MSG_NO_SHARED_FRAGS | MSG_BATCH))
+		return -EOPNOTSUPP;
+	if (msg->msg_namelen)
+		return -EISCONN;
+	err = ktls_message_type(msg, &type);
+	if (err)
+		return err;
+	/* A file's pages are a stream and may be cut; a message may not. */
+	if (length > most && !(msg->msg_flags & MSG_SPLICE_PAGES))
+		return -EMSGSIZE;
+	err = ktls_may_send(sock->sk);
+	while (!err) {
+		size_t part = min(length - sent, most);
+
+		err = ktls_send_record(ks, type, msg, part);
+		if (!err)
+			sent += part;
+		if (sent == length)
+			break;
+	}
+	return sent ? sent : err;
 }

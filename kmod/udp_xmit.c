@@ -211,7 +211,7 @@ static int ktls_send_slowly(struct socket *lower, struct sk_buff *skb)
 	struct udp_sock *up = udp_sk(lower->sk);
 	int i, err, count = 0;
 
-	/* Refused since the attachment (lower.c); but that may have begun before. */
+	/* Refused since the attachment (udp_lower.c); but that may have begun before. */
 	if (udp_test_bit(CORK, lower->sk) || READ_ONCE(up->pending) || READ_ONCE(up->gso_size)) {
 		kfree_skb(skb);
 		return -EBUSY;
