@@ -5,14 +5,14 @@
 
 #include "af_ktls.h"
 
-static bool ktls_version_known(int type, u16 version)
+static bool af_ktls_version_known(int type, u16 version)
 {
 	if (type == SOCK_DGRAM)
 		return version == KTLS_DTLS_1_2;
 	return version == KTLS_TLS_1_2 || version == KTLS_TLS_1_3;
 }
 
-static int ktls_lower_check(const struct socket *sock, const struct socket *lower)
+static int af_ktls_lower_check(const struct socket *sock, const struct socket *lower)
 {
 	const struct sock *sk = lower->sk;
 	int protocol = sock->type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
@@ -25,14 +25,14 @@ static int ktls_lower_check(const struct socket *sock, const struct socket *lowe
 }
 
 /**
- * ktls_attach - take a lower socket
+ * af_ktls_attach - take a lower socket
  * @sock: our socket, locked
  * @attach: what the option says
  */
-int ktls_attach(struct socket *sock, const struct ktls_attach *attach)
+int af_ktls_attach(struct socket *sock, const struct ktls_attach *attach)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
-	const struct ktls_cipher *cipher = ktls_cipher_find(attach->cipher);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
+	const struct af_ktls_cipher *cipher = af_ktls_cipher_find(attach->cipher);
 	struct socket *lower;
 	int err;
 
@@ -40,31 +40,33 @@ int ktls_attach(struct socket *sock, const struct ktls_attach *attach)
 		return -EINVAL;
 	if (ks->lower)
 		return -EISCONN;
-	if (!cipher || !ktls_version_known(sock->type, attach->version) || !ktls_cipher_present(cipher))
+	if (!cipher || !af_ktls_version_known(sock->type, attach->version) ||
+	    !af_ktls_cipher_present(cipher))
 		return -EPROTONOSUPPORT;
 	lower = sockfd_lookup(attach->fd, &err);
 	if (!lower)
 		return err;
-	err = ktls_lower_check(sock, lower);
+	err = af_ktls_lower_check(sock, lower);
 	if (!err)
-		err = sock->type == SOCK_DGRAM ? ktls_lower_take(ks, lower) : ktls_stream_attach(ks, lower);
+		err = sock->type == SOCK_DGRAM ? af_ktls_lower_take(ks, lower) :
+						 af_ktls_stream_attach(ks, lower);
 	if (err) {
 		sockfd_put(lower);
 		return err;
 	}
 	ks->cipher = cipher;
 	ks->version = attach->version;
-	smp_store_release(&ks->lower, lower); /* pairs with ktls_lower() */
+	smp_store_release(&ks->lower, lower); /* pairs with af_ktls_lower() */
 	return 0;
 }
 
 /**
- * ktls_detach - give the lower socket back
+ * af_ktls_detach - give the lower socket back
  * @sock: our socket, locked
  */
-int ktls_detach(struct socket *sock)
+int af_ktls_detach(struct socket *sock)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
 	int err;
 
 	if (sock->type == SOCK_STREAM)
@@ -72,14 +74,14 @@ int ktls_detach(struct socket *sock)
 	if (!ks->lower || ks->detached)
 		return -ENOTCONN;
 	/* A sender that has begun finishes first: then the sequence is final. */
-	err = ktls_turn(ks, false);
+	err = af_ktls_turn(ks, false);
 	if (err)
 		return err;
 	ks->detached = true;
-	ktls_turn_over(ks);
-	ktls_lower_leave(ks);
+	af_ktls_turn_over(ks);
+	af_ktls_lower_leave(ks);
 	WRITE_ONCE(sock->sk->sk_shutdown, SHUTDOWN_MASK);
 	sock->sk->sk_state_change(sock->sk);
-	ktls_udp_wake(ks);
+	af_ktls_udp_wake(ks);
 	return 0;
 }

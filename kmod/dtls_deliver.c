@@ -1,55 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Authentic records on their way to the reader: held until the least number to accept is known, then
- * delivered, each once.
+ * Authentic records on their way to the reader: held until the least number to accept is known,
+ * then delivered, each once.
  */
 #include <linux/filter.h>
 
 #include "af_ktls.h"
 
 /* To the reader; under rx_lock. Who has read a record must find it counted. */
-static void ktls_deliver(struct ktls_sock *ks, struct sk_buff *skb)
+static void af_ktls_deliver(struct af_ktls_sock *ks, struct sk_buff *skb)
 {
-	ktls_count(ks, rx_records);
-	ktls_add(ks, rx_bytes, skb->len);
+	af_ktls_count(ks, rx_records);
+	af_ktls_add(ks, rx_bytes, skb->len);
 	skb_queue_tail(&ks->sk.sk_receive_queue, skb);
 }
 
 /**
- * ktls_dtls_hold - hold records from now on; what came before is the library's
+ * af_ktls_dtls_hold - hold records from now on; what came before is the library's
  * @ks: our socket, locked, with its key set
  * @first: the number that came with the key
  *
- * Who is in ktls_encap_rcv() may still pass one on: before the library may be told to read its last,
- * a grace period must be over.
+ * Who is in af_ktls_encap_rcv() may still pass one on: before the library may be told to read its
+ * last, a grace period must be over.
  */
-void ktls_dtls_hold(struct ktls_sock *ks, u64 first)
+void af_ktls_dtls_hold(struct af_ktls_sock *ks, u64 first)
 {
 	spin_lock_bh(&ks->rx_lock);
-	ks->rx_first = first & KTLS_SEQ_MAX;
-	ktls_window_init(&ks->window, 0);
-	smp_store_release(&ks->rx_state, KTLS_RX_HOLD); /* whoever sees it sees the key */
+	ks->rx_first = first & AF_KTLS_SEQ_MAX;
+	af_ktls_window_init(&ks->window, 0);
+	smp_store_release(&ks->rx_state, AF_KTLS_RX_HOLD); /* whoever sees it sees the key */
 	spin_unlock_bh(&ks->rx_lock);
 }
 
 /**
- * ktls_dtls_off - accept nothing any more
+ * af_ktls_dtls_off - accept nothing any more
  * @ks: our socket, locked
  */
-void ktls_dtls_off(struct ktls_sock *ks)
+void af_ktls_dtls_off(struct af_ktls_sock *ks)
 {
 	struct sk_buff_head held;
 
 	__skb_queue_head_init(&held);
 	spin_lock_bh(&ks->rx_lock);
-	ks->rx_state = KTLS_RX_OFF;
+	ks->rx_state = AF_KTLS_RX_OFF;
 	skb_queue_splice_init(&ks->held, &held);
 	spin_unlock_bh(&ks->rx_lock);
 	__skb_queue_purge(&held);
 }
 
 /**
- * ktls_dtls_enable - receive, beginning with what was held
+ * af_ktls_dtls_enable - receive, beginning with what was held
  * @ks: our socket, locked
  * @floor: the least sequence number to accept, epoch on top
  *
@@ -57,30 +57,30 @@ void ktls_dtls_off(struct ktls_sock *ks)
  *
  * Return: 0, -ENOKEY, -EALREADY, -ESTALE for a floor of another epoch.
  */
-int ktls_dtls_enable(struct ktls_sock *ks, u64 floor)
+int af_ktls_dtls_enable(struct af_ktls_sock *ks, u64 floor)
 {
 	struct sk_buff_head old;
 	struct sk_buff *skb;
 
-	if (ks->rx_state == KTLS_RX_OFF)
+	if (ks->rx_state == AF_KTLS_RX_OFF)
 		return -ENOKEY;
-	if (ks->rx_state == KTLS_RX_ON)
+	if (ks->rx_state == AF_KTLS_RX_ON)
 		return -EALREADY;
-	if (ktls_epoch(floor) != ks->rx.epoch)
+	if (af_ktls_epoch(floor) != ks->rx.epoch)
 		return -ESTALE;
 	__skb_queue_head_init(&old);
 	spin_lock_bh(&ks->rx_lock);
-	ktls_window_floor(&ks->window, floor & KTLS_SEQ_MAX);
+	af_ktls_window_floor(&ks->window, floor & AF_KTLS_SEQ_MAX);
 	while ((skb = __skb_dequeue(&ks->held))) {
-		if (ktls_cb(skb)->seq >= floor) {
-			ktls_deliver(ks, skb);
+		if (af_ktls_cb(skb)->seq >= floor) {
+			af_ktls_deliver(ks, skb);
 		} else {
-			ktls_count(ks, rx_old);
+			af_ktls_count(ks, rx_old);
 			__skb_queue_tail(&old, skb);
 		}
 	}
 	ks->floored = true;
-	ks->rx_state = KTLS_RX_ON;
+	ks->rx_state = AF_KTLS_RX_ON;
 	spin_unlock_bh(&ks->rx_lock);
 	__skb_queue_purge(&old);
 	if (!skb_queue_empty_lockless(&ks->sk.sk_receive_queue))
@@ -89,7 +89,7 @@ int ktls_dtls_enable(struct ktls_sock *ks, u64 floor)
 }
 
 /**
- * ktls_dtls_opened - a record turned out authentic: deliver it unless it is a replay
+ * af_ktls_dtls_opened - a record turned out authentic: deliver it unless it is a replay
  * @ks: our socket
  * @skb: the record, header first, decrypted
  * @type: its content type
@@ -98,33 +98,33 @@ int ktls_dtls_enable(struct ktls_sock *ks, u64 floor)
  * Only now does the window move. Records may have been overtaken at a driver, or on another
  * processor, by one of the same number.
  */
-void ktls_dtls_opened(struct ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq)
+void af_ktls_dtls_opened(struct af_ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq)
 {
 	bool on, off;
 	int err = 0;
 
-	__skb_pull(skb, KTLS_HEADER + ks->cipher->explicit);
-	if (pskb_trim(skb, skb->len - KTLS_TAG) || sk_filter(&ks->sk, skb)) {
-		ktls_count(ks, rx_errors);
+	__skb_pull(skb, AF_KTLS_HEADER + ks->cipher->explicit);
+	if (pskb_trim(skb, skb->len - AF_KTLS_TAG) || sk_filter(&ks->sk, skb)) {
+		af_ktls_count(ks, rx_errors);
 		kfree_skb(skb);
 		return;
 	}
 	skb->ip_summed = CHECKSUM_NONE;
-	*ktls_cb(skb) = (struct ktls_cb){ .type = type, .seq = seq };
+	*af_ktls_cb(skb) = (struct af_ktls_cb){ .type = type, .seq = seq };
 	spin_lock_bh(&ks->rx_lock);
-	on = ks->rx_state == KTLS_RX_ON;
-	off = ks->rx_state == KTLS_RX_OFF;
+	on = ks->rx_state == AF_KTLS_RX_ON;
+	off = ks->rx_state == AF_KTLS_RX_OFF;
 	if (!off)
-		err = ktls_window_accept(&ks->window, seq & KTLS_SEQ_MAX);
+		err = af_ktls_window_accept(&ks->window, seq & AF_KTLS_SEQ_MAX);
 	if (!off && !err && on)
-		ktls_deliver(ks, skb);
+		af_ktls_deliver(ks, skb);
 	else if (!off && !err)
 		__skb_queue_tail(&ks->held, skb);
 	spin_unlock_bh(&ks->rx_lock);
 	if (err == -EALREADY)
-		ktls_count(ks, rx_replayed);
+		af_ktls_count(ks, rx_replayed);
 	else if (err)
-		ktls_count(ks, rx_old);
+		af_ktls_count(ks, rx_old);
 	if (off || err)
 		kfree_skb(skb);
 	else if (on)

@@ -10,29 +10,29 @@
  * accepted before (RFC 6347, 4.1.2.6), and what there is no room for. Nothing is authentic yet, so
  * nothing is remembered.
  */
-static bool ktls_wanted(struct ktls_sock *ks, u64 seq)
+static bool af_ktls_wanted(struct af_ktls_sock *ks, u64 seq)
 {
 	bool off, full = false;
 	int err = 0;
 
 	spin_lock_bh(&ks->rx_lock);
-	off = ks->rx_state == KTLS_RX_OFF;
+	off = ks->rx_state == AF_KTLS_RX_OFF;
 	if (!off) {
-		err = ktls_window_look(&ks->window, seq & KTLS_SEQ_MAX);
-		full = ktls_full(ks);
+		err = af_ktls_window_look(&ks->window, seq & AF_KTLS_SEQ_MAX);
+		full = af_ktls_full(ks);
 	}
 	spin_unlock_bh(&ks->rx_lock);
 	if (err == -EALREADY)
-		ktls_count(ks, rx_replayed);
+		af_ktls_count(ks, rx_replayed);
 	else if (err)
-		ktls_count(ks, rx_old);
+		af_ktls_count(ks, rx_old);
 	else if (full)
-		ktls_count(ks, rx_full);
+		af_ktls_count(ks, rx_full);
 	return !off && !err && !full;
 }
 
 /* Bytes of a datagram as an skb of their own: its linear part, then single pages. */
-static struct sk_buff *ktls_copy(const struct sk_buff *datagram, int offset, size_t size)
+static struct sk_buff *af_ktls_copy(const struct sk_buff *datagram, int offset, size_t size)
 {
 	size_t linear = min_t(size_t, size, SKB_WITH_OVERHEAD(PAGE_SIZE));
 	struct sk_buff *skb;
@@ -64,72 +64,73 @@ static struct sk_buff *ktls_copy(const struct sk_buff *datagram, int offset, siz
  * what is cloned; pages may be a file's, or anybody's who can still write them (sendfile, splice, a
  * packet ring): of those a copy is made before anything of them is authenticated.
  */
-static struct sk_buff *ktls_alone(struct sk_buff *skb)
+static struct sk_buff *af_ktls_alone(struct sk_buff *skb)
 {
 	struct sk_buff *copy = NULL;
 
 	if (!skb_is_nonlinear(skb) && !skb_cloned(skb)) {
 		__skb_pull(skb, sizeof(struct udphdr));
-		/* It may outlive this softirq, and its route, device and early-found socket with it. */
+		/* It may outlive this softirq, without its route, device and early-found socket. */
 		skb_orphan(skb);
 		skb_scrub_packet(skb, false);
 		skb->dev = NULL;
 		return skb;
 	}
-	copy = ktls_copy(skb, sizeof(struct udphdr), skb->len - sizeof(struct udphdr));
+	copy = af_ktls_copy(skb, sizeof(struct udphdr), skb->len - sizeof(struct udphdr));
 	consume_skb(skb);
 	return copy;
 }
 
 /* A record by itself, header first, or NULL: there was no memory for it. */
-static void ktls_take(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_record *record)
+static void af_ktls_take(struct af_ktls_sock *ks, struct sk_buff *skb,
+			 const struct af_ktls_record *record)
 {
 	if (!skb) {
-		ktls_count(ks, rx_errors);
-	} else if (!ktls_charge(ks, skb)) {
-		ktls_count(ks, rx_full);
+		af_ktls_count(ks, rx_errors);
+	} else if (!af_ktls_charge(ks, skb)) {
+		af_ktls_count(ks, rx_full);
 		kfree_skb(skb);
 	} else {
-		ktls_decrypt(ks, skb, record);
+		af_ktls_decrypt(ks, skb, record);
 	}
 }
 
 /*
- * A datagram with several records, ours and the library's perhaps: take ours out and close the gaps.
- * Left in, a replayed record of ours would reach a library that has no window for it. Ciphers are
- * slow, and this is softirq: of tiny records there are too many for one of it.
+ * A datagram with several records, ours and the library's perhaps: take ours out and close the
+ * gaps. Left in, a replayed record of ours would reach a library that has no window for it. Ciphers
+ * are slow, and this is softirq: of tiny records there are too many for one of it.
  */
-static int ktls_sort_out(struct ktls_sock *ks, struct sk_buff *skb)
+static int af_ktls_sort_out(struct af_ktls_sock *ks, struct sk_buff *skb)
 {
 	int from = sizeof(struct udphdr), to = from, left = KTLS_MAX_RECORDS;
-	struct ktls_record record;
+	struct af_ktls_record record;
 
 	if (skb_linearize(skb) || skb_ensure_writable(skb, skb->len)) {
-		ktls_count(ks, rx_errors);
+		af_ktls_count(ks, rx_errors);
 		kfree_skb(skb);
 		return 0;
 	}
 	while (from < skb->len) {
 		int size;
 
-		switch (ktls_record_parse(skb->data + from, skb->len - from, ks->rx.epoch,
-					  ks->cipher, &record)) {
-		case KTLS_OURS:
-			size = KTLS_HEADER + record.length;
+		switch (af_ktls_record_parse(skb->data + from, skb->len - from, ks->rx.epoch,
+					     ks->cipher, &record)) {
+		case AF_KTLS_OURS:
+			size = AF_KTLS_HEADER + record.length;
 			if (left-- <= 0)
-				ktls_count(ks, rx_excess);
-			else if (ktls_wanted(ks, record.seq))
-				ktls_take(ks, ktls_copy(skb, from, size), &record);
+				af_ktls_count(ks, rx_excess);
+			else if (af_ktls_wanted(ks, record.seq))
+				af_ktls_take(ks, af_ktls_copy(skb, from, size), &record);
 			from += size;
 			break;
-		case KTLS_PASS:
-			size = KTLS_HEADER + record.length;
+		case AF_KTLS_PASS:
+			size = AF_KTLS_HEADER + record.length;
 			memmove(skb->data + to, skb->data + from, size);
 			to += size;
 			from += size;
 			break;
 		default:
-			ktls_count(ks, rx_malformed);
+			af_ktls_count(ks, rx_malformed);
 			from = skb->len;
 		}
 	}
@@ -138,52 +139,52 @@ static int ktls_sort_out(struct ktls_sock *ks, struct sk_buff *skb)
 		return 0;
 	}
 	skb_trim(skb, to);
-	ktls_count(ks, rx_passed);
+	af_ktls_count(ks, rx_passed);
 	return 1;
 }
 
 /**
- * ktls_encap_rcv - a datagram has come
+ * af_ktls_encap_rcv - a datagram has come
  * @lower: the UDP socket
  * @skb: the datagram; skb->data is at the UDP header, its checksum was verified
  *
  * Return: 0: taken. 1: the UDP socket's own.
  */
-int ktls_encap_rcv(struct sock *lower, struct sk_buff *skb)
+int af_ktls_encap_rcv(struct sock *lower, struct sk_buff *skb)
 {
-	struct ktls_sock *ks = rcu_dereference_sk_user_data(lower);
-	enum ktls_verdict verdict = KTLS_MALFORMED;
-	struct ktls_record record;
+	struct af_ktls_sock *ks = rcu_dereference_sk_user_data(lower);
+	enum af_ktls_verdict verdict = AF_KTLS_MALFORMED;
+	struct af_ktls_record record;
 	int length;
 
-	/* The acquisition pairs with ktls_dtls_hold(). */
-	if (!ks || smp_load_acquire(&ks->rx_state) == KTLS_RX_OFF)
+	/* The acquisition pairs with af_ktls_dtls_hold(). */
+	if (!ks || smp_load_acquire(&ks->rx_state) == AF_KTLS_RX_OFF)
 		return 1;
 	length = skb->len - sizeof(struct udphdr);
 	/* Of a GSO train UDP itself makes datagrams; a tunnel's is none of ours. */
-	if (length >= KTLS_HEADER && !skb_is_gso(skb)) {
+	if (length >= AF_KTLS_HEADER && !skb_is_gso(skb)) {
 		/* From pages, too, a header is read once: what is judged is what is passed on. */
-		if (!pskb_may_pull(skb, sizeof(struct udphdr) + KTLS_HEADER)) {
-			ktls_count(ks, rx_errors);
+		if (!pskb_may_pull(skb, sizeof(struct udphdr) + AF_KTLS_HEADER)) {
+			af_ktls_count(ks, rx_errors);
 			kfree_skb(skb);
 			return 0;
 		}
-		verdict = ktls_record_parse(skb->data + sizeof(struct udphdr), length, ks->rx.epoch,
-					    ks->cipher, &record);
+		verdict = af_ktls_record_parse(skb->data + sizeof(struct udphdr), length,
+					       ks->rx.epoch, ks->cipher, &record);
 	}
-	if (verdict == KTLS_MALFORMED) {
-		ktls_count(ks, rx_malformed);
+	if (verdict == AF_KTLS_MALFORMED) {
+		af_ktls_count(ks, rx_malformed);
 		kfree_skb(skb);
 		return 0;
 	}
-	if (length != KTLS_HEADER + record.length)
-		return ktls_sort_out(ks, skb);
-	if (verdict == KTLS_PASS) {
-		ktls_count(ks, rx_passed);
+	if (length != AF_KTLS_HEADER + record.length)
+		return af_ktls_sort_out(ks, skb);
+	if (verdict == AF_KTLS_PASS) {
+		af_ktls_count(ks, rx_passed);
 		return 1;
 	}
-	if (ktls_wanted(ks, record.seq))
-		ktls_take(ks, ktls_alone(skb), &record);
+	if (af_ktls_wanted(ks, record.seq))
+		af_ktls_take(ks, af_ktls_alone(skb), &record);
 	else
 		kfree_skb(skb);
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Datagram sockets as their users have them: reading, waiting, shutting down. A record is a datagram. */
+/* Datagram sockets: reading, waiting, shutting down. A record is a datagram. */
 #include <linux/file.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
@@ -8,14 +8,14 @@
 #include "af_ktls.h"
 
 /* The next record; NULL with `err` 0: there will be none any more. */
-static struct sk_buff *ktls_dgram_receive(struct sock *sk, int flags, int *err)
+static struct sk_buff *af_ktls_dgram_receive(struct sock *sk, int flags, int *err)
 {
-	struct ktls_sock *ks = ktls_sk(sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sk);
 	struct sk_buff *skb = NULL;
 
-	if (!ktls_lower(ks)) {
+	if (!af_ktls_lower(ks)) {
 		*err = -ENOTCONN;
-	} else if (!smp_load_acquire(&ks->rx.aead)) { /* pairs with ktls_dgram_keys_set() */
+	} else if (!smp_load_acquire(&ks->rx.aead)) { /* pairs with af_ktls_dgram_keys_set() */
 		*err = -ENOKEY;
 	} else {
 		skb = skb_recv_datagram(sk, flags, err);
@@ -26,8 +26,11 @@ static struct sk_buff *ktls_dgram_receive(struct sock *sk, int flags, int *err)
 	return skb;
 }
 
-/* Not read after all: it is the next again. One reader was woken for it; another may be the one that can read it. */
-static void ktls_dgram_put_back(struct sock *sk, struct sk_buff *skb, int flags)
+/*
+ * Not read after all: it is the next again. One reader was woken for it; another may be the one
+ * that can read it.
+ */
+static void af_ktls_dgram_put_back(struct sock *sk, struct sk_buff *skb, int flags)
 {
 	if (flags & MSG_PEEK)
 		skb_free_datagram(sk, skb);
@@ -36,7 +39,7 @@ static void ktls_dgram_put_back(struct sock *sk, struct sk_buff *skb, int flags)
 	sk->sk_data_ready(sk);
 }
 
-static int ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t length, int flags)
+static int af_ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t length, int flags)
 {
 	struct sock *sk = sock->sk;
 	struct sk_buff *skb;
@@ -49,16 +52,16 @@ static int ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t le
 		return -EOPNOTSUPP;
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
-	skb = ktls_dgram_receive(sk, flags, &err);
+	skb = af_ktls_dgram_receive(sk, flags, &err);
 	if (!skb)
 		return err;
-	type = ktls_cb(skb)->type;
-	/* An alert must not be taken for data: a reader that cannot be told the type has to come again. */
-	if (type != KTLS_TYPE_DATA && msg->msg_controllen < ktls_type_room(msg)) {
-		ktls_dgram_put_back(sk, skb, flags);
+	type = af_ktls_cb(skb)->type;
+	/* An alert must not be taken for data: who cannot be told the type has to come again. */
+	if (type != AF_KTLS_TYPE_DATA && msg->msg_controllen < af_ktls_type_room(msg)) {
+		af_ktls_dgram_put_back(sk, skb, flags);
 		return -EIO;
 	}
-	offset = READ_ONCE(ktls_cb(skb)->offset);
+	offset = READ_ONCE(af_ktls_cb(skb)->offset);
 	there = skb->len - offset;
 	copied = min(length, there);
 	if (copied < there)
@@ -70,14 +73,18 @@ static int ktls_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t le
 		err = flags & MSG_TRUNC ? there : copied;
 		skb_free_datagram(sk, skb);
 	} else {
-		ktls_dgram_put_back(sk, skb, flags); /* nobody has it yet */
+		af_ktls_dgram_put_back(sk, skb, flags); /* nobody has it yet */
 	}
 	return err;
 }
 
-/* One record at a time: its end can be told. What the pipe has no room for stays; an empty record is no end of file. */
-static ssize_t ktls_dgram_splice_read(struct socket *sock, loff_t *position, struct pipe_inode_info *pipe,
-				      size_t length, unsigned int flags)
+/*
+ * One record at a time: its end can be told. What the pipe has no room for stays; an empty record
+ * is no end of file.
+ */
+static ssize_t af_ktls_dgram_splice_read(struct socket *sock, loff_t *position,
+					 struct pipe_inode_info *pipe, size_t length,
+					 unsigned int flags)
 {
 	int wait = flags & SPLICE_F_NONBLOCK || sock->file->f_flags & O_NONBLOCK ? MSG_DONTWAIT : 0;
 	struct sock *sk = sock->sk;
@@ -86,34 +93,35 @@ static ssize_t ktls_dgram_splice_read(struct socket *sock, loff_t *position, str
 	int err;
 
 	for (;;) {
-		skb = ktls_dgram_receive(sk, wait, &err);
+		skb = af_ktls_dgram_receive(sk, wait, &err);
 		if (!skb)
 			return err;
 		if (skb->len)
 			break;
 		skb_free_datagram(sk, skb);
 	}
-	if (ktls_cb(skb)->type != KTLS_TYPE_DATA) {
-		ktls_dgram_put_back(sk, skb, 0);
+	if (af_ktls_cb(skb)->type != AF_KTLS_TYPE_DATA) {
+		af_ktls_dgram_put_back(sk, skb, 0);
 		return -EIO;
 	}
-	taken = skb_splice_bits(skb, sk, ktls_cb(skb)->offset, pipe,
-				min_t(size_t, length, skb->len - ktls_cb(skb)->offset), flags);
+	taken = skb_splice_bits(skb, sk, af_ktls_cb(skb)->offset, pipe,
+				min_t(size_t, length, skb->len - af_ktls_cb(skb)->offset), flags);
 	if (taken > 0)
-		WRITE_ONCE(ktls_cb(skb)->offset, ktls_cb(skb)->offset + taken);
-	if (ktls_cb(skb)->offset < skb->len)
-		ktls_dgram_put_back(sk, skb, 0);
+		WRITE_ONCE(af_ktls_cb(skb)->offset, af_ktls_cb(skb)->offset + taken);
+	if (af_ktls_cb(skb)->offset < skb->len)
+		af_ktls_dgram_put_back(sk, skb, 0);
 	else
 		skb_free_datagram(sk, skb);
 	return taken;
 }
 
 /* Room to send is the lower socket's: wait there too. Before the attachment there is none. */
-static __poll_t ktls_dgram_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait)
+static __poll_t af_ktls_dgram_poll(struct file *file, struct socket *sock,
+				   struct poll_table_struct *wait)
 {
 	__poll_t mask = datagram_poll(file, sock, wait) & ~(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
-	struct ktls_sock *ks = ktls_sk(sock->sk);
-	struct socket *lower = ktls_lower(ks);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
+	struct socket *lower = af_ktls_lower(ks);
 
 	if (!lower)
 		return mask;
@@ -125,38 +133,39 @@ static __poll_t ktls_dgram_poll(struct file *file, struct socket *sock, struct p
 	return mask;
 }
 
-static int ktls_dgram_shutdown(struct socket *sock, int how)
+static int af_ktls_dgram_shutdown(struct socket *sock, int how)
 {
 	struct sock *sk = sock->sk;
 
 	if (how < SHUT_RD || how > SHUT_RDWR)
 		return -EINVAL;
-	if (!ktls_lower(ktls_sk(sk)))
+	if (!af_ktls_lower(af_ktls_sk(sk)))
 		return -ENOTCONN;
 	lock_sock(sk);
-	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | (how + 1)); /* SHUT_RD is 0, RCV_SHUTDOWN 1, and so on */
+	/* SHUT_RD is 0, RCV_SHUTDOWN 1, and so on. */
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | (how + 1));
 	sk->sk_state_change(sk);
-	ktls_udp_wake(ktls_sk(sk));
+	af_ktls_udp_wake(af_ktls_sk(sk));
 	release_sock(sk);
 	return 0;
 }
 
-struct proto_ops ktls_dgram_ops __ro_after_init = {
+struct proto_ops af_ktls_dgram_ops __ro_after_init = {
 	.owner		= THIS_MODULE,
-	.release	= ktls_release,
+	.release	= af_ktls_release,
 	.bind		= sock_no_bind,
 	.connect	= sock_no_connect,
 	.socketpair	= sock_no_socketpair,
 	.accept		= sock_no_accept,
 	.getname	= sock_no_getname,
-	.poll		= ktls_dgram_poll,
+	.poll		= af_ktls_dgram_poll,
 	.ioctl		= sock_no_ioctl,
 	.listen		= sock_no_listen,
-	.shutdown	= ktls_dgram_shutdown,
-	.setsockopt	= ktls_setsockopt,
-	.getsockopt	= ktls_getsockopt,
-	.sendmsg	= ktls_dgram_sendmsg,
-	.recvmsg	= ktls_dgram_recvmsg,
-	.splice_read	= ktls_dgram_splice_read,
+	.shutdown	= af_ktls_dgram_shutdown,
+	.setsockopt	= af_ktls_setsockopt,
+	.getsockopt	= af_ktls_getsockopt,
+	.sendmsg	= af_ktls_dgram_sendmsg,
+	.recvmsg	= af_ktls_dgram_recvmsg,
+	.splice_read	= af_ktls_dgram_splice_read,
 	.mmap		= sock_no_mmap,
 };

@@ -4,32 +4,32 @@
 
 #include "af_ktls.h"
 
-static int ktls_record_size_set(struct socket *sock, u32 size)
+static int af_ktls_record_size_set(struct socket *sock, u32 size)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
 	int err = 0;
 
 	if (!size || size > KTLS_MAX_PAYLOAD)
 		return -EINVAL;
 	if (sock->type == SOCK_STREAM && ks->lower)
-		err = ktls_stream_record_size(ks, ks->lower, size);
+		err = af_ktls_stream_record_size(ks, ks->lower, size);
 	if (!err)
 		WRITE_ONCE(ks->record_size, size);
 	return err;
 }
 
-static int ktls_enable(struct socket *sock, u64 floor)
+static int af_ktls_enable(struct socket *sock, u64 floor)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
 
 	if (sock->type == SOCK_STREAM)
 		return -EOPNOTSUPP; /* a stream begins with its key */
 	if (!ks->lower || ks->detached)
 		return -ENOTCONN;
-	return ktls_dtls_enable(ks, floor);
+	return af_ktls_dtls_enable(ks, floor);
 }
 
-static size_t ktls_option_size(int name)
+static size_t af_ktls_option_size(int name)
 {
 	switch (name) {
 	case KTLS_ATTACH:	return sizeof(struct ktls_attach);
@@ -43,14 +43,15 @@ static size_t ktls_option_size(int name)
 }
 
 /**
- * ktls_setsockopt - set an option
+ * af_ktls_setsockopt - set an option
  * @sock: our socket
  * @level: SOL_KTLS
  * @name: which
  * @value: what to
  * @length: its length, exactly
  */
-int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, unsigned int length)
+int af_ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value,
+		       unsigned int length)
 {
 	union {
 		struct ktls_attach attach;
@@ -66,38 +67,39 @@ int ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value, u
 		return -EOPNOTSUPP;
 	if (level == SOL_SOCKET)
 		return sock_setsockopt(sock, level, name, value, length);
-	if (level != SOL_KTLS || name < KTLS_ATTACH || name > KTLS_RECORD_SIZE || name == KTLS_SEQUENCES)
+	if (level != SOL_KTLS || name < KTLS_ATTACH || name > KTLS_RECORD_SIZE ||
+	    name == KTLS_SEQUENCES)
 		return -ENOPROTOOPT;
-	if (length != ktls_option_size(name))
+	if (length != af_ktls_option_size(name))
 		return -EINVAL;
 	if (copy_from_sockptr(&option, value, length))
 		goto wipe; /* a part of it may have come */
 	lock_sock(sock->sk);
 	switch (name) {
 	case KTLS_ATTACH:
-		err = ktls_attach(sock, &option.attach);
+		err = af_ktls_attach(sock, &option.attach);
 		break;
 	case KTLS_TX_KEY:
-		err = ktls_keys_set(sock, &option.key, NULL);
+		err = af_ktls_keys_set(sock, &option.key, NULL);
 		break;
 	case KTLS_RX_KEY:
-		err = ktls_keys_set(sock, NULL, &option.key);
+		err = af_ktls_keys_set(sock, NULL, &option.key);
 		break;
 	case KTLS_KEYS:
-		err = ktls_keys_set(sock, &option.keys.tx, &option.keys.rx);
+		err = af_ktls_keys_set(sock, &option.keys.tx, &option.keys.rx);
 		break;
 	case KTLS_RX_ENABLE:
-		err = ktls_enable(sock, option.floor);
+		err = af_ktls_enable(sock, option.floor);
 		break;
 	case KTLS_DETACH:
-		err = ktls_detach(sock);
+		err = af_ktls_detach(sock);
 		break;
 	default:
-		err = ktls_record_size_set(sock, option.size);
+		err = af_ktls_record_size_set(sock, option.size);
 		break;
 	}
 	release_sock(sock->sk);
-	/* Nobody passes a record on any more who did not know of the key: see ktls_dtls_hold(). */
+	/* Nobody passes a record on any more who did not know of the key: af_ktls_dtls_hold(). */
 	if (!err && sock->type == SOCK_DGRAM && (name == KTLS_RX_KEY || name == KTLS_KEYS))
 		synchronize_rcu_expedited();
 wipe:
@@ -105,32 +107,32 @@ wipe:
 	return err;
 }
 
-static int ktls_sequences(struct socket *sock, struct ktls_sequences *sequences)
+static int af_ktls_sequences(struct socket *sock, struct ktls_sequences *sequences)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
 
 	if (sock->type == SOCK_STREAM)
 		return -EOPNOTSUPP;
 	if (!ks->tx.aead && !ks->rx.aead)
 		return -ENOKEY;
 	/* Of a direction without a key both parts are 0, and no epoch of a key is. */
-	sequences->tx = ((u64)ks->tx.epoch << KTLS_SEQ_BITS) + atomic64_read(&ks->tx_next);
+	sequences->tx = ((u64)ks->tx.epoch << AF_KTLS_SEQ_BITS) + atomic64_read(&ks->tx_next);
 	spin_lock_bh(&ks->rx_lock);
-	sequences->rx = ((u64)ks->rx.epoch << KTLS_SEQ_BITS) +
+	sequences->rx = ((u64)ks->rx.epoch << AF_KTLS_SEQ_BITS) +
 			(ks->floored ? ks->window.next : ks->rx_first);
 	spin_unlock_bh(&ks->rx_lock);
 	return 0;
 }
 
-static void ktls_driver(char *name, struct crypto_aead *aead)
+static void af_ktls_driver(char *name, struct crypto_aead *aead)
 {
 	if (aead)
 		strscpy(name, crypto_tfm_alg_driver_name(crypto_aead_tfm(aead)), KTLS_DRIVER_NAME);
 }
 
-static int ktls_info(struct socket *sock, struct ktls_info *info)
+static int af_ktls_info(struct socket *sock, struct ktls_info *info)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
 	bool stream = sock->type == SOCK_STREAM;
 
 	if (!ks->lower)
@@ -139,22 +141,25 @@ static int ktls_info(struct socket *sock, struct ktls_info *info)
 	info->version = ks->version;
 	info->cipher = ks->cipher->id;
 	info->record_size = ks->record_size;
-	ktls_driver(info->tx_driver, stream ? ktls_stream_aead(ks, KTLS_TX_KEY) : ks->tx.aead);
-	ktls_driver(info->rx_driver, stream ? ktls_stream_aead(ks, KTLS_RX_KEY) : ks->rx.aead);
+	af_ktls_driver(info->tx_driver,
+		       stream ? af_ktls_stream_aead(ks, KTLS_TX_KEY) : ks->tx.aead);
+	af_ktls_driver(info->rx_driver,
+		       stream ? af_ktls_stream_aead(ks, KTLS_RX_KEY) : ks->rx.aead);
 	return 0;
 }
 
 /**
- * ktls_getsockopt - get an option; keys are not among them
+ * af_ktls_getsockopt - get an option; keys are not among them
  * @sock: our socket
  * @level: SOL_KTLS
  * @name: which
  * @value: where to
  * @length: room there; the option's length, or as much as fits, comes back
  */
-int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value, int __user *length)
+int af_ktls_getsockopt(struct socket *sock, int level, int name, char __user *value,
+		       int __user *length)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
 	union {
 		struct ktls_sequences sequences;
 		struct ktls_stats stats;
@@ -173,7 +178,7 @@ int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value
 	switch (name) {
 	case KTLS_SEQUENCES:
 		size = sizeof(option.sequences);
-		err = ktls_sequences(sock, &option.sequences);
+		err = af_ktls_sequences(sock, &option.sequences);
 		break;
 	case KTLS_STATS:
 		size = sizeof(option.stats);
@@ -182,7 +187,7 @@ int ktls_getsockopt(struct socket *sock, int level, int name, char __user *value
 		break;
 	case KTLS_INFO:
 		size = sizeof(option.info);
-		err = ktls_info(sock, &option.info);
+		err = af_ktls_info(sock, &option.info);
 		break;
 	case KTLS_RECORD_SIZE:
 		size = sizeof(option.size);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Stream sockets: a front on the kernel's own TLS, so that one interface covers both and nothing is written twice. */
+/*
+ * Stream sockets: a front on the kernel's own TLS, so that one interface covers both and nothing is
+ * written twice.
+ */
 #include <linux/poll.h>
 #include <linux/splice.h>
 #include <net/tls.h>
@@ -7,22 +10,22 @@
 #include "af_ktls.h"
 
 /*
- * The TCP socket, when that direction has its key. Without one the kernel's TLS would send what it is given as it is,
- * and take what comes for plaintext.
+ * The TCP socket, when that direction has its key. Without one the kernel's TLS would send what it
+ * is given as it is, and take what comes for plaintext.
  */
-static struct socket *ktls_stream_lower(struct socket *sock, int direction, int *err)
+static struct socket *af_ktls_stream_lower(struct socket *sock, int direction, int *err)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
-	struct socket *lower = ktls_lower(ks);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
+	struct socket *lower = af_ktls_lower(ks);
 
 	*err = !lower ? -ENOTCONN : !test_bit_acquire(direction, &ks->keyed) ? -ENOKEY : 0;
 	return lower;
 }
 
 /* The record size holds, whoever cuts; the type goes to the kernel's TLS in its own words. */
-static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
+static int af_ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
 	struct socket *lower;
 	size_t most = READ_ONCE(ks->record_size), sent = 0;
 	bool cut = most == READ_ONCE(ks->lower_size);
@@ -32,28 +35,31 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(u8))];
 	} control = {};
-	u8 type = KTLS_TYPE_DATA;
+	u8 type = AF_KTLS_TYPE_DATA;
 	int err;
 
 	if (msg->msg_namelen)
 		return -EISCONN;
-	err = ktls_message_type(msg, &type);
+	err = af_ktls_message_type(msg, &type);
 	if (err)
 		return err;
-	lower = ktls_stream_lower(sock, KTLS_TX_KEY, &err);
+	lower = af_ktls_stream_lower(sock, KTLS_TX_KEY, &err);
 	if (err)
 		return err;
 	/* The kernel's TLS would take it, and tell the next to send. */
 	if (READ_ONCE(lower->sk->sk_shutdown) & SEND_SHUTDOWN)
 		return sk_stream_error(lower->sk, flags, -EPIPE);
 	msg->msg_controllen = 0;
-	/* What is cut here is closed here. Nor is a record left open that has a type of its own or is said to end. */
-	if (!cut || type != KTLS_TYPE_DATA || flags & MSG_EOR)
+	/*
+	 * What is cut here is closed here. Nor is a record left open that has a type of its own or
+	 * is said to end.
+	 */
+	if (!cut || type != AF_KTLS_TYPE_DATA || flags & MSG_EOR)
 		flags &= ~MSG_MORE;
 	do {
 		size_t rest = length - sent, part = cut ? rest : min(rest, most);
 
-		if (type != KTLS_TYPE_DATA) {
+		if (type != AF_KTLS_TYPE_DATA) {
 			control.header.cmsg_len = CMSG_LEN(sizeof(type));
 			control.header.cmsg_level = SOL_TLS;
 			control.header.cmsg_type = TLS_SET_RECORD_TYPE;
@@ -69,35 +75,38 @@ static int ktls_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t l
 		if (err > 0)
 			sent += err;
 	} while (err > 0 && sent < length);
-	ktls_add(ks, tx_bytes, sent);
+	af_ktls_add(ks, tx_bytes, sent);
 	return sent ? sent : err;
 }
 
-static int ktls_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t length, int flags)
+static int af_ktls_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t length, int flags)
 {
-	struct ktls_sock *ks = ktls_sk(sock->sk);
+	struct af_ktls_sock *ks = af_ktls_sk(sock->sk);
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(u8))];
 	} control = {};
 	struct msghdr user = *msg;
-	bool wanted = msg->msg_controllen >= ktls_type_room(msg);
+	bool wanted = msg->msg_controllen >= af_ktls_type_room(msg);
 	struct socket *lower;
 	size_t left;
 	u8 type;
 	int err;
 
-	lower = ktls_stream_lower(sock, KTLS_RX_KEY, &err);
+	lower = af_ktls_stream_lower(sock, KTLS_RX_KEY, &err);
 	if (err)
 		return err;
-	/* Without room for the type, the kernel's TLS gives data only. What it says is for us, in the kernel's layout. */
+	/*
+	 * Without room for the type, the kernel's TLS gives data only. What it says is for us, in
+	 * the kernel's layout.
+	 */
 	msg->msg_flags &= ~MSG_CMSG_COMPAT;
 	msg->msg_control = &control;
 	msg->msg_control_is_user = false;
 	msg->msg_controllen = wanted ? sizeof(control) : 0;
 	err = sock_recvmsg(lower, msg, flags & ~MSG_CMSG_COMPAT);
 	if (err > 0 && !(flags & MSG_PEEK))
-		ktls_add(ks, rx_bytes, err);
+		af_ktls_add(ks, rx_bytes, err);
 	left = wanted ? msg->msg_controllen : sizeof(control);
 	msg->msg_flags |= user.msg_flags & MSG_CMSG_COMPAT;
 	msg->msg_control_user = user.msg_control_user;
@@ -110,23 +119,25 @@ static int ktls_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t l
 	return err;
 }
 
-static __poll_t ktls_stream_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait)
+static __poll_t af_ktls_stream_poll(struct file *file, struct socket *sock,
+				    struct poll_table_struct *wait)
 {
-	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+	struct socket *lower = af_ktls_lower(af_ktls_sk(sock->sk));
 
 	if (!lower)
 		return EPOLLHUP;
 	return READ_ONCE(lower->ops)->poll(file, lower, wait);
 }
 
-static ssize_t ktls_stream_splice_read(struct socket *sock, loff_t *position, struct pipe_inode_info *pipe,
-				       size_t length, unsigned int flags)
+static ssize_t af_ktls_stream_splice_read(struct socket *sock, loff_t *position,
+					  struct pipe_inode_info *pipe, size_t length,
+					  unsigned int flags)
 {
 	struct socket *lower;
 	ssize_t got;
 	int err;
 
-	lower = ktls_stream_lower(sock, KTLS_RX_KEY, &err);
+	lower = af_ktls_stream_lower(sock, KTLS_RX_KEY, &err);
 	if (err)
 		return err;
 	/* It looks at the TCP socket's file, and has another word for a record that is not data. */
@@ -134,20 +145,20 @@ static ssize_t ktls_stream_splice_read(struct socket *sock, loff_t *position, st
 		flags |= SPLICE_F_NONBLOCK;
 	got = READ_ONCE(lower->ops)->splice_read(lower, position, pipe, length, flags);
 	if (got > 0)
-		ktls_add(ktls_sk(sock->sk), rx_bytes, got);
+		af_ktls_add(af_ktls_sk(sock->sk), rx_bytes, got);
 	return got == -EINVAL ? -EIO : got;
 }
 
-static void ktls_stream_splice_eof(struct socket *sock)
+static void af_ktls_stream_splice_eof(struct socket *sock)
 {
-	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+	struct socket *lower = af_ktls_lower(af_ktls_sk(sock->sk));
 
 	if (lower && READ_ONCE(lower->ops)->splice_eof)
 		READ_ONCE(lower->ops)->splice_eof(lower);
 }
 
 /**
- * ktls_stream_flush - send the record that MSG_MORE has left open: nobody else would ever
+ * af_ktls_stream_flush - send the record that MSG_MORE has left open: nobody else would ever
  * @ks: our socket
  * @noblock: do not wait
  *
@@ -155,9 +166,9 @@ static void ktls_stream_splice_eof(struct socket *sock)
  *
  * Return: 0, -EAGAIN, or what the TCP socket says.
  */
-int ktls_stream_flush(struct ktls_sock *ks, bool noblock)
+int af_ktls_stream_flush(struct af_ktls_sock *ks, bool noblock)
 {
-	struct socket *lower = ktls_lower(ks);
+	struct socket *lower = af_ktls_lower(ks);
 	const struct tls_context *tls = lower ? tls_get_ctx(lower->sk) : NULL;
 	union {
 		struct cmsghdr header;
@@ -171,44 +182,45 @@ int ktls_stream_flush(struct ktls_sock *ks, bool noblock)
 		.msg_flags = MSG_NOSIGNAL | (noblock ? MSG_DONTWAIT : 0),
 	};
 
-	if (!test_bit(KTLS_TX_KEY, &ks->keyed) || !tls || !READ_ONCE(tls->pending_open_record_frags))
+	if (!test_bit(KTLS_TX_KEY, &ks->keyed) || !tls ||
+	    !READ_ONCE(tls->pending_open_record_frags))
 		return 0;
-	*(u8 *)CMSG_DATA(&control.header) = KTLS_TYPE_DATA;
+	*(u8 *)CMSG_DATA(&control.header) = AF_KTLS_TYPE_DATA;
 	return min(kernel_sendmsg(lower, &msg, NULL, 0, 0), 0);
 }
 
-static int ktls_stream_shutdown(struct socket *sock, int how)
+static int af_ktls_stream_shutdown(struct socket *sock, int how)
 {
-	struct socket *lower = ktls_lower(ktls_sk(sock->sk));
+	struct socket *lower = af_ktls_lower(af_ktls_sk(sock->sk));
 	int err = 0;
 
 	if (how < SHUT_RD || how > SHUT_RDWR)
 		return -EINVAL;
 	if (how != SHUT_RD)
-		err = ktls_stream_flush(ktls_sk(sock->sk), sock->file->f_flags & O_NONBLOCK);
+		err = af_ktls_stream_flush(af_ktls_sk(sock->sk), sock->file->f_flags & O_NONBLOCK);
 	/* Of a connection that is no more, nothing is to be saved. */
 	if (err == -EAGAIN || (err && signal_pending(current)))
 		return err;
 	return lower ? kernel_sock_shutdown(lower, how) : -ENOTCONN;
 }
 
-struct proto_ops ktls_stream_ops __ro_after_init = {
+struct proto_ops af_ktls_stream_ops __ro_after_init = {
 	.owner		= THIS_MODULE,
-	.release	= ktls_release,
+	.release	= af_ktls_release,
 	.bind		= sock_no_bind,
 	.connect	= sock_no_connect,
 	.socketpair	= sock_no_socketpair,
 	.accept		= sock_no_accept,
 	.getname	= sock_no_getname,
-	.poll		= ktls_stream_poll,
+	.poll		= af_ktls_stream_poll,
 	.ioctl		= sock_no_ioctl,
 	.listen		= sock_no_listen,
-	.shutdown	= ktls_stream_shutdown,
-	.setsockopt	= ktls_setsockopt,
-	.getsockopt	= ktls_getsockopt,
-	.sendmsg	= ktls_stream_sendmsg,
-	.recvmsg	= ktls_stream_recvmsg,
+	.shutdown	= af_ktls_stream_shutdown,
+	.setsockopt	= af_ktls_setsockopt,
+	.getsockopt	= af_ktls_getsockopt,
+	.sendmsg	= af_ktls_stream_sendmsg,
+	.recvmsg	= af_ktls_stream_recvmsg,
 	.mmap		= sock_no_mmap,
-	.splice_read	= ktls_stream_splice_read,
-	.splice_eof	= ktls_stream_splice_eof,
+	.splice_read	= af_ktls_stream_splice_read,
+	.splice_eof	= af_ktls_stream_splice_eof,
 };

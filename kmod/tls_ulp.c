@@ -8,7 +8,8 @@
 
 #include "af_ktls.h"
 
-static int ktls_lower_set(struct socket *lower, int level, int name, sockptr_t value, unsigned int length)
+static int af_ktls_lower_set(struct socket *lower, int level, int name, sockptr_t value,
+			     unsigned int length)
 {
 	const struct proto_ops *ops = READ_ONCE(lower->ops);
 
@@ -16,11 +17,12 @@ static int ktls_lower_set(struct socket *lower, int level, int name, sockptr_t v
 }
 
 /*
- * The kernel's TLS wants its keys from user space: from kernel memory it takes them too, but Linux 7 warns (a
- * fortified memcpy() to what follows a struct's end). So they go through a page of the caller, who brought them, and
- * which lives as long as that.
+ * The kernel's TLS wants its keys from user space: from kernel memory it takes them too, but Linux
+ * 7 warns (a fortified memcpy() to what follows a struct's end). So they go through a page of the
+ * caller, who brought them, and which lives as long as that.
  */
-static int ktls_lower_set_key(struct socket *lower, int name, const void *value, unsigned int length)
+static int af_ktls_lower_set_key(struct socket *lower, int name, const void *value,
+				 unsigned int length)
 {
 	unsigned long place;
 	void __user *page;
@@ -33,7 +35,7 @@ static int ktls_lower_set_key(struct socket *lower, int name, const void *value,
 		return -ENOMEM;
 	page = (void __user *)place;
 	if (!copy_to_user(page, value, length))
-		err = ktls_lower_set(lower, SOL_TLS, name, USER_SOCKPTR(page), length);
+		err = af_ktls_lower_set(lower, SOL_TLS, name, USER_SOCKPTR(page), length);
 	if (clear_user(page, length))
 		err = err ?: -EFAULT;
 	vm_munmap(place, PAGE_SIZE);
@@ -41,43 +43,47 @@ static int ktls_lower_set_key(struct socket *lower, int name, const void *value,
 }
 
 /**
- * ktls_stream_record_size - have the kernel's TLS keep to a record size by itself, where it can
+ * af_ktls_stream_record_size - have the kernel's TLS keep to a record size by itself, where it can
  * @ks: our socket
  * @lower: the TCP socket, with the kernel's TLS
  * @size: the greatest payload of a record
  *
- * It alone can close a record and yet let TCP wait for what comes (MSG_MORE). Where it cannot be told, records are
- * closed here one by one, and each goes out as it is: Linux 6.12, and sizes under 64 (RFC 8449). It also refuses
- * while it holds a record that it has begun and found no room for, which is as good as none.
+ * It alone can close a record and yet let TCP wait for what comes (MSG_MORE). Where it cannot be
+ * told, records are closed here one by one, and each goes out as it is: Linux 6.12, and sizes under
+ * 64 (RFC 8449). It also refuses while it holds a record that it has begun and found no room for,
+ * which is as good as none.
  *
- * Return: 0, or -EBUSY while a record is open: what is sent next would go into it, and might make it too long.
+ * Return: 0, or -EBUSY while a record is open: what is sent next would go into it, and might make
+ * it too long.
  */
-int ktls_stream_record_size(struct ktls_sock *ks, struct socket *lower, u32 size)
+int af_ktls_stream_record_size(struct af_ktls_sock *ks, struct socket *lower, u32 size)
 {
 	const struct tls_context *tls = tls_get_ctx(lower->sk);
 	u16 most = size;
 
 	if (tls && READ_ONCE(tls->pending_open_record_frags))
 		return -EBUSY;
-	if (!ktls_lower_set(lower, SOL_TLS, TLS_TX_MAX_PAYLOAD_LEN, KERNEL_SOCKPTR(&most), sizeof(most)))
+	if (!af_ktls_lower_set(lower, SOL_TLS, TLS_TX_MAX_PAYLOAD_LEN, KERNEL_SOCKPTR(&most),
+			       sizeof(most)))
 		WRITE_ONCE(ks->lower_size, size);
 	return 0;
 }
 
 /**
- * ktls_stream_attach - put the kernel's TLS on a TCP socket
+ * af_ktls_stream_attach - put the kernel's TLS on a TCP socket
  * @ks: our socket
  * @lower: the TCP socket
  *
- * Return: 0, -ENOTCONN, -EBUSY when it has an upper layer protocol, -EPROTONOSUPPORT when this kernel has no TLS.
+ * Return: 0, -ENOTCONN, -EBUSY when it has an upper layer protocol, -EPROTONOSUPPORT when this
+ * kernel has no TLS.
  */
-int ktls_stream_attach(struct ktls_sock *ks, struct socket *lower)
+int af_ktls_stream_attach(struct af_ktls_sock *ks, struct socket *lower)
 {
 	char name[] = "tls";
-	int err = ktls_lower_set(lower, SOL_TCP, TCP_ULP, KERNEL_SOCKPTR(name), sizeof(name));
+	int err = af_ktls_lower_set(lower, SOL_TCP, TCP_ULP, KERNEL_SOCKPTR(name), sizeof(name));
 
 	switch (err) {
-	case 0:		return ktls_stream_record_size(ks, lower, ks->record_size);
+	case 0:		return af_ktls_stream_record_size(ks, lower, ks->record_size);
 	case -EEXIST:	return -EBUSY;
 	case -ENOENT:	return -EPROTONOSUPPORT;
 	default:	return err;
@@ -85,14 +91,14 @@ int ktls_stream_attach(struct ktls_sock *ks, struct socket *lower)
 }
 
 /**
- * ktls_stream_key - tell the kernel's TLS the key of one direction
+ * af_ktls_stream_key - tell the kernel's TLS the key of one direction
  * @ks: our socket, attached
  * @direction: KTLS_TX_KEY or KTLS_RX_KEY
  * @key: key, salt and sequence number
  *
  * It keeps the nonce as salt (4) and IV (8), or as IV (12) for ChaCha20.
  */
-int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *key)
+int af_ktls_stream_key(struct af_ktls_sock *ks, int direction, const struct ktls_key *key)
 {
 	union {
 		struct tls_crypto_info info;
@@ -131,20 +137,23 @@ int ktls_stream_key(struct ktls_sock *ks, int direction, const struct ktls_key *
 		memcpy(crypto.chacha.rec_seq, seq, sizeof(seq));
 		break;
 	}
-	err = ktls_lower_set_key(ks->lower, direction == KTLS_TX_KEY ? TLS_TX : TLS_RX, &crypto, size);
+	err = af_ktls_lower_set_key(ks->lower, direction == KTLS_TX_KEY ? TLS_TX : TLS_RX, &crypto,
+				    size);
 	memzero_explicit(&crypto, sizeof(crypto));
 	if (!err)
-		set_bit(direction, &ks->keyed); /* read by ktls_stream_lower() */
+		set_bit(direction, &ks->keyed); /* read by af_ktls_stream_lower() */
 	/* Somebody has set it on the TCP socket itself. */
 	return err == -EBUSY ? -EALREADY : err;
 }
 
 /**
- * ktls_stream_aead - the cipher's driver of one direction; NULL where there is none, or the network card encrypts
+ * af_ktls_stream_aead - the cipher of one direction
  * @ks: our socket, attached
  * @direction: KTLS_TX_KEY or KTLS_RX_KEY
+ *
+ * Return: the cipher, or NULL where there is none, or the network card encrypts.
  */
-struct crypto_aead *ktls_stream_aead(struct ktls_sock *ks, int direction)
+struct crypto_aead *af_ktls_stream_aead(struct af_ktls_sock *ks, int direction)
 {
 	const struct tls_context *tls = tls_get_ctx(ks->lower->sk);
 
