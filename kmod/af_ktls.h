@@ -17,76 +17,127 @@
 #include "window.h"
 
 /* A record in an skb: its linear part and pages; a file's pages that are not copied first. */
-#define AF_KTLS_MAX_RECORD		(AF_KTLS_HEADER + AF_KTLS_MAX_EXPLICIT + KTLS_MAX_PAYLOAD + AF_KTLS_TAG)
+#define AF_KTLS_MAX_RECORD \
+	(AF_KTLS_HEADER + AF_KTLS_MAX_EXPLICIT + KTLS_MAX_PAYLOAD + AF_KTLS_TAG)
 #define AF_KTLS_SEALED_PARTS	(1 + DIV_ROUND_UP(AF_KTLS_MAX_RECORD, PAGE_SIZE))
 #define AF_KTLS_PLAIN_PARTS	17
 
-/* What a sender works with while it holds `sending`: so a record takes no memory but its datagram. */
+/**
+ * struct af_ktls_sealer - what a sender works with while it holds `sending`
+ * @plain: additional data, then a file's pages to encrypt from
+ * @sealed: additional data, then the record to encrypt to
+ * @wait: for a driver that is done later
+ * @aad: additional data of the record
+ * @nonce: nonce of the record
+ * @request: last, since the driver's context follows
+ *
+ * It is made with the key: so a record takes no memory but its datagram.
+ */
 struct af_ktls_sealer {
 	struct scatterlist plain[1 + AF_KTLS_PLAIN_PARTS];
 	struct scatterlist sealed[1 + AF_KTLS_SEALED_PARTS];
 	struct crypto_wait wait;
 	u8 aad[AF_KTLS_AAD];
 	u8 nonce[AF_KTLS_NONCE];
-	struct aead_request request; /* last: the driver's context follows */
+	struct aead_request request;
 };
 
-/* One direction's key; `aead` is published last and stays until the socket is released. */
+/**
+ * struct af_ktls_direction - the key of one direction
+ * @aead: the cipher with its key; published last, stays until the socket is released
+ * @sealer: what it takes to send; NULL to receive
+ * @salt: the fixed part of the nonce
+ * @epoch: the epoch of the key
+ */
 struct af_ktls_direction {
 	struct crypto_aead *aead;
-	struct af_ktls_sealer *sealer;	/* to send */
+	struct af_ktls_sealer *sealer;
 	u8 salt[KTLS_MAX_SALT];
 	u16 epoch;
 };
 
+/**
+ * enum af_ktls_rx_state - what becomes of records that come
+ * @AF_KTLS_RX_OFF: everything is left to the UDP socket
+ * @AF_KTLS_RX_HOLD: the key is set: authentic records are held until the floor is known
+ * @AF_KTLS_RX_ON: they go to the reader
+ */
 enum af_ktls_rx_state {
-	AF_KTLS_RX_OFF,		/* everything is left to the UDP socket */
-	AF_KTLS_RX_HOLD,		/* key set: authentic records are held until the floor is known */
+	AF_KTLS_RX_OFF,
+	AF_KTLS_RX_HOLD,
 	AF_KTLS_RX_ON,
 };
 
-/*
- * An AF_KTLS socket. Configured under its socket lock. It holds the lower socket's file until it is
- * released itself, so the lower socket cannot go away before it, whoever closes what. Lock order:
- * our socket lock, `sending`, the lower one's lock, its callback lock, rx_lock.
+/**
+ * struct af_ktls_sock - an AF_KTLS socket
+ * @sk: the socket; first
+ * @uses: the descriptors, a UDP socket that is being left, each record at the cipher's driver
+ * @leaving: a UDP socket is left when its grace period is over
+ * @gone: the last use is over: frees the socket a grace period later, so that nobody waits for one
+ * @lower: the socket underneath; published with release semantics, once
+ * @taken: datagrams: the struct sock of @lower, which may outlive it
+ * @cipher: the cipher of both directions
+ * @version: KTLS_DTLS_1_2, KTLS_TLS_1_2 or KTLS_TLS_1_3
+ * @record_size: the greatest payload of a record to send
+ * @detached: datagrams: the UDP socket was given back
+ * @keyed: streams: a bit for each direction that has its key
+ * @lower_size: streams: the record size that the kernel's TLS keeps to by itself
+ * @sending: held from a number to the wire, so that records leave in their order
+ * @put_off: bit 0: somebody did not wait for @sending
+ * @tx: the key to send with
+ * @tx_next: the next number, without the epoch; above AF_KTLS_SEQ_MAX: used up
+ * @rx: the key to receive with
+ * @rx_state: what becomes of records that come; changed under @rx_lock
+ * @floored: receive was enabled
+ * @rx_first: the number that came with the key
+ * @rx_lock: also of sk_forward_alloc and of what is added to rmem
+ * @window: the numbers accepted; under @rx_lock
+ * @held: records that wait for the floor; under @rx_lock
+ * @stats: struct ktls_stats, member by member
  *
- * `uses`: the descriptors, a UDP socket that is being left, each record at the cipher's driver. The
- * last of them frees it, a grace period later, in `gone`: nobody ever waits for one.
+ * Configured under its socket lock. It holds the lower socket's file until it is released itself,
+ * so the lower socket cannot go away before it, whoever closes what. Lock order: our socket lock,
+ * @sending, the lower one's lock, its callback lock, @rx_lock.
  */
 struct af_ktls_sock {
-	struct sock sk;			/* first */
+	struct sock sk;
 	refcount_t uses;
 	struct rcu_head leaving;
 	struct rcu_work gone;
-	struct socket *lower;		/* published with release semantics, once */
-	struct sock *taken;		/* datagrams: its struct sock, which may outlive it */
+	struct socket *lower;
+	struct sock *taken;
 	const struct af_ktls_cipher *cipher;
 	u16 version;
 	u32 record_size;
 	bool detached;
-	unsigned long keyed;		/* streams: a bit for each direction that has its key */
-	u32 lower_size;			/* streams: the record size that the kernel's TLS keeps to by itself */
+	unsigned long keyed;
+	u32 lower_size;
 
-	struct mutex sending;		/* from a number to the wire: records leave in their order */
-	unsigned long put_off;		/* bit 0: somebody did not wait for `sending` */
+	struct mutex sending;
+	unsigned long put_off;
 	struct af_ktls_direction tx;
-	atomic64_t tx_next;		/* without the epoch; above AF_KTLS_SEQ_MAX: used up */
+	atomic64_t tx_next;
 
 	struct af_ktls_direction rx;
-	enum af_ktls_rx_state rx_state;	/* changed under rx_lock */
-	bool floored;			/* receive was enabled */
-	u64 rx_first;			/* the number that came with the key */
-	spinlock_t rx_lock;		/* also of sk_forward_alloc and of what is added to rmem */
-	struct af_ktls_window window;	/* under rx_lock */
-	struct sk_buff_head held;	/* under rx_lock */
+	enum af_ktls_rx_state rx_state;
+	bool floored;
+	u64 rx_first;
+	spinlock_t rx_lock;		/* see above */
+	struct af_ktls_window window;
+	struct sk_buff_head held;
 
 	atomic64_t stats[sizeof(struct ktls_stats) / sizeof(u64)];
 };
 
-/* Kept in a received record's skb->cb while it waits for the reader. */
+/**
+ * struct af_ktls_cb - kept in a received record's skb->cb while it waits for the reader
+ * @seq: epoch and sequence number
+ * @offset: what splice() has taken of it
+ * @type: content type
+ */
 struct af_ktls_cb {
 	u64 seq;
-	u32 offset;	/* what splice() has taken of it */
+	u32 offset;
 	u8 type;
 };
 

@@ -11,8 +11,9 @@
 
 #include <linux/tls.h>
 
+/* Linux 6.12 answers -ENOPROTOOPT: see af_ktls_stream_record_size(). */
 #ifndef TLS_TX_MAX_PAYLOAD_LEN
-#define TLS_TX_MAX_PAYLOAD_LEN	5	/* Linux 6.12 answers -ENOPROTOOPT: see af_ktls_stream_record_size() */
+#define TLS_TX_MAX_PAYLOAD_LEN	5
 #endif
 
 #endif

@@ -28,24 +28,45 @@
 #define AF_KTLS_TYPE_FIRST		20
 #define AF_KTLS_TYPE_LAST		63
 
+/**
+ * struct af_ktls_cipher - a cipher as DTLS 1.2 uses it
+ * @id: its number in uapi/ktls.h
+ * @key: length of the key, in bytes
+ * @salt: length of the fixed part of the nonce
+ * @explicit: length of the part of the nonce that is sent with a record
+ * @algorithm: its name in the kernel's words
+ */
 struct af_ktls_cipher {
 	u16 id;
-	u8 key;			/* lengths in bytes */
+	u8 key;
 	u8 salt;
-	u8 explicit;		/* part of the nonce that is sent with a record */
-	const char *algorithm;	/* in the kernel's words */
+	u8 explicit;
+	const char *algorithm;
 };
 
+/**
+ * struct af_ktls_record - the header of a record
+ * @type: content type
+ * @version: version, as sent
+ * @length: of what follows the header
+ * @seq: sequence number, epoch on top
+ */
 struct af_ktls_record {
 	u8 type;
 	u16 version;
-	u16 length;		/* of what follows the header */
-	u64 seq;		/* epoch on top */
+	u16 length;
+	u64 seq;
 };
 
+/**
+ * enum af_ktls_verdict - what to do with a record
+ * @AF_KTLS_OURS: decrypt it
+ * @AF_KTLS_PASS: leave it to the library: another epoch, or a handshake
+ * @AF_KTLS_MALFORMED: drop it and what follows it
+ */
 enum af_ktls_verdict {
-	AF_KTLS_OURS,		/* decrypt it */
-	AF_KTLS_PASS,		/* leave it to the library: another epoch, or a handshake */
+	AF_KTLS_OURS,
+	AF_KTLS_PASS,
 	AF_KTLS_MALFORMED,
 };
 

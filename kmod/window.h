@@ -15,9 +15,15 @@
 #define AF_KTLS_WINDOW_WORDS	16
 #define AF_KTLS_WINDOW_BITS	(64 * (AF_KTLS_WINDOW_WORDS - 1))
 
+/**
+ * struct af_ktls_window - the numbers that were accepted
+ * @next: one above the greatest number accepted
+ * @floor: below it nothing is accepted
+ * @bits: a ring, a bit for each number
+ */
 struct af_ktls_window {
-	u64 next;		/* one above the greatest number accepted */
-	u64 floor;		/* below it nothing is accepted */
+	u64 next;
+	u64 floor;
 	u64 bits[AF_KTLS_WINDOW_WORDS];
 };
 
