@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The AEAD ciphers: keys, encryption for a sender that waits, decryption that may end later. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -136,10 +138,13 @@ static void af_ktls_decrypted(struct af_ktls_job *job, int err)
 	if (!err) {
 		af_ktls_dtls_opened(ks, job->skb, job->type, job->seq);
 	} else {
-		if (err == -EBADMSG)
+		if (err == -EBADMSG) {
 			af_ktls_count(ks, rx_forged);
-		else
+			af_ktls_dbg_record(ks, job->seq, "forged");
+		} else {
 			af_ktls_count(ks, rx_errors);
+			af_ktls_dbg_record(ks, job->seq, "the cipher's driver failed");
+		}
 		kfree_skb(job->skb);
 	}
 	kfree_sensitive(job); /* the salt is in its nonce */
@@ -207,6 +212,7 @@ void af_ktls_decrypt(struct af_ktls_sock *ks, struct sk_buff *skb,
 	return;
 drop:
 	af_ktls_count(ks, rx_errors);
+	af_ktls_dbg_record(ks, record->seq, "no memory, or the socket is closed");
 	kfree_sensitive(job);
 	kfree_skb(skb);
 }

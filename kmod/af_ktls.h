@@ -10,6 +10,7 @@
 #include <linux/scatterlist.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
+#include <net/inet_sock.h>
 #include <net/sock.h>
 
 #include "compat.h"
@@ -144,6 +145,18 @@ struct af_ktls_cb {
 #define af_ktls_add(ks, field, n) \
 	atomic64_add(n, &(ks)->stats[offsetof(struct ktls_stats, field) / sizeof(u64)])
 #define af_ktls_count(ks, field)	af_ktls_add(ks, field, 1)
+
+/*
+ * Say what is dropped and why: numbers and lengths, never bytes of it. Dynamic debug switches each
+ * place on by itself; while it is off it costs a nop.
+ */
+#define af_ktls_dbg_record(ks, seq, why) \
+	net_dbg_ratelimited("port %u: record %llu of epoch %u dropped: " why "\n", \
+			    inet_sk((ks)->taken)->inet_num, (seq) & AF_KTLS_SEQ_MAX, \
+			    af_ktls_epoch(seq))
+#define af_ktls_dbg_bytes(ks, size, why) \
+	net_dbg_ratelimited("port %u: %u bytes of a datagram dropped: " why "\n", \
+			    inet_sk((ks)->taken)->inet_num, (unsigned int)(size))
 
 static inline struct af_ktls_sock *af_ktls_sk(const struct sock *sk)
 {

@@ -3,6 +3,8 @@
  * Authentic records on their way to the reader: held until the least number to accept is known,
  * then delivered, each once.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/filter.h>
 
 #include "af_ktls.h"
@@ -82,6 +84,8 @@ int af_ktls_dtls_enable(struct af_ktls_sock *ks, u64 floor)
 	ks->floored = true;
 	ks->rx_state = AF_KTLS_RX_ON;
 	spin_unlock_bh(&ks->rx_lock);
+	skb_queue_walk(&old, skb)
+		af_ktls_dbg_record(ks, af_ktls_cb(skb)->seq, "held, but below the floor");
 	__skb_queue_purge(&old);
 	if (!skb_queue_empty_lockless(&ks->sk.sk_receive_queue))
 		ks->sk.sk_data_ready(&ks->sk);
@@ -106,6 +110,7 @@ void af_ktls_dtls_opened(struct af_ktls_sock *ks, struct sk_buff *skb, u8 type, 
 	__skb_pull(skb, AF_KTLS_HEADER + ks->cipher->explicit);
 	if (pskb_trim(skb, skb->len - AF_KTLS_TAG) || sk_filter(&ks->sk, skb)) {
 		af_ktls_count(ks, rx_errors);
+		af_ktls_dbg_record(ks, seq, "no memory, or refused by the socket's filter");
 		kfree_skb(skb);
 		return;
 	}
@@ -121,10 +126,15 @@ void af_ktls_dtls_opened(struct af_ktls_sock *ks, struct sk_buff *skb, u8 type, 
 	else if (!off && !err)
 		__skb_queue_tail(&ks->held, skb);
 	spin_unlock_bh(&ks->rx_lock);
-	if (err == -EALREADY)
+	if (off) {
+		af_ktls_dbg_record(ks, seq, "the UDP socket was given back");
+	} else if (err == -EALREADY) {
 		af_ktls_count(ks, rx_replayed);
-	else if (err)
+		af_ktls_dbg_record(ks, seq, "replayed, found when it was decrypted");
+	} else if (err) {
 		af_ktls_count(ks, rx_old);
+		af_ktls_dbg_record(ks, seq, "below the window or the floor when it was decrypted");
+	}
 	if (off || err)
 		kfree_skb(skb);
 	else if (on)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Datagrams are taken from the UDP socket as they arrive, in softirq, under RCU alone. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/udp.h>
 #include <net/udp.h>
 
@@ -22,12 +24,18 @@ static bool af_ktls_wanted(struct af_ktls_sock *ks, u64 seq)
 		full = af_ktls_full(ks);
 	}
 	spin_unlock_bh(&ks->rx_lock);
-	if (err == -EALREADY)
+	if (off) {
+		af_ktls_dbg_record(ks, seq, "the UDP socket was given back");
+	} else if (err == -EALREADY) {
 		af_ktls_count(ks, rx_replayed);
-	else if (err)
+		af_ktls_dbg_record(ks, seq, "replayed");
+	} else if (err) {
 		af_ktls_count(ks, rx_old);
-	else if (full)
+		af_ktls_dbg_record(ks, seq, "below the window or the floor");
+	} else if (full) {
 		af_ktls_count(ks, rx_full);
+		af_ktls_dbg_record(ks, seq, "no room in the receive buffer");
+	}
 	return !off && !err && !full;
 }
 
@@ -87,8 +95,10 @@ static void af_ktls_take(struct af_ktls_sock *ks, struct sk_buff *skb,
 {
 	if (!skb) {
 		af_ktls_count(ks, rx_errors);
+		af_ktls_dbg_record(ks, record->seq, "no memory");
 	} else if (!af_ktls_charge(ks, skb)) {
 		af_ktls_count(ks, rx_full);
+		af_ktls_dbg_record(ks, record->seq, "no room in the receive buffer or its limits");
 		kfree_skb(skb);
 	} else {
 		af_ktls_decrypt(ks, skb, record);
@@ -107,6 +117,7 @@ static int af_ktls_sort_out(struct af_ktls_sock *ks, struct sk_buff *skb)
 
 	if (skb_linearize(skb) || skb_ensure_writable(skb, skb->len)) {
 		af_ktls_count(ks, rx_errors);
+		af_ktls_dbg_bytes(ks, skb->len - sizeof(struct udphdr), "no memory");
 		kfree_skb(skb);
 		return 0;
 	}
@@ -117,10 +128,12 @@ static int af_ktls_sort_out(struct af_ktls_sock *ks, struct sk_buff *skb)
 					     ks->cipher, &record)) {
 		case AF_KTLS_OURS:
 			size = AF_KTLS_HEADER + record.length;
-			if (left-- <= 0)
+			if (left-- <= 0) {
 				af_ktls_count(ks, rx_excess);
-			else if (af_ktls_wanted(ks, record.seq))
+				af_ktls_dbg_record(ks, record.seq, "too many in its datagram");
+			} else if (af_ktls_wanted(ks, record.seq)) {
 				af_ktls_take(ks, af_ktls_copy(skb, from, size), &record);
+			}
 			from += size;
 			break;
 		case AF_KTLS_PASS:
@@ -131,6 +144,7 @@ static int af_ktls_sort_out(struct af_ktls_sock *ks, struct sk_buff *skb)
 			break;
 		default:
 			af_ktls_count(ks, rx_malformed);
+			af_ktls_dbg_bytes(ks, skb->len - from, "malformed");
 			from = skb->len;
 		}
 	}
@@ -166,6 +180,7 @@ int af_ktls_encap_rcv(struct sock *lower, struct sk_buff *skb)
 		/* From pages, too, a header is read once: what is judged is what is passed on. */
 		if (!pskb_may_pull(skb, sizeof(struct udphdr) + AF_KTLS_HEADER)) {
 			af_ktls_count(ks, rx_errors);
+			af_ktls_dbg_bytes(ks, length, "no memory");
 			kfree_skb(skb);
 			return 0;
 		}
@@ -174,6 +189,7 @@ int af_ktls_encap_rcv(struct sock *lower, struct sk_buff *skb)
 	}
 	if (verdict == AF_KTLS_MALFORMED) {
 		af_ktls_count(ks, rx_malformed);
+		af_ktls_dbg_bytes(ks, length, "malformed");
 		kfree_skb(skb);
 		return 0;
 	}
