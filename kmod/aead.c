@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The AEAD ciphers: keys, encryption for a sender that waits, decryption that may end later. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

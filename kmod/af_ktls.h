@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the module's files share. */
 #ifndef AF_KTLS_H
 #define AF_KTLS_H

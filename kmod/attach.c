@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* A lower socket is attached, and detached: every wrong argument and order has its errno here. */
 #include <linux/file.h>
 #include <linux/in.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Where the kernels that this builds for differ: 6.12 to 7.3. */
 #ifndef AF_KTLS_COMPAT_H
 #define AF_KTLS_COMPAT_H

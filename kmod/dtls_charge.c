@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory of received records, charged before the cipher sees them until somebody has read them: to
  * the receive buffer, to udp_mem, and to the memory cgroup of whoever made the socket.

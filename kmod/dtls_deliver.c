@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Authentic records on their way to the reader: held until the least number to accept is known,
  * then delivered, each once.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Datagrams are taken from the UDP socket as they arrive, in softirq, under RCU alone. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

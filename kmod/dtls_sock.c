@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Datagram sockets: reading, waiting, shutting down. A record is a datagram. */
 #include <linux/file.h>
 #include <linux/mutex.h>

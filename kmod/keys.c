@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Keys are checked, then set: every wrong one has its errno here. */
 #include "af_ktls.h"
 

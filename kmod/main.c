@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The family: sockets come and go here, and so does the module. */
 #include <linux/capability.h>
 #include <linux/cred.h>

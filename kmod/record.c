@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Framing of DTLS 1.2 records (RFC 6347, 4.1; RFC 5288, 3; RFC 7905, 2).
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Framing of DTLS 1.2 records: pure functions, which build in user space too. */
 #ifndef AF_KTLS_RECORD_H
 #define AF_KTLS_RECORD_H

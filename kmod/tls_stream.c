@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Stream sockets: a front on the kernel's own TLS, so that one interface covers both and nothing is
  * written twice.

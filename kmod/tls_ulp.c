@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The kernel's own TLS on a TCP socket: put there, and told its keys and its record size. */
 #include <linux/mm.h>
 #include <linux/mman.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The UDP socket underneath: taken, guarded while it is ours, and given back without waiting. */
 #include <linux/in6.h>
 #include <linux/module.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The window that finds replayed records (RFC 6347, 4.1.2.6), as a ring of bits (RFC 6479).
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The window that finds replayed records: pure, builds in user space too. */
 #ifndef AF_KTLS_WINDOW_H
 #define AF_KTLS_WINDOW_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The session's keys go to the kernel: to an AF_KTLS socket, or to the TLS that the kernel itself has for TCP. Only
  * the directions that the run has by the kernel; the library keeps the other.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Whatever arrives: a verdict, and a record that lies within what arrived. */
 #include <stdlib.h>
 

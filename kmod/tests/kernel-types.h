@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the pure files need of the kernel's headers, in user space. */
 #ifndef AF_KTLS_KERNEL_TYPES_H
 #define AF_KTLS_KERNEL_TYPES_H

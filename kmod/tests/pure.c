@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The pure parts against the standards' cases and against a window without a bound. */
 #include <stdio.h>
 #include <stdlib.h>
