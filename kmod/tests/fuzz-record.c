@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 		if (verdict != AF_KTLS_MALFORMED && AF_KTLS_HEADER + record.length > size)
 			abort();
-		if (verdict == AF_KTLS_OURS && AF_KTLS_HEADER + (size_t)record.length < af_ktls_overhead(c))
+		if (verdict == AF_KTLS_OURS &&
+		    AF_KTLS_HEADER + (size_t)record.length < af_ktls_overhead(c))
 			abort();
 	}
 	af_ktls_window_init(&window, 0);
@@ -29,7 +30,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 		for (i = 0; i < 6; i++)
 			seq = seq << 8 | data[i];
-		if (!af_ktls_window_accept(&window, seq) && af_ktls_window_accept(&window, seq) != -EALREADY)
+		if (!af_ktls_window_accept(&window, seq) &&
+		    af_ktls_window_accept(&window, seq) != -EALREADY)
 			abort();
 	}
 	return 0;

@@ -20,7 +20,8 @@ static void framing(void)
 {
 	const struct af_ktls_cipher *gcm = af_ktls_cipher_find(KTLS_AES_GCM_128);
 	const struct af_ktls_cipher *chacha = af_ktls_cipher_find(KTLS_CHACHA20_POLY1305);
-	static const u8 want[] = { 23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0x01, 0x02, 0, 29, 0, 1, 0, 0, 0, 0, 0x01, 0x02 };
+	static const u8 want[] = { 23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0x01, 0x02, 0, 29,
+				   0, 1, 0, 0, 0, 0, 0x01, 0x02 };
 	static const u8 aad[] = { 0, 1, 0, 0, 0, 0, 0x01, 0x02, 23, 0xfe, 0xfd, 0, 5 };
 	static const u8 nonce[] = { 9, 8, 7, 6, 0, 1, 0, 0, 0, 0, 0x01, 0x02 };
 	/* RFC 7905, 2: the sequence number, padded on the left, exclusive-or the IV. */
@@ -30,7 +31,8 @@ static void framing(void)
 	u8 header[32], buffer[AF_KTLS_NONCE];
 	struct af_ktls_record record;
 
-	CHECK(gcm && chacha && af_ktls_cipher_find(KTLS_AES_GCM_256) && !af_ktls_cipher_find(0) && !af_ktls_cipher_find(4));
+	CHECK(gcm && chacha && af_ktls_cipher_find(KTLS_AES_GCM_256) && !af_ktls_cipher_find(0) &&
+	      !af_ktls_cipher_find(4));
 	CHECK(af_ktls_overhead(gcm) == 37 && af_ktls_overhead(chacha) == 29);
 	af_ktls_record_header(header, 23, seq, 5, gcm);
 	CHECK(!memcmp(header, want, sizeof(want)));
@@ -51,10 +53,12 @@ static void framing(void)
 
 static enum af_ktls_verdict verdict(u8 type, u16 version, u16 epoch, u16 length)
 {
-	u8 header[AF_KTLS_HEADER] = { type, version >> 8, version, epoch >> 8, epoch, 0, 0, 0, 0, 0, 7, length >> 8, length };
+	u8 header[AF_KTLS_HEADER] = { type, version >> 8, version, epoch >> 8, epoch,
+				      0, 0, 0, 0, 0, 7, length >> 8, length };
 	struct af_ktls_record record;
 
-	return af_ktls_record_parse(header, AF_KTLS_HEADER + length, 3, af_ktls_cipher_find(KTLS_AES_GCM_128), &record);
+	return af_ktls_record_parse(header, AF_KTLS_HEADER + length, 3,
+				    af_ktls_cipher_find(KTLS_AES_GCM_128), &record);
 }
 
 static void verdicts(void)
@@ -82,7 +86,8 @@ static void window(void)
 
 	af_ktls_window_init(&w, 0);
 	CHECK(af_ktls_window_accept(&w, 0) == 0 && af_ktls_window_accept(&w, 0) == -EALREADY);
-	CHECK(af_ktls_window_accept(&w, 2) == 0 && af_ktls_window_accept(&w, 1) == 0 && af_ktls_window_accept(&w, 1) == -EALREADY);
+	CHECK(af_ktls_window_accept(&w, 2) == 0 && af_ktls_window_accept(&w, 1) == 0 &&
+	      af_ktls_window_accept(&w, 1) == -EALREADY);
 	/* A loss, however long, never stops it: the 2016 module's fault. */
 	for (i = 3; i < 200; i++)
 		CHECK(af_ktls_window_accept(&w, 1000000ULL * i) == 0);
@@ -93,15 +98,18 @@ static void window(void)
 
 	af_ktls_window_init(&w, 500);
 	CHECK(af_ktls_window_accept(&w, 499) == -ERANGE && af_ktls_window_accept(&w, 501) == 0);
-	CHECK(af_ktls_window_accept(&w, 500) == 0 && af_ktls_window_accept(&w, 500) == -EALREADY && w.next == 502);
+	CHECK(af_ktls_window_accept(&w, 500) == 0 && af_ktls_window_accept(&w, 500) == -EALREADY &&
+	      w.next == 502);
 	/* A floor that comes later: what was accepted stays so, what is below is old. */
 	af_ktls_window_init(&w, 0);
 	CHECK(af_ktls_window_accept(&w, 700) == 0 && af_ktls_window_accept(&w, 702) == 0);
 	af_ktls_window_floor(&w, 701);
-	CHECK(w.next == 703 && af_ktls_window_look(&w, 700) == -ERANGE && af_ktls_window_look(&w, 702) == -EALREADY);
+	CHECK(w.next == 703 && af_ktls_window_look(&w, 700) == -ERANGE &&
+	      af_ktls_window_look(&w, 702) == -EALREADY);
 	CHECK(af_ktls_window_look(&w, 701) == 0 && af_ktls_window_accept(&w, 701) == 0);
 	af_ktls_window_floor(&w, 9000);
-	CHECK(w.next == 9000 && af_ktls_window_look(&w, 8999) == -ERANGE && af_ktls_window_accept(&w, 9000) == 0);
+	CHECK(w.next == 9000 && af_ktls_window_look(&w, 8999) == -ERANGE &&
+	      af_ktls_window_accept(&w, 9000) == 0);
 	af_ktls_window_init(&w, 64);
 	CHECK(af_ktls_window_accept(&w, 64 + 63) == 0 && af_ktls_window_accept(&w, 64) == 0);
 	CHECK(af_ktls_window_accept(&w, 127) == -EALREADY);
