@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Where the kernels that this builds for differ: 6.12 to 7.3. */
-#ifndef KTLS_COMPAT_H
-#define KTLS_COMPAT_H
+#ifndef AF_KTLS_COMPAT_H
+#define AF_KTLS_COMPAT_H
 
 #include <linux/version.h>
 
@@ -11,8 +11,9 @@
 
 #include <linux/tls.h>
 
+/* Linux 6.12 answers -ENOPROTOOPT: see af_ktls_stream_record_size(). */
 #ifndef TLS_TX_MAX_PAYLOAD_LEN
-#define TLS_TX_MAX_PAYLOAD_LEN	5	/* Linux 6.12 answers -ENOPROTOOPT: see ktls_stream_record_size() */
+#define TLS_TX_MAX_PAYLOAD_LEN	5
 #endif
 
 #endif

@@ -1,18 +1,19 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Framing of DTLS 1.2 records (RFC 6347, 4.1; RFC 5288, 3; RFC 7905, 2).
  *
- * Nonce and additional data of a record come from the record itself, never from a local counter: datagrams get lost.
+ * Nonce and additional data of a record come from the record itself, never from a local counter:
+ * datagrams get lost.
  */
 #include "record.h"
 
-static const struct ktls_cipher ciphers[] = {
+static const struct af_ktls_cipher ciphers[] = {
 	{ KTLS_AES_GCM_128, 16, 4, 8, "gcm(aes)" },
 	{ KTLS_AES_GCM_256, 32, 4, 8, "gcm(aes)" },
 	{ KTLS_CHACHA20_POLY1305, 32, 12, 0, "rfc7539(chacha20,poly1305)" },
 };
 
-const struct ktls_cipher *ktls_cipher_find(u16 id)
+const struct af_ktls_cipher *af_ktls_cipher_find(u16 id)
 {
 	size_t i;
 
@@ -52,65 +53,70 @@ static u64 get64(const u8 *p)
 }
 
 /**
- * ktls_record_parse - say what to do with the next record of a datagram
+ * af_ktls_record_parse - say what to do with the next record of a datagram
  * @header: its header
  * @available: bytes of the datagram from the header on
  * @epoch: the epoch of the key to receive with
  * @cipher: the cipher of that key
  * @record: filled in unless malformed
  *
- * Nothing here is authentic yet. A record of another epoch has another cipher, or none: of it only the frame is judged.
+ * Nothing here is authentic yet. A record of another epoch has another cipher, or none: of it only
+ * the frame is judged.
  */
-enum ktls_verdict ktls_record_parse(const u8 header[KTLS_HEADER], size_t available, u16 epoch,
-				    const struct ktls_cipher *cipher, struct ktls_record *record)
+enum af_ktls_verdict af_ktls_record_parse(const u8 header[AF_KTLS_HEADER], size_t available,
+					  u16 epoch, const struct af_ktls_cipher *cipher,
+					  struct af_ktls_record *record)
 {
-	if (available < KTLS_HEADER)
-		return KTLS_MALFORMED;
+	if (available < AF_KTLS_HEADER)
+		return AF_KTLS_MALFORMED;
 	record->type = header[0];
 	record->version = get16(header + 1);
 	record->seq = get64(header + 3);
 	record->length = get16(header + 11);
-	if (record->type < KTLS_TYPE_FIRST || record->type > KTLS_TYPE_LAST)
-		return KTLS_MALFORMED;
-	if (record->version >> 8 != KTLS_DTLS_1_2 >> 8 || record->length > available - KTLS_HEADER)
-		return KTLS_MALFORMED;
-	if (ktls_epoch(record->seq) != epoch || record->type == KTLS_TYPE_HANDSHAKE || record->type == KTLS_TYPE_CCS)
-		return KTLS_PASS;
-	if (record->version != KTLS_DTLS_1_2 || record->length < cipher->explicit + KTLS_TAG ||
-	    record->length > cipher->explicit + KTLS_MAX_PAYLOAD + KTLS_TAG)
-		return KTLS_MALFORMED;
-	return KTLS_OURS;
+	if (record->type < AF_KTLS_TYPE_FIRST || record->type > AF_KTLS_TYPE_LAST)
+		return AF_KTLS_MALFORMED;
+	if (record->version >> 8 != KTLS_DTLS_1_2 >> 8 ||
+	    record->length > available - AF_KTLS_HEADER)
+		return AF_KTLS_MALFORMED;
+	if (af_ktls_epoch(record->seq) != epoch || record->type == AF_KTLS_TYPE_HANDSHAKE ||
+	    record->type == AF_KTLS_TYPE_CCS)
+		return AF_KTLS_PASS;
+	if (record->version != KTLS_DTLS_1_2 || record->length < cipher->explicit + AF_KTLS_TAG ||
+	    record->length > cipher->explicit + KTLS_MAX_PAYLOAD + AF_KTLS_TAG)
+		return AF_KTLS_MALFORMED;
+	return AF_KTLS_OURS;
 }
 
 /**
- * ktls_record_header - write what precedes the ciphertext
+ * af_ktls_record_header - write what precedes the ciphertext
  * @header: the header and the explicit nonce, if the cipher has one
  * @type: content type
  * @seq: epoch and sequence number
  * @payload: length of the plaintext
  * @cipher: the cipher
  *
- * The explicit nonce is the sequence number: unique as long as that is, and what GnuTLS and OpenSSL send too.
+ * The explicit nonce is the sequence number: unique as long as that is, and what GnuTLS and OpenSSL
+ * send too.
  */
-void ktls_record_header(u8 header[KTLS_HEADER + KTLS_MAX_EXPLICIT], u8 type, u64 seq, size_t payload,
-			const struct ktls_cipher *cipher)
+void af_ktls_record_header(u8 header[AF_KTLS_HEADER + AF_KTLS_MAX_EXPLICIT], u8 type, u64 seq,
+			   size_t payload, const struct af_ktls_cipher *cipher)
 {
 	header[0] = type;
 	put16(header + 1, KTLS_DTLS_1_2);
 	put64(header + 3, seq);
-	put16(header + 11, cipher->explicit + payload + KTLS_TAG);
+	put16(header + 11, cipher->explicit + payload + AF_KTLS_TAG);
 	if (cipher->explicit)
-		put64(header + KTLS_HEADER, seq);
+		put64(header + AF_KTLS_HEADER, seq);
 }
 
 /**
- * ktls_record_aad - write the additional data that is authenticated with a record
+ * af_ktls_record_aad - write the additional data that is authenticated with a record
  * @aad: where to
  * @type: content type
  * @seq: epoch and sequence number
  * @payload: length of the plaintext
  */
-void ktls_record_aad(u8 aad[KTLS_AAD], u8 type, u64 seq, size_t payload)
+void af_ktls_record_aad(u8 aad[AF_KTLS_AAD], u8 type, u64 seq, size_t payload)
 {
 	put64(aad, seq);
 	aad[8] = type;
@@ -119,15 +125,15 @@ void ktls_record_aad(u8 aad[KTLS_AAD], u8 type, u64 seq, size_t payload)
 }
 
 /**
- * ktls_record_nonce - write the nonce of a record
+ * af_ktls_record_nonce - write the nonce of a record
  * @nonce: where to
  * @salt: the fixed part, from the key
  * @seq: epoch and sequence number
  * @explicit: the part sent with the record, for ciphers that have one
  * @cipher: the cipher
  */
-void ktls_record_nonce(u8 nonce[KTLS_NONCE], const u8 *salt, u64 seq, const u8 *explicit,
-		       const struct ktls_cipher *cipher)
+void af_ktls_record_nonce(u8 nonce[AF_KTLS_NONCE], const u8 *salt, u64 seq, const u8 *explicit,
+			  const struct af_ktls_cipher *cipher)
 {
 	int i;
 
@@ -137,5 +143,5 @@ void ktls_record_nonce(u8 nonce[KTLS_NONCE], const u8 *salt, u64 seq, const u8 *
 		return;
 	}
 	for (i = 0; i < 8; i++)
-		nonce[KTLS_NONCE - 8 + i] ^= seq >> (56 - 8 * i);
+		nonce[AF_KTLS_NONCE - 8 + i] ^= seq >> (56 - 8 * i);
 }

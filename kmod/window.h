@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The window that finds replayed records: pure, builds in user space too. */
-#ifndef KTLS_WINDOW_H
-#define KTLS_WINDOW_H
+#ifndef AF_KTLS_WINDOW_H
+#define AF_KTLS_WINDOW_H
 
 #ifdef __KERNEL__
 #include <linux/types.h>
@@ -12,18 +12,24 @@
 #endif
 
 /* One word more than the window: a word is cleared before a bit of it is used again. */
-#define KTLS_WINDOW_WORDS	16
-#define KTLS_WINDOW_BITS	(64 * (KTLS_WINDOW_WORDS - 1))
+#define AF_KTLS_WINDOW_WORDS	16
+#define AF_KTLS_WINDOW_BITS	(64 * (AF_KTLS_WINDOW_WORDS - 1))
 
-struct ktls_window {
-	u64 next;		/* one above the greatest number accepted */
-	u64 floor;		/* below it nothing is accepted */
-	u64 bits[KTLS_WINDOW_WORDS];
+/**
+ * struct af_ktls_window - the numbers that were accepted
+ * @next: one above the greatest number accepted
+ * @floor: below it nothing is accepted
+ * @bits: a ring, a bit for each number
+ */
+struct af_ktls_window {
+	u64 next;
+	u64 floor;
+	u64 bits[AF_KTLS_WINDOW_WORDS];
 };
 
-void ktls_window_init(struct ktls_window *window, u64 floor);
-void ktls_window_floor(struct ktls_window *window, u64 floor);
-int ktls_window_look(const struct ktls_window *window, u64 seq);
-int ktls_window_accept(struct ktls_window *window, u64 seq);
+void af_ktls_window_init(struct af_ktls_window *window, u64 floor);
+void af_ktls_window_floor(struct af_ktls_window *window, u64 floor);
+int af_ktls_window_look(const struct af_ktls_window *window, u64 seq);
+int af_ktls_window_accept(struct af_ktls_window *window, u64 seq);
 
 #endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the tool's files share. Each part says what it is for in its own file. */
 #ifndef BENCH_H
 #define BENCH_H

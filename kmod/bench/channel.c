@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Records in and out, by whichever method the channel has. */
 #include <errno.h>
 #include <fcntl.h>

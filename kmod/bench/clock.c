@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Time: of the wall, of the processor, and the end of it. The two kinds are never mixed: a process's processor time
  * is the clock's that the scheduler keeps, parted into user and system as getrusage() parts it; the machine's is

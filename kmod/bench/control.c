@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The control connection: TCP, a JSON object a line. Apart from the data, so that it arrives whatever they do. */
 #include <errno.h>
 #include <netdb.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Who encrypts, and what the AF_KTLS socket counted. */
 #include <stdio.h>
 #include <string.h>

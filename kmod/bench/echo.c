@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What OpenConnect and HAProxy do: this end takes what comes in on one side and gives it out on the other; the peer
  * sends `in_flight` records and another one for each that comes back. The side with records is the session; the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* How the tool ends early: 1 with a message, or 77 with the reason why this cannot be done here. */
 #include <stdarg.h>
 #include <stdio.h>

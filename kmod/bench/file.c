@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A file, in records of the payload's size: read and sent, mapped and sent, by sendfile(), or by splice() through a
  * pipe. An UDP socket itself would make one datagram of all that one sendfile() gives it, so there a call is made

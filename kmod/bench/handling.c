@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What a program can do wrong with an AF_KTLS socket that is in use: each has its errno, and the session lives on. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The session's keys go to the kernel: to an AF_KTLS socket, or to the TLS that the kernel itself has for TCP. Only
  * the directions that the run has by the kernel; the library keeps the other.
@@ -33,7 +33,7 @@ static int family(void)
 	return number;
 }
 
-static int ktls_socket(bool stream)
+static int af_ktls_socket(bool stream)
 {
 	int fd = socket(family(), (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 
@@ -56,7 +56,7 @@ void handover_possible(const struct request *r, bool peer)
 	if (!mine)
 		return;
 	if (method == AF_KTLS_SOCKET || (r->scenario == ECHO && r->rx == AF_KTLS_SOCKET))
-		close(ktls_socket(!datagram(r->protocol)));
+		close(af_ktls_socket(!datagram(r->protocol)));
 	if (method == KERNEL_TLS || (r->scenario == ECHO && r->rx == KERNEL_TLS)) {
 		fd = socket(AF_INET, SOCK_STREAM, 0);
 		/* Not connected: that is what it says when there is such a thing. */
@@ -118,7 +118,7 @@ static void to_af_ktls(struct channel *c, const struct request *r, bool tx, bool
 	/* To verify, records of every size are sent. */
 	__u32 size = r->scenario == VERIFY && r->way != V_SENDFILE ? KTLS_MAX_PAYLOAD : r->payload;
 
-	c->fd = ktls_socket(c->stream);
+	c->fd = af_ktls_socket(c->stream);
 	set(c->fd, SOL_KTLS, KTLS_ATTACH, &a, sizeof(a), "KTLS_ATTACH");
 	set(c->fd, SOL_KTLS, KTLS_RECORD_SIZE, &size, sizeof(size), "KTLS_RECORD_SIZE");
 	c->record_size = size;

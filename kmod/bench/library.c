@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * GnuTLS, and which of the processor's instructions it uses. It tells that to its log alone, when it is set up: so
  * it is kept from setting itself up before main(). GNUTLS_CPUID_OVERRIDE is in what it tells.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * ktls-bench: what records cost, made and taken apart by GnuTLS, by AF_KTLS or by the kernel's own TLS.
  *

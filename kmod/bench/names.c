@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The words of the command line and of the JSON, and which of them go together. */
 #include <string.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is sent: 8-byte words, each a number made unlike its neighbours by a function that can be turned round. So a
  * receiver knows from any 8 bytes where in the stream of all payloads they belong, at the price of a

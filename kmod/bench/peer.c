@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The other process: serves one control connection after another, each in a child that ends with it. */
 #include <errno.h>
 #include <signal.h>

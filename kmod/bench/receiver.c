@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The peer's part of a transmission and of a file: read until everything has come. How much that is, is known
  * beforehand, or told when the sender is through; of datagrams some may never come, so silence ends it then.

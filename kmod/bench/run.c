@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* One run: agree with the peer, connect, shake hands, hand over; the load; the result as JSON. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The handshake, in user space. The peer's key is made when it starts and is in its memory alone; its digest goes
  * over the control connection, and the other end holds the certificate against that. Then a record goes each way by

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The sockets of the data: between the two addresses that the control connection has. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every byte compared, one piece after the other: the peer is told what to expect, gets it, and says whether it was
  * that. A datagram may be lost on the way: then the piece is sent again, and only if it is lost every time that

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * altered: datagrams whose bytes their sender can still write (sendfile of a shared mapping, over the
  * loopback) are replayed to a receiver while one bit of them flips. What is delivered is what was

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * charged [MEMORY.STAT]: records that wait to be read, or for the floor, are in UDP's account of
  * memory, and in `sock` of the memory cgroup whose statistics are given; when they are read, or their

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * closes: nobody waits for a grace period, which is what takes MEMBARRIER_CMD_GLOBAL its time: not who
  * detaches, nor who closes, nor who attaches what was left just now. Who sets a key waits for one that

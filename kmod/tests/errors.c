@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* errors: every line of the table of errors in README.md, and that no key is ever told. */
 #include <fcntl.h>
 #include <linux/tls.h>

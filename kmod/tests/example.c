@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The example of README.md, as it stands there; `interop` runs it. */
 #include <fcntl.h>
 #include <gnutls/dtls.h>

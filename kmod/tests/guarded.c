@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * guarded [LINK NOBODY]: what would merge or cut records, or take them elsewhere, cannot be set on a UDP socket that
  * was taken; one that somebody else has hooked is not taken; who sleeps or does not want to is told.

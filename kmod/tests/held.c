@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* held: what comes between the key and KTLS_RX_ENABLE waits in its order; what is below the floor never comes. */
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* hostile: what forged, replayed, old, cut and mixed datagrams come to; that no number is sent twice. */
 #include <fcntl.h>
 #include <pthread.h>

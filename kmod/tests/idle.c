@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* idle [COUNT]: what an idle attached socket with both keys takes of the kernel's memory. */
 #include <linux/membarrier.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * interop dtls1.2|tls1.2|tls1.3 gnutls|openssl SUITE 4|6 client|server
  *

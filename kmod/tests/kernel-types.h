@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the pure files need of the kernel's headers, in user space. */
-#ifndef KTLS_KERNEL_TYPES_H
-#define KTLS_KERNEL_TYPES_H
+#ifndef AF_KTLS_KERNEL_TYPES_H
+#define AF_KTLS_KERNEL_TYPES_H
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * queued: with a driver that is done later, records at the driver take room in the receive buffer: there
  * are never more than it holds. The others are dropped and counted, and those that come later are taken.

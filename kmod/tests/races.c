@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * races SECONDS SEED: everything at once, over and over. Threads attach to one UDP socket, set keys, send, receive,
  * ask, detach and close while others do, and somebody sends rubbish from the other side. One attachment wins, one key

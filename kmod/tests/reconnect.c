@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * reconnect [SECONDS [MAPPED]]: the UDP socket goes from peer to peer, an IPv4-mapped one and one of
  * IPv6, while records are sent, as nobody in particular. Whatever route it remembers, a record leaves

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * refused: what needs no cipher to be refused costs none. A record that is both forged and a replay,
  * old, or without room is counted as the latter; a datagram of many records costs so many ciphers and

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* An end of GnuTLS. */
 #include <gnutls/dtls.h>
 #include <gnutls/gnutls.h>

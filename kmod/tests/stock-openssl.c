@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* An end of OpenSSL: an implementation that shares nothing with GnuTLS. */
 #include <openssl/err.h>
 #include <openssl/pem.h>

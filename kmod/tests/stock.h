@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The end that knows nothing of the kernel: a library on its own, GnuTLS or OpenSSL. */
 #ifndef STOCK_H
 #define STOCK_H

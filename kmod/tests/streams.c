@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* streams: where the records of a TLS 1.2 stream end, and how long they are. */
 #include <linux/tls.h>
 #include <sys/sendfile.h>

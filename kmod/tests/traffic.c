@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* traffic [SENDS]: sizes to the greatest, files, pipes, many at once, closing in the middle, nobody at the peer. */
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * want: every call again and again, with its first, its second, … request for memory refused, until none is left to
  * refuse; then records that come while there is little. Needs root, debugfs, and a kernel that injects faults

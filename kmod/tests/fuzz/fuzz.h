@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the files of the fuzzer share. Sockets stand in slots that all threads use without a lock: a number that one
  * thread has read another may close, or replace. So no call may wait without a limit, on whatever it is made.

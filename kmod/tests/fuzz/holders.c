@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Who else holds a socket: other numbers, other processes, a message on its way, those who wait for it. */
 #include <sys/epoll.h>
 #include <sys/wait.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * fuzz-calls [-s SEED] [-t SECONDS] [-n CALLS] [-p THREADS]: whatever a user may do to sockets of AF_KTLS and to those
  * underneath, in any order, by several threads. It ends after SECONDS, once each call has succeeded; or after CALLS.

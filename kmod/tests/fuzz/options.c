@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Options of both levels, set and got, with values that fit and values that do not. */
 #include <linux/filter.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Pages that others have too, on their way in and out: sendfile, vmsplice, splice, tee. */
 #include <fcntl.h>
 #include <sys/sendfile.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Sockets come, are connected, joined and keyed, and go. */
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What is sent and received, by every call that does so; and what comes by the wire that no peer has made. */
 #include <sys/ioctl.h>
 #include <sys/uio.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* io_uring by its own system calls: requests that are made for this thread later, by a worker, or never. */
 #include <linux/io_uring.h>
 #include <netinet/in.h>

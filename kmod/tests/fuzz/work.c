@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The calls, and the loop of a thread that makes them. */
 #include <time.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The UDP socket underneath: taken, guarded while it is ours, and given back without waiting. */
 #include <linux/in6.h>
 #include <linux/module.h>
@@ -13,62 +13,63 @@
 
 /*
  * A guarded socket's operations, those of IPv4's and of IPv6's: as they were, but for what would
- * merge or cut records or take them elsewhere. Once guarded a socket stays so, and holds this module
- * as the owner of its operations: what is given back is never in the middle of one that is gone.
+ * merge or cut records or take them elsewhere. Once guarded a socket stays so, and holds this
+ * module as the owner of its operations: what is given back is never in the middle of one that is
+ * gone.
  */
-static struct proto_ops ktls_guarded[2];
-static const struct proto_ops *ktls_plain[2];
-static DEFINE_MUTEX(ktls_guarding);
+static struct proto_ops af_ktls_guarded[2];
+static const struct proto_ops *af_ktls_plain[2];
+static DEFINE_MUTEX(af_ktls_guarding);
 
-static const struct proto_ops *ktls_ops(const struct socket *lower)
+static const struct proto_ops *af_ktls_ops(const struct socket *lower)
 {
-	return ktls_plain[READ_ONCE(lower->ops) == &ktls_guarded[1]];
+	return af_ktls_plain[READ_ONCE(lower->ops) == &af_ktls_guarded[1]];
 }
 
-static bool ktls_is_taken(const struct sock *sk)
+static bool af_ktls_is_taken(const struct sock *sk)
 {
-	return READ_ONCE(udp_sk(sk)->encap_rcv) == ktls_encap_rcv;
+	return READ_ONCE(udp_sk(sk)->encap_rcv) == af_ktls_encap_rcv;
 }
 
-static int ktls_guarded_setsockopt(struct socket *lower, int level, int name, sockptr_t value,
-				   unsigned int length)
+static int af_ktls_guarded_setsockopt(struct socket *lower, int level, int name, sockptr_t value,
+				      unsigned int length)
 {
 	/* It would change the operations themselves. */
 	if (level == SOL_IPV6 && name == IPV6_ADDRFORM)
 		return -EBUSY;
-	if (level == SOL_UDP && ktls_is_taken(lower->sk) &&
+	if (level == SOL_UDP && af_ktls_is_taken(lower->sk) &&
 	    (name == UDP_CORK || name == UDP_SEGMENT || name == UDP_GRO || name == UDP_ENCAP))
 		return -EBUSY;
-	return ktls_ops(lower)->setsockopt(lower, level, name, value, length);
+	return af_ktls_ops(lower)->setsockopt(lower, level, name, value, length);
 }
 
-static int ktls_guarded_sendmsg(struct socket *lower, struct msghdr *msg, size_t length)
+static int af_ktls_guarded_sendmsg(struct socket *lower, struct msghdr *msg, size_t length)
 {
 	/* Left open, it would take our next record into its datagram. */
-	if (msg->msg_flags & MSG_MORE && ktls_is_taken(lower->sk))
+	if (msg->msg_flags & MSG_MORE && af_ktls_is_taken(lower->sk))
 		return -EBUSY;
-	return ktls_ops(lower)->sendmsg(lower, msg, length);
+	return af_ktls_ops(lower)->sendmsg(lower, msg, length);
 }
 
 /* The UDP socket is locked. */
-static int ktls_guard(struct socket *lower)
+static int af_ktls_guard(struct socket *lower)
 {
 	const struct proto_ops *ops = READ_ONCE(lower->ops);
 	int six = lower->sk->sk_family == AF_INET6;
-	struct proto_ops *guarded = &ktls_guarded[six];
+	struct proto_ops *guarded = &af_ktls_guarded[six];
 
 	if (ops == guarded)
 		return 0;
-	mutex_lock(&ktls_guarding);
-	if (!ktls_plain[six]) {
+	mutex_lock(&af_ktls_guarding);
+	if (!af_ktls_plain[six]) {
 		*guarded = *ops;
 		guarded->owner = THIS_MODULE;
-		guarded->setsockopt = ktls_guarded_setsockopt;
-		guarded->sendmsg = ktls_guarded_sendmsg;
-		ktls_plain[six] = ops;
+		guarded->setsockopt = af_ktls_guarded_setsockopt;
+		guarded->sendmsg = af_ktls_guarded_sendmsg;
+		af_ktls_plain[six] = ops;
 	}
-	mutex_unlock(&ktls_guarding);
-	if (ktls_plain[six] != ops)
+	mutex_unlock(&af_ktls_guarding);
+	if (af_ktls_plain[six] != ops)
 		return -EBUSY;
 	__module_get(THIS_MODULE);
 	smp_store_release(&lower->ops, guarded); /* who sees them sees them whole */
@@ -77,33 +78,34 @@ static int ktls_guard(struct socket *lower)
 }
 
 /* Nobody listens at the peer: told once. It can be forged, so it ends nothing. */
-static void ktls_encap_err_rcv(struct sock *lower, struct sk_buff *skb, int err, __be16 port,
-			       u32 info, u8 *payload)
+static void af_ktls_encap_err_rcv(struct sock *lower, struct sk_buff *skb, int err, __be16 port,
+				  u32 info, u8 *payload)
 {
-	struct ktls_sock *ks = rcu_dereference_sk_user_data(lower);
+	struct af_ktls_sock *ks = rcu_dereference_sk_user_data(lower);
 
-	if (!ks || err != ECONNREFUSED || !ktls_is_taken(lower))
+	if (!ks || err != ECONNREFUSED || !af_ktls_is_taken(lower))
 		return;
 	WRITE_ONCE(ks->sk.sk_err, err);
 	sk_error_report(&ks->sk);
 }
 
 /* The UDP socket is locked. Who hears of its errors tells what another of ours is just leaving. */
-static int ktls_hook(struct ktls_sock *ks, struct sock *sk)
+static int af_ktls_hook(struct af_ktls_sock *ks, struct sock *sk)
 {
 	struct udp_sock *up = udp_sk(sk);
 	int err = 0;
 
 	write_lock_bh(&sk->sk_callback_lock);
 	if (up->encap_type || up->encap_rcv ||
-	    (rcu_access_pointer(__sk_user_data(sk)) && up->encap_err_rcv != ktls_encap_err_rcv)) {
+	    (rcu_access_pointer(__sk_user_data(sk)) &&
+	     up->encap_err_rcv != af_ktls_encap_err_rcv)) {
 		err = -EBUSY;
 	} else {
 		sock_hold(sk);
 		ks->taken = sk;
 		rcu_assign_sk_user_data(sk, ks);
-		WRITE_ONCE(up->encap_err_rcv, ktls_encap_err_rcv);
-		WRITE_ONCE(up->encap_rcv, ktls_encap_rcv);
+		WRITE_ONCE(up->encap_err_rcv, af_ktls_encap_err_rcv);
+		WRITE_ONCE(up->encap_rcv, af_ktls_encap_rcv);
 		WRITE_ONCE(up->encap_type, UDP_ENCAP_KTLS);
 	}
 	write_unlock_bh(&sk->sk_callback_lock);
@@ -112,7 +114,7 @@ static int ktls_hook(struct ktls_sock *ks, struct sock *sk)
 	return err;
 }
 
-static bool ktls_merges(struct sock *sk)
+static bool af_ktls_merges(struct sock *sk)
 {
 	const struct udp_sock *up = udp_sk(sk);
 
@@ -121,14 +123,14 @@ static bool ktls_merges(struct sock *sk)
 }
 
 /**
- * ktls_lower_take - take a UDP socket
+ * af_ktls_lower_take - take a UDP socket
  * @ks: our socket
  * @lower: the UDP socket
  *
  * Return: 0, -ENOTCONN, -EBUSY when it has another owner, -EOPNOTSUPP when it merges or cuts
  * datagrams (UDP_GRO, UDP_CORK, UDP_SEGMENT, an open MSG_MORE).
  */
-int ktls_lower_take(struct ktls_sock *ks, struct socket *lower)
+int af_ktls_lower_take(struct af_ktls_sock *ks, struct socket *lower)
 {
 	struct sock *sk = lower->sk;
 	int err;
@@ -136,18 +138,18 @@ int ktls_lower_take(struct ktls_sock *ks, struct socket *lower)
 	lock_sock(sk);
 	if (sk->sk_state != TCP_ESTABLISHED)
 		err = -ENOTCONN;
-	else if (ktls_merges(sk))
+	else if (af_ktls_merges(sk))
 		err = -EOPNOTSUPP;
 	else
-		err = ktls_guard(lower) ?: ktls_hook(ks, sk);
+		err = af_ktls_guard(lower) ?: af_ktls_hook(ks, sk);
 	release_sock(sk);
 	return err;
 }
 
-/* Nobody is in ktls_encap_rcv() any more who came there before it was left. */
-static void ktls_left(struct rcu_head *head)
+/* Nobody is in af_ktls_encap_rcv() any more who came there before it was left. */
+static void af_ktls_left(struct rcu_head *head)
 {
-	struct ktls_sock *ks = container_of(head, struct ktls_sock, leaving);
+	struct af_ktls_sock *ks = container_of(head, struct af_ktls_sock, leaving);
 	struct sock *sk = ks->taken;
 
 	write_lock_bh(&sk->sk_callback_lock);
@@ -156,30 +158,30 @@ static void ktls_left(struct rcu_head *head)
 		rcu_assign_sk_user_data(sk, NULL);
 	}
 	write_unlock_bh(&sk->sk_callback_lock);
-	ktls_put(ks);
+	af_ktls_put(ks);
 }
 
 /**
- * ktls_lower_leave - give the UDP socket back; when it returns, no record is accepted any more
+ * af_ktls_lower_leave - give the UDP socket back; when it returns, no record is accepted any more
  * @ks: our socket, locked, not detached yet
  *
  * Another AF_KTLS socket may have it at once. Anybody else's data would be taken for ours by who is
- * still in ktls_encap_rcv(), so the place is kept for a grace period.
+ * still in af_ktls_encap_rcv(), so the place is kept for a grace period.
  */
-void ktls_lower_leave(struct ktls_sock *ks)
+void af_ktls_lower_leave(struct af_ktls_sock *ks)
 {
 	struct sock *sk = ks->taken;
 
 	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	/* An UDP_ENCAP that had begun before the attachment may have come after it. */
-	if (ktls_is_taken(sk)) {
+	if (af_ktls_is_taken(sk)) {
 		WRITE_ONCE(udp_sk(sk)->encap_type, 0);
 		WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
 	}
 	write_unlock_bh(&sk->sk_callback_lock);
 	release_sock(sk);
-	ktls_dtls_off(ks);
+	af_ktls_dtls_off(ks);
 	refcount_inc(&ks->uses);
-	call_rcu(&ks->leaving, ktls_left);
+	call_rcu(&ks->leaving, af_ktls_left);
 }

@@ -1,5 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
-/* The AEAD ciphers: keys, encryption for a sender that waits, decryption that may complete later. */
+// SPDX-License-Identifier: GPL-2.0-only
+/* The AEAD ciphers: keys, encryption for a sender that waits, decryption that may end later. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -7,22 +9,23 @@
 
 static char *driver = "";
 module_param(driver, charp, 0444);
-MODULE_PARM_DESC(driver, "Drivers, as in /proc/crypto, to take for their ciphers (default: the kernel's choice)");
+MODULE_PARM_DESC(driver,
+	"Drivers, as in /proc/crypto, to take for their ciphers (default: the kernel's choice)");
 
 /* A record at the cipher's driver; one allocation, scatter list and driver's request behind it. */
-struct ktls_job {
-	struct ktls_sock *ks;
+struct af_ktls_job {
+	struct af_ktls_sock *ks;
 	struct sk_buff *skb;
 	u64 seq;
 	u8 type;
-	u8 nonce[KTLS_NONCE];
-	u8 aad[KTLS_AAD];
+	u8 nonce[AF_KTLS_NONCE];
+	u8 aad[AF_KTLS_AAD];
 	struct aead_request *request;
 	struct scatterlist sg[];
 };
 
 /* A driver of the parameter's list that does what `algorithm` does, or the kernel's choice. */
-static struct crypto_aead *ktls_aead(const char *algorithm)
+static struct crypto_aead *af_ktls_aead_alloc(const char *algorithm)
 {
 	const char *name = driver;
 
@@ -47,48 +50,50 @@ static struct crypto_aead *ktls_aead(const char *algorithm)
 }
 
 /**
- * ktls_cipher_present - whether this kernel has a cipher
+ * af_ktls_cipher_present - whether this kernel has a cipher
  * @cipher: the cipher
  */
-bool ktls_cipher_present(const struct ktls_cipher *cipher)
+bool af_ktls_cipher_present(const struct af_ktls_cipher *cipher)
 {
 	return crypto_has_aead(cipher->algorithm, 0, 0);
 }
 
-static struct ktls_sealer *ktls_sealer_alloc(struct crypto_aead *aead)
+static struct af_ktls_sealer *af_ktls_sealer_alloc(struct crypto_aead *aead)
 {
-	struct ktls_sealer *sealer = kzalloc(sizeof(*sealer) + crypto_aead_reqsize(aead), GFP_KERNEL_ACCOUNT);
+	struct af_ktls_sealer *sealer =
+		kzalloc(sizeof(*sealer) + crypto_aead_reqsize(aead), GFP_KERNEL_ACCOUNT);
 
 	if (!sealer)
 		return NULL;
 	crypto_init_wait(&sealer->wait);
 	aead_request_set_tfm(&sealer->request, aead);
-	aead_request_set_callback(&sealer->request, CRYPTO_TFM_REQ_MAY_BACKLOG | CRYPTO_TFM_REQ_MAY_SLEEP,
+	aead_request_set_callback(&sealer->request,
+				  CRYPTO_TFM_REQ_MAY_BACKLOG | CRYPTO_TFM_REQ_MAY_SLEEP,
 				  crypto_req_done, &sealer->wait);
-	aead_request_set_ad(&sealer->request, KTLS_AAD);
+	aead_request_set_ad(&sealer->request, AF_KTLS_AAD);
 	return sealer;
 }
 
 /**
- * ktls_direction_init - make ready one direction
+ * af_ktls_direction_init - make ready one direction
  * @direction: the direction, which nobody else sees yet
  * @cipher: the cipher
  * @key: key, salt and sequence number
  * @send: with what it takes to send
  */
-int ktls_direction_init(struct ktls_direction *direction, const struct ktls_cipher *cipher, const struct ktls_key *key,
-			bool send)
+int af_ktls_direction_init(struct af_ktls_direction *direction, const struct af_ktls_cipher *cipher,
+			   const struct ktls_key *key, bool send)
 {
-	struct crypto_aead *aead = ktls_aead(cipher->algorithm);
+	struct crypto_aead *aead = af_ktls_aead_alloc(cipher->algorithm);
 	int err;
 
 	if (IS_ERR(aead))
 		return PTR_ERR(aead);
 	err = crypto_aead_setkey(aead, key->key, cipher->key);
 	if (!err)
-		err = crypto_aead_setauthsize(aead, KTLS_TAG);
+		err = crypto_aead_setauthsize(aead, AF_KTLS_TAG);
 	if (!err && send) {
-		direction->sealer = ktls_sealer_alloc(aead);
+		direction->sealer = af_ktls_sealer_alloc(aead);
 		if (!direction->sealer)
 			err = -ENOMEM;
 	}
@@ -97,16 +102,16 @@ int ktls_direction_init(struct ktls_direction *direction, const struct ktls_ciph
 		return err;
 	}
 	memcpy(direction->salt, key->salt, cipher->salt);
-	direction->epoch = ktls_epoch(key->seq);
+	direction->epoch = af_ktls_epoch(key->seq);
 	direction->aead = aead;
 	return 0;
 }
 
 /**
- * ktls_direction_clear - free and wipe a key that nobody uses any more
+ * af_ktls_direction_clear - free and wipe a key that nobody uses any more
  * @direction: the direction
  */
-void ktls_direction_clear(struct ktls_direction *direction)
+void af_ktls_direction_clear(struct af_ktls_direction *direction)
 {
 	kfree_sensitive(direction->sealer);
 	crypto_free_aead(direction->aead); /* wipes its copy */
@@ -114,44 +119,48 @@ void ktls_direction_clear(struct ktls_direction *direction)
 }
 
 /**
- * ktls_encrypt - encrypt a record, and wait
- * @sealer: with nonce and additional data, and in `sealed` that data, then room for the ciphertext and the tag
+ * af_ktls_encrypt - encrypt a record, and wait
+ * @sealer: with nonce and additional data, and in `sealed` that data, then room for the ciphertext
+ *          and the tag
  * @from: additional data, then the payload; may be `sealed`
  * @payload: length of the payload
  */
-int ktls_encrypt(struct ktls_sealer *sealer, struct scatterlist *from, size_t payload)
+int af_ktls_encrypt(struct af_ktls_sealer *sealer, struct scatterlist *from, size_t payload)
 {
 	aead_request_set_crypt(&sealer->request, from, sealer->sealed, payload, sealer->nonce);
 	return crypto_wait_req(crypto_aead_encrypt(&sealer->request), &sealer->wait);
 }
 
-static void ktls_decrypted(struct ktls_job *job, int err)
+static void af_ktls_decrypted(struct af_ktls_job *job, int err)
 {
-	struct ktls_sock *ks = job->ks;
+	struct af_ktls_sock *ks = job->ks;
 
 	if (!err) {
-		ktls_dtls_opened(ks, job->skb, job->type, job->seq);
+		af_ktls_dtls_opened(ks, job->skb, job->type, job->seq);
 	} else {
-		if (err == -EBADMSG)
-			ktls_count(ks, rx_forged);
-		else
-			ktls_count(ks, rx_errors);
+		if (err == -EBADMSG) {
+			af_ktls_count(ks, rx_forged);
+			af_ktls_dbg_record(ks, job->seq, "forged");
+		} else {
+			af_ktls_count(ks, rx_errors);
+			af_ktls_dbg_record(ks, job->seq, "the cipher's driver failed");
+		}
 		kfree_skb(job->skb);
 	}
 	kfree_sensitive(job); /* the salt is in its nonce */
-	ktls_put(ks);
+	af_ktls_put(ks);
 }
 
-static void ktls_decrypt_done(void *data, int err)
+static void af_ktls_decrypt_done(void *data, int err)
 {
 	/* -EINPROGRESS: a backlogged request has only begun. */
 	if (err != -EINPROGRESS)
-		ktls_decrypted(data, err);
+		af_ktls_decrypted(data, err);
 }
 
-static struct ktls_job *ktls_job_alloc(struct crypto_aead *aead, int parts)
+static struct af_ktls_job *af_ktls_job_alloc(struct crypto_aead *aead, int parts)
 {
-	struct ktls_job *job;
+	struct af_ktls_job *job;
 	size_t size = ALIGN(struct_size(job, sg, parts), crypto_tfm_ctx_alignment());
 
 	job = kmalloc(size + sizeof(*job->request) + crypto_aead_reqsize(aead), GFP_ATOMIC);
@@ -161,21 +170,24 @@ static struct ktls_job *ktls_job_alloc(struct crypto_aead *aead, int parts)
 }
 
 /**
- * ktls_decrypt - decrypt a record, now or later; it ends in ktls_dtls_opened() or is dropped, counted
+ * af_ktls_decrypt - decrypt a record, now or later
  * @ks: the socket
  * @skb: the record, header first, charged; it is consumed
  * @record: its header, parsed
  *
+ * It ends in af_ktls_dtls_opened() or is dropped, counted.
+ *
  * In place: nobody else may be able to write what is authenticated in one pass and decrypted in
  * another, or to read what a failed authentication leaves. Called in softirq under RCU.
  */
-void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_record *record)
+void af_ktls_decrypt(struct af_ktls_sock *ks, struct sk_buff *skb,
+		     const struct af_ktls_record *record)
 {
-	const struct ktls_cipher *cipher = ks->cipher;
+	const struct af_ktls_cipher *cipher = ks->cipher;
 	struct crypto_aead *aead = ks->rx.aead;
-	size_t head = KTLS_HEADER + cipher->explicit, sealed = record->length - cipher->explicit;
+	size_t head = AF_KTLS_HEADER + cipher->explicit, sealed = record->length - cipher->explicit;
 	int parts = 1 + 1 + skb_shinfo(skb)->nr_frags, err;
-	struct ktls_job *job = ktls_job_alloc(aead, parts);
+	struct af_ktls_job *job = af_ktls_job_alloc(aead, parts);
 
 	if (!job)
 		goto drop;
@@ -183,22 +195,24 @@ void ktls_decrypt(struct ktls_sock *ks, struct sk_buff *skb, const struct ktls_r
 	job->seq = record->seq;
 	job->type = record->type;
 	job->skb = skb;
-	ktls_record_aad(job->aad, record->type, record->seq, sealed - KTLS_TAG);
-	ktls_record_nonce(job->nonce, ks->rx.salt, record->seq, skb->data + KTLS_HEADER, cipher);
+	af_ktls_record_aad(job->aad, record->type, record->seq, sealed - AF_KTLS_TAG);
+	af_ktls_record_nonce(job->nonce, ks->rx.salt, record->seq, skb->data + AF_KTLS_HEADER,
+			     cipher);
 	sg_init_table(job->sg, parts);
-	sg_set_buf(job->sg, job->aad, KTLS_AAD);
+	sg_set_buf(job->sg, job->aad, AF_KTLS_AAD);
 	if (skb_to_sgvec(skb, job->sg + 1, head, sealed) < 0 || !refcount_inc_not_zero(&ks->uses))
 		goto drop;
 	aead_request_set_tfm(job->request, aead);
-	aead_request_set_callback(job->request, 0, ktls_decrypt_done, job);
+	aead_request_set_callback(job->request, 0, af_ktls_decrypt_done, job);
 	aead_request_set_crypt(job->request, job->sg, job->sg, sealed, job->nonce);
-	aead_request_set_ad(job->request, KTLS_AAD);
+	aead_request_set_ad(job->request, AF_KTLS_AAD);
 	err = crypto_aead_decrypt(job->request);
 	if (err != -EINPROGRESS)
-		ktls_decrypted(job, err);
+		af_ktls_decrypted(job, err);
 	return;
 drop:
-	ktls_count(ks, rx_errors);
+	af_ktls_count(ks, rx_errors);
+	af_ktls_dbg_record(ks, record->seq, "no memory, or the socket is closed");
 	kfree_sensitive(job);
 	kfree_skb(skb);
 }

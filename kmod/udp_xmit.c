@@ -1,10 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Datagrams of our own through the UDP socket underneath.
  *
- * The usual one goes to IP as it is: the socket has a route, and the datagram fits it. Whatever is unusual goes
- * through the socket's own sendmsg(), which copies, but knows what to do: it finds a route and remembers it, cuts
- * into fragments, or says EMSGSIZE.
+ * The usual one goes to IP as it is: the socket has a route, and the datagram fits it. Whatever is
+ * unusual goes through the socket's own sendmsg(), which copies, but knows what to do: it finds a
+ * route and remembers it, cuts into fragments, or says EMSGSIZE.
  */
 #include <linux/bvec.h>
 #include <linux/ip.h>
@@ -17,13 +17,16 @@
 
 #include "af_ktls.h"
 
-/* Room for what lower layers put in front: links, IPv6, UDP. Tunnels' devices get more if they need it. */
-#define KTLS_HEADROOM	(LL_MAX_HEADER + sizeof(struct ipv6hdr) + sizeof(struct udphdr))
-/* What fits a page with everything that belongs to it; the rest goes to single pages: large ones are scarce. */
-#define KTLS_LINEAR	(SKB_WITH_OVERHEAD(PAGE_SIZE) - KTLS_HEADROOM)
+/* Room for what lower layers put in front: links, IPv6, UDP. Tunnels' devices get more. */
+#define AF_KTLS_HEADROOM	(LL_MAX_HEADER + sizeof(struct ipv6hdr) + sizeof(struct udphdr))
+/*
+ * What fits a page with everything that belongs to it; the rest goes to single pages: large ones
+ * are scarce.
+ */
+#define AF_KTLS_LINEAR	(SKB_WITH_OVERHEAD(PAGE_SIZE) - AF_KTLS_HEADROOM)
 
-/* Sleep until there may be room at the UDP socket, or something to be said of ours or of that one. */
-static int ktls_udp_wait(struct ktls_sock *ks, struct sock *lower, long *timeout)
+/* Sleep until there may be room at the UDP socket, or an error of ours or of that one. */
+static int af_ktls_udp_wait(struct af_ktls_sock *ks, struct sock *lower, long *timeout)
 {
 	DEFINE_WAIT(wait);
 	int err = 0;
@@ -44,40 +47,40 @@ static int ktls_udp_wait(struct ktls_sock *ks, struct sock *lower, long *timeout
 }
 
 /**
- * ktls_udp_wake - wake who waits for room: our socket is shut down or detached
+ * af_ktls_udp_wake - wake who waits for room: our socket is shut down or detached
  * @ks: our socket, attached
  */
-void ktls_udp_wake(struct ktls_sock *ks)
+void af_ktls_udp_wake(struct af_ktls_sock *ks)
 {
 	wake_up_interruptible_poll(sk_sleep(ks->lower->sk), EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 }
 
 /**
- * ktls_udp_alloc - room for a datagram's payload, when the UDP socket has room to send
+ * af_ktls_udp_alloc - room for a datagram's payload, when the UDP socket has room to send
  * @ks: our socket, attached
  * @size: of the payload
  * @noblock: do not wait
  * @err: what went wrong, if NULL is returned: EAGAIN, EINTR, ENOBUFS, EPIPE, or what is pending at
  *       the UDP socket
  */
-struct sk_buff *ktls_udp_alloc(struct ktls_sock *ks, size_t size, bool noblock, int *err)
+struct sk_buff *af_ktls_udp_alloc(struct af_ktls_sock *ks, size_t size, bool noblock, int *err)
 {
-	size_t linear = min(size, KTLS_LINEAR), pages = size - linear;
+	size_t linear = min(size, AF_KTLS_LINEAR), pages = size - linear;
 	struct sock *lower = ks->lower->sk;
 	long timeout = sock_sndtimeo(lower, noblock);
 	struct sk_buff *skb;
 
 	for (;;) {
-		skb = sock_alloc_send_pskb(lower, KTLS_HEADROOM + linear, pages, true, err, 0);
+		skb = sock_alloc_send_pskb(lower, AF_KTLS_HEADROOM + linear, pages, true, err, 0);
 		if (skb || *err != -EAGAIN || noblock)
 			break;
-		*err = ktls_udp_wait(ks, lower, &timeout);
+		*err = af_ktls_udp_wait(ks, lower, &timeout);
 		if (*err)
 			break;
 	}
 	if (!skb)
 		return NULL;
-	skb_reserve(skb, KTLS_HEADROOM);
+	skb_reserve(skb, AF_KTLS_HEADROOM);
 	skb_put(skb, linear);
 	skb->data_len = size - linear;
 	skb->len += size - linear;
@@ -85,7 +88,7 @@ struct sk_buff *ktls_udp_alloc(struct ktls_sock *ks, size_t size, bool noblock, 
 }
 
 /* What a datagram needs of its socket, all of one moment: connect() changes it at any. */
-struct ktls_way {
+struct af_ktls_way {
 	struct dst_entry *dst;		/* ours; NULL: the socket has none that would do */
 	int family;
 	__be16 source, dest;
@@ -94,10 +97,11 @@ struct ktls_way {
 };
 
 /*
- * The socket's route, if it has one that is good for `size` bytes of IP's payload. An IPv6 socket has
- * IPv4's after a mapped peer, and whoever sends through the socket itself may put there one of before.
+ * The socket's route, if it has one that is good for `size` bytes of IP's payload. An IPv6 socket
+ * has IPv4's after a mapped peer, and whoever sends through the socket itself may put there one of
+ * before.
  */
-static struct dst_entry *ktls_route(struct sock *sk, int family, u32 cookie, size_t size)
+static struct dst_entry *af_ktls_route(struct sock *sk, int family, u32 cookie, size_t size)
 {
 	struct dst_entry *dst = sk_dst_get(sk);
 
@@ -110,7 +114,7 @@ static struct dst_entry *ktls_route(struct sock *sk, int family, u32 cookie, siz
 	return dst;
 }
 
-static void ktls_way4(struct sock *sk, size_t size, struct ktls_way *way)
+static void af_ktls_way4(struct sock *sk, size_t size, struct af_ktls_way *way)
 {
 	struct inet_sock *inet = inet_sk(sk);
 
@@ -120,11 +124,11 @@ static void ktls_way4(struct sock *sk, size_t size, struct ktls_way *way)
 	way->family = AF_INET;
 	way->flow.u.ip4.saddr = inet->inet_saddr;
 	way->flow.u.ip4.daddr = inet->inet_daddr;
-	way->dst = ktls_route(sk, AF_INET, 0, sizeof(struct iphdr) + size);
+	way->dst = af_ktls_route(sk, AF_INET, 0, sizeof(struct iphdr) + size);
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-static void ktls_way6(struct sock *sk, size_t size, struct ktls_way *way)
+static void af_ktls_way6(struct sock *sk, size_t size, struct af_ktls_way *way)
 {
 	struct ipv6_pinfo *np = inet6_sk(sk);
 
@@ -138,12 +142,12 @@ static void ktls_way6(struct sock *sk, size_t size, struct ktls_way *way)
 	way->flow.u.ip6.flowlabel = np->flow_label;
 	way->flow.u.ip6.fl6_sport = inet_sk(sk)->inet_sport;
 	way->flow.u.ip6.fl6_dport = inet_sk(sk)->inet_dport;
-	way->dst = ktls_route(sk, AF_INET6, np->dst_cookie, sizeof(struct ipv6hdr) + size);
+	way->dst = af_ktls_route(sk, AF_INET6, np->dst_cookie, sizeof(struct ipv6hdr) + size);
 }
 #endif
 
 /* Where a datagram of `size` bytes goes; false: the socket itself must find out. */
-static bool ktls_way(struct sock *sk, size_t size, struct ktls_way *way)
+static bool af_ktls_way(struct sock *sk, size_t size, struct af_ktls_way *way)
 {
 	bool slow;
 
@@ -155,16 +159,16 @@ static bool ktls_way(struct sock *sk, size_t size, struct ktls_way *way)
 		way->dest = inet_sk(sk)->inet_dport;
 #if IS_ENABLED(CONFIG_IPV6)
 		if (sk->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&sk->sk_v6_daddr))
-			ktls_way6(sk, size, way);
+			af_ktls_way6(sk, size, way);
 		else
 #endif
-			ktls_way4(sk, size, way);
+			af_ktls_way4(sk, size, way);
 	}
 	unlock_sock_fast(sk, slow);
 	return way->dst;
 }
 
-static void ktls_udp_header(struct sk_buff *skb, const struct ktls_way *way)
+static void af_ktls_udp_header(struct sk_buff *skb, const struct af_ktls_way *way)
 {
 	struct udphdr *udp;
 
@@ -178,40 +182,40 @@ static void ktls_udp_header(struct sk_buff *skb, const struct ktls_way *way)
 	skb_dst_set(skb, way->dst);
 }
 
-static int ktls_send4(struct sock *sk, struct sk_buff *skb, struct ktls_way *way)
+static int af_ktls_send4(struct sock *sk, struct sk_buff *skb, struct af_ktls_way *way)
 {
 	struct flowi4 *fl = &way->flow.u.ip4;
 
-	ktls_udp_header(skb, way);
+	af_ktls_udp_header(skb, way);
 	udp_set_csum(sk->sk_no_check_tx, skb, fl->saddr, fl->daddr, skb->len);
 	return ip_queue_xmit(sk, skb, &way->flow);
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-static int ktls_send6(struct sock *sk, struct sk_buff *skb, struct ktls_way *way)
+static int af_ktls_send6(struct sock *sk, struct sk_buff *skb, struct af_ktls_way *way)
 {
 	struct flowi6 *fl = &way->flow.u.ip6;
 
-	ktls_udp_header(skb, way);
+	af_ktls_udp_header(skb, way);
 	udp6_set_csum(udp_get_no_check6_tx(sk), skb, &fl->saddr, &fl->daddr, skb->len);
 	return ip6_xmit(sk, skb, fl, READ_ONCE(sk->sk_mark), NULL, way->tclass,
 			READ_ONCE(sk->sk_priority));
 }
 #else
-static int ktls_send6(struct sock *sk, struct sk_buff *skb, struct ktls_way *way)
+static int af_ktls_send6(struct sock *sk, struct sk_buff *skb, struct af_ktls_way *way)
 {
 	return -EAFNOSUPPORT; /* no way leads here */
 }
 #endif
 
-static int ktls_send_slowly(struct socket *lower, struct sk_buff *skb)
+static int af_ktls_send_slowly(struct socket *lower, struct sk_buff *skb)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
 	struct bio_vec parts[1 + MAX_SKB_FRAGS];
 	struct udp_sock *up = udp_sk(lower->sk);
 	int i, err, count = 0;
 
-	/* Refused since the attachment (lower.c); but that may have begun before. */
+	/* Refused since the attachment (udp_lower.c); but that may have begun before. */
 	if (udp_test_bit(CORK, lower->sk) || READ_ONCE(up->pending) || READ_ONCE(up->gso_size)) {
 		kfree_skb(skb);
 		return -EBUSY;
@@ -221,34 +225,39 @@ static int ktls_send_slowly(struct socket *lower, struct sk_buff *skb)
 	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
 		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
 
-		bvec_set_page(&parts[count++], skb_frag_page(frag), skb_frag_size(frag), skb_frag_off(frag));
+		bvec_set_page(&parts[count++], skb_frag_page(frag), skb_frag_size(frag),
+			      skb_frag_off(frag));
 	}
 	/* It is accounted for again on its way. */
 	skb_orphan(skb);
 	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, parts, count, skb->len);
 	err = sock_sendmsg(lower, &msg);
 	consume_skb(skb);
-	/* The room that it had was taken by another: not to be waited for with a number used and others behind. */
+	/*
+	 * The room that it had was taken by another: not to be waited for with a number used and
+	 * others behind.
+	 */
 	return err == -EAGAIN ? -ENOBUFS : min(err, 0);
 }
 
 /**
- * ktls_udp_send - send a datagram
+ * af_ktls_udp_send - send a datagram
  * @lower: the UDP socket
- * @skb: the payload, of ktls_udp_alloc(); consumed
+ * @skb: the payload, of af_ktls_udp_alloc(); consumed
  *
- * Return: 0 or what the UDP socket would say. A queue that drops it is the network's, as for any UDP socket.
+ * Return: 0 or what the UDP socket would say. A queue that drops it is the network's, as for any
+ * UDP socket.
  */
-int ktls_udp_send(struct socket *lower, struct sk_buff *skb)
+int af_ktls_udp_send(struct socket *lower, struct sk_buff *skb)
 {
 	struct sock *sk = lower->sk;
-	struct ktls_way way;
+	struct af_ktls_way way;
 	int err;
 
-	if (!ktls_way(sk, sizeof(struct udphdr) + skb->len, &way))
-		return ktls_send_slowly(lower, skb);
+	if (!af_ktls_way(sk, sizeof(struct udphdr) + skb->len, &way))
+		return af_ktls_send_slowly(lower, skb);
 	rcu_read_lock();
-	err = way.family == AF_INET6 ? ktls_send6(sk, skb, &way) : ktls_send4(sk, skb, &way);
+	err = way.family == AF_INET6 ? af_ktls_send6(sk, skb, &way) : af_ktls_send4(sk, skb, &way);
 	rcu_read_unlock();
 	return err > 0 || err == -ENOBUFS ? 0 : err;
 }
