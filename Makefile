@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # From a fresh clone: `make demo` does the main job, `make test` checks everything. Each sets up what it needs.
 
 SHELL := bash
@@ -84,6 +85,10 @@ lint: venv ## Check the style and the types of everything
 	@$(BIN)/ruff format --quiet --check
 	$(call step,mypy)
 	@$(BIN)/mypy --no-error-summary $(PYTHON_TREES)
+	$(call step,import contracts)
+	@$(BIN)/lint-imports --no-logo --no-timings >.venv/contracts || { cat .venv/contracts; exit 1; }
+	$(call step,dependencies)
+	@$(BIN)/deptry --no-ansi lab 2>.venv/dependencies || { cat .venv/dependencies; exit 1; }
 	$(call step,shellcheck)
 	@$(SHELL_SCRIPTS) | xargs --no-run-if-empty $(BIN)/shellcheck
 	$(call step,hadolint)

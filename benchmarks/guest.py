@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a guest takes to come up, and how well the instruction clock repeats itself.
 
     python benchmarks/guest.py --vpns plain,wireguard --blocks 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the lab itself costs: its figures against the same commands typed by hand, and where its time goes.
 
 Run it on a quiet machine: `.venv/bin/python benchmarks/overhead.py [--pairs N] [--duration S]`. Everything is compared

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`python -m lab`."""
 
 from lab.cli.main import main

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests share: output captured from the real tools, and a catalog of invented VPNs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* gnutls-speed SUITE SIZE SECONDS: how fast GnuTLS protects TLS 1.2 records of SIZE bytes of payload.
  *
  * gnutls-cli --benchmark-ciphers has one payload, 16384 bytes, and no choice of suites: hence this, on the same public

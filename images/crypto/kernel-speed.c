@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* kernel-speed ALGORITHM KEY IV HEADER TAG SIZE SECONDS: how fast the kernel protects packets of SIZE bytes of payload.
  *
  * Through AF_ALG, the kernel's door for user space: a sendmsg and a read for each packet, and copies both ways, which

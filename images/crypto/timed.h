@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Repeats one operation for some seconds and prints a line of JSON: bytes, seconds of CPU, seconds, implementation.
  *
  * Speeds are by the process's CPU time, user and system, as OpenSSL's and GnuTLS's own benches count by default: what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The meter: waits at the gate, and answers one question at a time with a line of JSON.
 
     snapshot CONTAINER...    the counters of each (snapshot.py)

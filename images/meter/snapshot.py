@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The counters of the containers of a tunnel.
 
 Read from the host's /proc (this container shares its process namespace) and control groups of version 1 or 2:

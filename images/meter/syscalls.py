@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """System calls by name, counted in each process namespace by a raw tracepoint, which needs no tracefs.
 
 The kernel adds up by itself: no event is passed to user space, and nothing is stopped as by strace.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The wire at both ends, watched while a load runs: what arrives there and a filter does not explain.
 
 A packet socket in the network namespace of each end sees the IP packets that arrive at eth0. What one end sends the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What can be compared: a folder each, found by being there. `lab.runner.bench` says what is in one.
 
 A folder's `settings.py` is light, for the command line is made of it; the rest is loaded when it is needed: what

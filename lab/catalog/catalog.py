@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What exists: the VPNs under `images/`, the ciphersuites of `suites.yaml`. Nothing here knows one by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A ciphersuite, as a row of `suites.yaml` has it."""
 
 from __future__ import annotations

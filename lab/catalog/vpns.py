@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A VPN, as `images/<vpn>/vpn.yaml` describes it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The commands of labs to play with: up, down, status; and secrets for those that Compose brings up."""
 
 from __future__ import annotations

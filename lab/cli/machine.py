@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The commands about what there is: what can be compared, what this machine can run, and the images."""
 
 from __future__ import annotations

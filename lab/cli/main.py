@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The `lab` command, put together; and the one place where its errors end."""
 
 from __future__ import annotations

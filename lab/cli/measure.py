@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The commands that measure: one for each bench, its options made of the bench's settings."""
 
 from __future__ import annotations

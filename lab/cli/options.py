@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The options that several commands share, each described once."""
 
 from __future__ import annotations

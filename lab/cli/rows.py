@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rows of names and values, for a person or for a program."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The commands that show what was measured. None of them needs an engine, nor its client library."""
 
 from __future__ import annotations

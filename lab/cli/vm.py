@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`lab vm`: a guest of one's own, to keep up between commands."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a command said that ran in a container, or on this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """YAML files that people edit: read them into typed models, and point at the line where one is wrong."""
 
 from __future__ import annotations

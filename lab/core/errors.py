@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Errors that a person can act on: one base class, one place that catches them (`lab.cli.main.main`)."""
 
 from __future__ import annotations

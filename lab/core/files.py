@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Files that are derived: written whole or not at all, so that none is ever read as whole that is not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the checkout is that everything is built from."""
 
 from __future__ import annotations

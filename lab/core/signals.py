@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ctrl-C, SIGTERM or SIGHUP at any moment: stop once, then clean up undisturbed. And one measuring lab at a time."""
 
 from __future__ import annotations

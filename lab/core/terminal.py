@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the command says: tables and progress for a person, plain text for a program, complaints on stderr."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which engine is asked for: the Docker engine of this machine, or that of a guest."""
 
 from __future__ import annotations

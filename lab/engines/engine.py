@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where containers run. Everything that is measured goes through this: no other file knows which engine it is on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A guest: QEMU in a container, and in it a stock kernel with a Docker engine. Its disks are those of `guest_disks`."""
 
 from __future__ import annotations

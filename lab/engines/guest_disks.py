@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The disks of guests: Docker's own storage with the lab's images in it, made once for each set of images.
 
 A guest never writes to the disk that it starts from: all guests of one set of images start alike. A new set is made

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Build the images: a Debian trixie root, the base on it, then a folder each. What has not changed is left alone."""
 
 from __future__ import annotations

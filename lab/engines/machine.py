@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a run ran on: the part of `meta.json` that lets a reader judge the figures, or repeat them."""
 
 from __future__ import annotations

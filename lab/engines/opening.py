@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which engine: the Docker engine of this machine, or one in a guest with a kernel of its own."""
 
 from __future__ import annotations

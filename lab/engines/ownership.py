@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whose a container, network or volume is: the labels that everything on the engine carries, and how they are read.
 
 A label alone proves little: anybody may write one, and an image that was committed from a container hands its own on.

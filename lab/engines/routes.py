@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What of the range for measurements this machine uses already: a wire there would take that traffic over."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Tables, pictures and pages: of what, the views of the benches say."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two runs, cell by cell: the figures, their ratio, and whether it says that something changed.
 
 Only runs of one engine and one clock are compared. On the wall clock the ratio has a bootstrap interval and a corrected

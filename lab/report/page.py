@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One HTML page that needs nothing else: tables, and pictures inside."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What pictures have in common: how a series looks, what a picture says of itself, how it is saved.
 
 Colours are Okabe and Ito's, told apart also by the colour-blind; markers, hatches and lightness tell series apart in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The thesis as a whole: on what it was measured, with what, and what is wrong in it.
 
 Its figures are with the views of the bench that they are shown in.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a table is, and how its figures are written: built once, drawn in the terminal and in HTML alike.
 
 A figure is written as its cell's modes: one on the wall clock, and never as an average of several.

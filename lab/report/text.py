@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tables as text, for a terminal of any width."""
 
 from __future__ import annotations

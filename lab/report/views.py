@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a bench's `views/report.py` has: pure functions of a run's `Summary`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Derive everything in a run's folder anew, and show it: results.csv, summary.csv, pictures, and one HTML page.
 
 Made again, it is the same byte for byte.

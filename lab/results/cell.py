@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A cell: what is compared, measured how, and under which conditions."""
 
 from __future__ import annotations

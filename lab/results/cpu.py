@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The states of the machine's CPU time in the readings of a sample, and what held its load back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One figure of a sample."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `meta.json` and a line of `samples.jsonl` may hold: checked where they are read, so that nothing stumbles later.
 
 A key that this version does not know is none of its business, as long as a reader can print it.

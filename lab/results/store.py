@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The run folder: `meta.json` and `samples.jsonl` hold everything; `results.csv` and the reports are derived from them.
 
 `samples.jsonl` is append-only: one line a sample, written and synced before the next sample starts, each with a

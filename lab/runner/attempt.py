@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One attempt at a sample: what is known of it, from its beginning to the disk."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Attempts at samples that share a session: whatever goes wrong with one is its outcome, and the next is begun."""
 
 from __future__ import annotations

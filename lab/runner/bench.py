@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a bench is to the runner, to the command line and to reports: a folder of `lab/benches`.
 
 settings.py  KIND, TITLE and Settings: the command's name, its help, its options and their defaults

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Carry a plan out: every sample on the disk before the next begins, whatever becomes of it."""
 
 from __future__ import annotations

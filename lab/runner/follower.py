@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whoever follows a run while it is carried out."""
 
 from __future__ import annotations

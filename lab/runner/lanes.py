@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Several engines at once, each with its share of a run."""
 
 from __future__ import annotations

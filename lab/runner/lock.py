@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One measuring lab at a time on a machine: two would measure each other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How a sample ended."""
 
 from __future__ import annotations

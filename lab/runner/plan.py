@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which cells to measure, and in which order: seeded randomised complete blocks.
 
 Every block holds every cell once, in an order of its own, so that whatever drifts on a shared machine falls on all

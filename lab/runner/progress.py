@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How a run is followed: a bar with what runs now and the time left, or plain lines where the output is no terminal."""
 
 from __future__ import annotations

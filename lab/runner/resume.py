@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What ended a run before its time, turned into how to go on with it."""
 
 from __future__ import annotations

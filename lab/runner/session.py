@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Why a sample failed, where something that it needs has stopped: that is the reason, not what came of it."""
 
 from __future__ import annotations

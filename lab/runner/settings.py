@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The settings of a run: those that a user asked for, or those of a run that goes on."""
 
 from __future__ import annotations

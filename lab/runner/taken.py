@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which samples a run has still to take: those that it never took, and once more those that went wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From the rows of results.csv to figures that can be believed: pure functions on data frames.
 
 A frame is tidy: one row per metric of a sample. What is derived (shares, costs per byte) comes back as rows of the

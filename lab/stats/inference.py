@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The statistics under every table, on plain arrays: intervals by bootstrap, tests on logarithms, correction.
 
 They are for the wall clock, where samples differ by noise. On the instruction clock nothing is resampled or tested:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which cells are better, and which cannot be told apart: tiers, led by what a comparison of every pair shows.
 
 On the wall clock two cells meet within blocks, and the verdict needs an interval and a corrected p. On the instruction

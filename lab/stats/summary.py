@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One run, read once: all that a view of it takes."""
 
 from __future__ import annotations

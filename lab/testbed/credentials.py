@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Secrets for one lab: made when it comes up, kept in its volumes, gone with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What both ends of a lab run on: the part of `meta.json` that is theirs alone."""
 
 from __future__ import annotations

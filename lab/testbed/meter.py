@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The meter of a lab: the container that reads the counters of the others. It may die: that is noticed, and told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One lab on an engine: its wire, volumes, secrets and meter. All carry its name in a label, and go with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The topology as `docker-compose.yml` states it, in the terms of docker-py.
 
 The file is the only place for capabilities, devices, sysctls, networks and mounts. Only the part of the Compose format

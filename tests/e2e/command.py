@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command as a user starts it, watched from outside: its output, its processes and what it makes in Docker."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command in a place of its own, and after every test a count of what it left behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """crypto: one suite, one size, in both places."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A run's file that was cut short or edited: never read as a measurement, and nothing else is lost."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stopped at any moment: nothing is left behind, nothing measured is lost, and the run can go on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """build, up, status, down."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Commands that change nothing: list and doctor."""
 
 from __future__ import annotations

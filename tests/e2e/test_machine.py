@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """When the machine is not as it should be: no engine, no permission, no room, nowhere to write."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """matrix, and what is made of a run: report, compare, thesis."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is not the lab's is neither shown nor touched, and what is the lab's goes, whatever holds a part of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A VPN is added by adding a folder, a suite by adding a row: nothing else is touched. And VPNs that do not come up."""
 
 from __future__ import annotations

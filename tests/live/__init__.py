@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """What `lab up` brings up, examined from inside with testinfra."""

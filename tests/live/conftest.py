@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A lab for every VPN and variant, brought up by the command itself; those that this kernel cannot run are skipped."""
 
 from __future__ import annotations

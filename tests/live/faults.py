@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A sample whose data path is broken while its load runs: what becomes of it?
 
 The sample is taken as a run takes it. Whoever breaks it knows nothing of the lab's proof: it waits until the load flows

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docker-compose.yml by hand: Compose itself takes it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The two ends and their loads: what is installed and runs, what it may do, and which secrets it has."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A data path that breaks under a load ends as `invalid` or `failed`, whatever the ends say afterwards."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every image answers what it cannot do with exit 127 and a line that says why, before anything starts.
 
 Also those of VPNs that this kernel cannot run: nothing of the kernel is asked for.

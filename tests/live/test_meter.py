@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The meter agrees with what the ends see themselves, and its CPU counters grow by what is spent, where it is spent.
 
 It is asked as a run asks it, by a load at the gate, and once by itself.

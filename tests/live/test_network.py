@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The network of the ends: what listens, which addresses there are, and that no way leads out."""
 
 from __future__ import annotations

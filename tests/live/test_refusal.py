@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An end takes nobody but its peer: credentials of another lab bring no tunnel up, and the failure says why."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A container that cannot be started leaves nothing behind: its name is free for the next."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tunnel: it is up, traffic crosses it, and the wire shows ciphertext and nothing else.
 
 Looked at with captures of this test's own, not with the lab's proof.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The runs committed under results/, and the notebook over them: what the README shows must be what they hold."""
 
 from __future__ import annotations

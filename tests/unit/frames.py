@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Small frames of results, written out by hand."""
 
 from __future__ import annotations

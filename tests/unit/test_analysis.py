@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Analysis on frames small enough to check by hand."""
 
 from __future__ import annotations

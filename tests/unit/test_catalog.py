@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The VPNs and suites that there are, invented ones here; and what is said of files that are wrong."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is asked of `lab` wrongly is refused with what would be right, before any engine is asked for anything."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """No table, picture or comparison mixes clocks or engines, and each says of which its figures are."""
 
 from __future__ import annotations

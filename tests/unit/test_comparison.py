@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two runs, cell by cell."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The raw cipher benches: what is asked of the libraries, what they answer, and the plan of a run."""
 
 from __future__ import annotations

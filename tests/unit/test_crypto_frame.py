@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From samples to raw speeds: the share that a VPN reaches, the tables, and the thesis beside them."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is wrong with a file is said with its name, the line, and what was expected there."""
 
 from collections.abc import Callable

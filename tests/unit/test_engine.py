@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which engine may be chosen, and in which words a wrong choice is refused; how long an engine is waited for."""
 
 from __future__ import annotations

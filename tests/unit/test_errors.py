@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from lab.core.errors import InvalidSample, LabError, Unsupported, UsageError, unknown
 
 

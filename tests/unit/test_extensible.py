@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A VPN is a folder: nothing in `lab` knows one by name."""
 
 import ast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is known of a guest by its console."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The kernel module's folder: its pure parts in user space, the example of its README, its image, its loader."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`lab ktls`: what is asked of the bench, what it answers, and the plan of a run."""
 
 from __future__ import annotations

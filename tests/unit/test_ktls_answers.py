@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `ktls-bench` answers: the figures in it, and the proof that it ran what a cell asks for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Profiles: what perf sampled, by category, and which functions of a stripped library are ciphers."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From the samples of `lab ktls` to its tables and pictures: the thesis beside them, the factorial view, the page."""
 # ruff: noqa: RUF001 - en dashes and minus signs are what the tables show
 

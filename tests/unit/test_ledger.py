@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the CPU time went, from captured brackets and snapshots of a transfer of 10 MB on a busy machine."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A run on several engines side by side, with tunnels that are not there; and what a run may be gone on with."""
 
 from __future__ import annotations

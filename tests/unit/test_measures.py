@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The figures in what the tools printed; and the conditions under which each measure is taken."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Modes of cells on the instruction clock: told apart, never averaged, and only where there are any."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whose a thing on the engine is: what a killed lab left is swept, what somebody else holds is not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Instructions by packet: a line through the sizes, its table and its picture."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from collections import Counter
 from itertools import groupby
 

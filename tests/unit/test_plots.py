@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pictures hold what the analysis says, and only that."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How a run is followed where the output is no terminal, and the time that it has left."""
 
 from __future__ import annotations

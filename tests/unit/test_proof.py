@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Is the data path proved? Judged on captures of a tunnel that encrypts, and of one that does not."""
 
 import base64

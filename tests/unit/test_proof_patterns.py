@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The `match` of every vpn.yaml, against what the real ends printed: `tests/data/<vpn>/<variant>-<suite>-<end>.txt`."""
 
 from __future__ import annotations

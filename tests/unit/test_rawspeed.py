@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The share of raw cipher speed: found where a run of the same machine is, blank otherwise."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which Docker engine is asked, as `docker` beside it would, and what is said where none answers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a report says, in the terminal, as JSON and as a page."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

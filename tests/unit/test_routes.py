@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which networks of the range for measurements are taken: asked of a machine whose routes are known, a namespace."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A plan carried out, with a tunnel that is not there: what is skipped, and what each fault makes of a sample."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the CPU time went, on frames small enough to check by hand."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

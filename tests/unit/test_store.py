@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The run folder: nothing that was measured is lost, nothing that was changed is believed."""
 
 from __future__ import annotations

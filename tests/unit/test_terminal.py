@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the command says where it cannot be said: a full disk, a reader that has gone, a locale without the letters."""
 
 from __future__ import annotations

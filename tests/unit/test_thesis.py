@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The thesis's figures, and a run beside them."""
 # ruff: noqa: RUF001 - en dashes are what the tables show
 

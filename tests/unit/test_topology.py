@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docker-compose.yml: what `lab` makes of it, and that it grants what the VPNs need and no more."""
 
 from pathlib import Path

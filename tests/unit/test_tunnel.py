@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a tunnel makes of the answers of its containers: snapshots by end, system calls by end, and each complaint."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command and a guest that is kept up for all tests; and after each test a count of what it left behind."""
 
 from __future__ import annotations

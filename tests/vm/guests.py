@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A guest, watched from outside: by the command, by its container, and by its own shell."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two guests side by side; the second runs out of memory, hangs, and is killed, under the eyes of the first."""
 
 from __future__ import annotations

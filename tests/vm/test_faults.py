@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A data path in the kernel that breaks under a load ends as `invalid` or `failed`, whatever its ends say then."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A guest that is kept up: what it is, who can reach it, and the lab inside it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The kernel module in guests of both kernels: its own programs, each with no capability but those that it needs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every call on the module's sockets and on those underneath, by several threads, in guests that watch their memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The image of the kernel module, on this machine: no guest is needed to look at it, nor for the pure parts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`lab ktls` in a guest on the instruction clock: every scenario, its proof, its profile, stopped and gone on with."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The instruction clock: every data path of every VPN is measured on it, and the figures come back the same."""
 
 from __future__ import annotations

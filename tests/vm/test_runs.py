@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A run whose guest, or whose command, ends in mid-sample: a clear line, nothing left but the samples, and it goes on.
 
 The tests share one run. Each goes on with it where another has begun it, and the last takes it to its end.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A guest that cannot start: why, in a line, with the last of its console; and nothing of it stays."""
 
 from __future__ import annotations

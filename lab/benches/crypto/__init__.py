@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The ciphers alone: what the libraries under the VPNs reach, on the machine itself and in a container.
 
 settings      what `lab crypto` can be asked for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`lab crypto`: look up what is to be timed, and open what a run of the plan needs.
 
 In its samples the library stands where a VPN would, the place where a variant would: so the plan, the store and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How much of a VPN's cost is encryption: its throughput beside the raw speed of the cipher on the same machine.
 
 The raw speeds are those of the newest run of `lab crypto` in the same folder of results, on the same engine, clock,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The libraries: how each is asked for a suite, and what its bench answers. Parsing is pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What this bench has to say about runs of others: how fast the ciphers are alone, on the same machine."""
 
 from lab.benches.crypto.cipher_share import beside as offer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`lab crypto`: what it can be asked for. Light to import: the command line is made of it."""
 
 from __future__ import annotations

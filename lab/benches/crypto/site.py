@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where a bench runs: in a container, or on the machine itself, with the same programs and libraries to the byte."""
 
 from __future__ import annotations

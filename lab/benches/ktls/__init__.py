@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """TLS and DTLS records made in user space and in the kernel, and what each step saves.
 
 settings        what `lab ktls` can be asked for

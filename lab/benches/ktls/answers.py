@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `ktls-bench` answers, and the figures in it. Pure.
 
 CPU time and wall time, sent and received, are never one figure.

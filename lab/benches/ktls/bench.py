@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`lab ktls`: look up what is to be measured, and open what a run of the plan needs.
 
 In its samples the protocol stands where a VPN would, who makes the records where a variant would, the scenario where a

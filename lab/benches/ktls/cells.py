@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What can be run, as `cells.yaml` has it: scenarios, who makes the records, how the data is handed over. Pure."""
 
 from __future__ import annotations

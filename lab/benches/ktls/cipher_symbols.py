@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which functions of a stripped library are ciphers: those with the processor's instructions for AES and GHASH. Pure.
 
 Debian strips the names of GnuTLS's own assembly, so a profile shows addresses. The table by which exceptions are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the time went: what `perf` sampled, by process and symbol, put into the categories of `symbols.yaml`. Pure.
 
 A sample is of where the processor was (self), so shares add up. What no pattern knows is `other`, and shown.

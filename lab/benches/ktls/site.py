@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the bench runs: its two ends in containers of the lab's own network, the module loaded by one that ends.
 
 What each may do is in `topology.yaml`. The peer stays for the whole run: every request that it gets ends by itself.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """VPNs side by side: throughput, transfers, latency, handshakes and instructions a packet, by ciphersuite.
 
 settings     what `lab matrix` can be asked for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`lab matrix`: check everything, and open what a run of the plan needs."""
 
 from __future__ import annotations

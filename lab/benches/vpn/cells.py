@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The cells of a comparison of VPNs: VPN x variant x suite x measure x conditions."""
 
 from __future__ import annotations

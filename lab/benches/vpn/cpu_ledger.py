@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the CPU time went: from two snapshots and two readings of the machine's clock to seconds, switches and cost.
 
 The machine's time comes from the first line of /proc/stat, read right before and right after the load by the shell

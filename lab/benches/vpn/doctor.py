@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What this machine can run, what it lacks, and the fix for each: everything that a run checks, told beforehand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Is the data path what it claims to be? Judgements on what the ends said and on what the wire carried. All pure."""
 
 from __future__ import annotations

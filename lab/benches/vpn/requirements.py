@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the engine's machine lacks for a data path, found before anything starts."""
 
 from __future__ import annotations

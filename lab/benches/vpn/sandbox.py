@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A lab to play with: `lab up`, `lab status`, `lab down`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Samples of VPNs: each in a proved tunnel, that those of one VPN, variant and suite may share in a guest."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A fresh tunnel: two ends, their loads, the handshake timed, and the data path proved before anything counts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From the samples of a run to raw speeds: pure functions on data frames."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The picture of a run: speed by size of payload, a panel for each library."""
 # ruff: noqa: RUF001 - en dashes and middle dots are what a reader of pictures expects
 

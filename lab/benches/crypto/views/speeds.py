@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tables of raw cipher speed, in the shape of the thesis's tables 3.8 to 3.14."""
 # ruff: noqa: RUF001 - en dashes and multiplication signs are what a reader of tables expects
 

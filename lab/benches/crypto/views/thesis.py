@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A run beside the thesis's tables of raw cipher speed. Machines differ: what is compared is the ratio of places."""
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The thesis's figures of raw cipher speed (tables 3.8 to 3.14), as thesis.yaml has them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From the samples of a run to what its tables and pictures show: pure functions on data frames."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The factorial view: from the library to the kernel to no copies, one change a step, as the cost of a record.
 
 On the instruction clock the cost is a count of instructions. The machine's is of everything that was executed for a

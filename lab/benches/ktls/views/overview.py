@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What became of the samples of a run: outcomes, implementations, and the verification of section 5.7."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Figures 5.1 to 5.8: the thesis's beside ours, never on one axis, and the ratios that can be compared on one."""
 
 from __future__ import annotations

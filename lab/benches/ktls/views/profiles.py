@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tables of profiles: which share of the time went into what, in the shape of section 5.6 and table 5.9."""
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 

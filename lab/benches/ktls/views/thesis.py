@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A run beside the thesis: tables C.1 to C.10. Machines and clocks differ: absolute figures are shown, ratios compared.
 
 What the thesis has as one MB/s stands here as four: sent and received, by wall time and by CPU time.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The thesis's figures of chapter 5 and appendix C, as this folder's `thesis.yaml` has them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What can be measured, a file each: `run` returns raw text and counters, `parse` turns them into figures.
 
 A measure's name is its file's. `run` touches the tunnel and nothing else; `parse` is pure, so that a figure can be

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cost: what a packet costs in instructions, from N echoes through the tunnel against 2N.
 
 An echo is one packet each way: the client's load asks, the server's kernel answers, and the next is sent when the

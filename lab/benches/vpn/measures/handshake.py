@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Handshake: from the start of the client to the first answer through the tunnel."""
 
 from __future__ import annotations

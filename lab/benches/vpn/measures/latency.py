@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Latency: round-trip times through the tunnel, idle and while a TCP stream fills it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Throughput: as much TCP as goes through the tunnel in a given time, by iperf3 (thesis, section 3.3)."""
 
 from __future__ import annotations

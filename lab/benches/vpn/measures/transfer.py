@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Transfer: a file of random bytes through the tunnel by netcat, into /dev/null at the far end (thesis, section 3.5).
 
 The timed pass is not traced. System calls are counted in a second pass over the same tunnel, by a tracepoint.

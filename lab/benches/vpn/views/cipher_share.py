@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How much of a VPN's cost is encryption: what its tables ask of whoever knows how fast the ciphers are alone."""
 
 from __future__ import annotations

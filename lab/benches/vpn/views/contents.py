@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a report holds: every table and every picture that a run has data for, in order."""
 
 from __future__ import annotations

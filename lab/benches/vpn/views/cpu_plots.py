@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pictures of where the CPU time went: stacked bars, one for each cell, under the name of their series."""
 
 from __future__ import annotations

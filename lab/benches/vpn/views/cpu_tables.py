@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the CPU time went, as tables: in the shape of the thesis's 3.15 to 3.18, and what a gigabyte costs."""
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the CPU time went: seconds of each place as shares and per byte carried, and whether the ledger closes.
 
 A VPN in the kernel has no process to charge. What it costs is in the machine's time: in softirq, in kernel threads,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Instructions by packet: what a data path costs by the packet and by the byte, from packets of several sizes."""
 # ruff: noqa: RUF001 - en dashes and multiplication signs are what a reader of tables expects
 

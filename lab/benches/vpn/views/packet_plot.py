@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The picture of instructions by packet: packet size across, instructions up, a line for each data path."""
 
 from __future__ import annotations

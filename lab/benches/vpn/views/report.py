@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a run of `lab matrix` shows; and what it says to a program."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pictures of throughput: by ciphersuite and series, and, where that is too much for one, what matters most first."""
 
 from __future__ import annotations

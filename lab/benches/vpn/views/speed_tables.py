@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Throughput as tables: by ciphersuite and VPN (the thesis's B.1 to B.4), and in rank tiers."""
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A run beside the thesis whose system this lab rebuilds.
 
 Ten years lie between the machines, so absolute figures are shown and ratios are compared: of a suite to the reference

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The thesis's figures of VPNs (chapter 3, appendix B), as this folder's `thesis.yaml` has them."""
 
 from __future__ import annotations

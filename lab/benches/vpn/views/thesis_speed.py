@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Throughput beside the thesis: B.1 to B.3 suite by suite, B.4 VPN by VPN, and whether their order is reproduced.
 
 An order counts where the source's runs do not overlap. It is reproduced where it is told apart here too, the same way

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the time went, beside the thesis: 3.15 to 3.18 of its file transfer, and what explains the VPNs' order."""
 # ruff: noqa: RUF001 - en dashes and multiplication signs are what a reader of tables expects
 
