@@ -86,7 +86,7 @@ lint: venv ## Check the style and the types of everything
 	$(call step,mypy)
 	@$(BIN)/mypy --no-error-summary $(PYTHON_TREES)
 	$(call step,import contracts)
-	@$(BIN)/lint-imports --no-logo --no-timings >.venv/contracts || { cat .venv/contracts; exit 1; }
+	@$(BIN)/lint-imports --no-logo --no-cache >.venv/contracts || { cat .venv/contracts; exit 1; }
 	$(call step,dependencies)
 	@$(BIN)/deptry --no-ansi lab 2>.venv/dependencies || { cat .venv/dependencies; exit 1; }
 	$(call step,shellcheck)

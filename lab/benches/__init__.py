@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.errors import UsageError
+from lab.results.store import Store, kind_of
 
 Offer = Callable[[str], Any]
 """What a bench, named by its kind, has to say about a run of another; None where it has nothing."""
@@ -38,29 +39,47 @@ def bench(kind: str) -> Any:
     return _module(_folder(kind), "bench")
 
 
-def report(kind: str) -> Any:
-    """What shows runs of a bench: `write` and `thesis`."""
-    return _module(_folder(kind), "views.report")
+def views(kind: str) -> Any:
+    """What runs of a bench show, as `lab.report.views.Views` has it; of one that has none of its own, its figures."""
+    own = _found(_folder(kind), "views.report")
+    return own or importlib.import_module("lab.report.plain")
+
+
+def of(store: Store) -> str:
+    """The kind of a run.
+
+    Raises:
+        UsageError: this lab has no such bench; names the file.
+    """
+    kind = kind_of(store.meta())
+    if kind not in folders():
+        path = store.folder / "meta.json"
+        raise UsageError(f"{path}: kind: there is no bench {kind!r}", f"this lab has: {', '.join(sorted(folders()))}")
+    return kind
 
 
 def offer(run: Path, meta: Mapping[str, Any]) -> Offer:
     """What the benches have to say about the run in that folder, each asked for by its kind."""
 
     def of(kind: str) -> Any:
-        name = folders().get(kind)
-        if name is None or find_spec(f"{__name__}.{name}.offer") is None:
-            return None
-        return _module(name, "offer").offer(run, meta)
+        found = _found(folders()[kind], "offer") if kind in folders() else None
+        return found.offer(run, meta) if found else None
 
     return of
 
 
 def _folder(kind: str) -> str:
-    """Raises UsageError: this lab has no such bench."""
-    if kind not in folders():
-        raise UsageError(f"there is no bench {kind!r}", f"this lab has: {', '.join(sorted(folders()))}")
     return folders()[kind]
 
 
 def _module(folder: str, name: str) -> Any:
     return importlib.import_module(f"{__name__}.{folder}.{name}")
+
+
+def _found(folder: str, name: str) -> Any:
+    """A module that a bench may lack; None where it does."""
+    package = f"{__name__}.{folder}"
+    for part in name.split("."):
+        if find_spec(package := f"{package}.{part}") is None:
+            return None
+    return importlib.import_module(package)

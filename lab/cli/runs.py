@@ -11,7 +11,7 @@ from lab import benches
 from lab.cli.options import Json, Results, share
 from lab.core.paths import RESULTS
 from lab.core.terminal import answer, console
-from lab.results.store import Store, kind_of
+from lab.results.store import Store
 
 Run = Annotated[str, typer.Argument(help="The run's name.")]
 
@@ -21,9 +21,8 @@ def report(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
     from lab.report import write
 
     store = Store(results / run)
-    meta = store.meta()
-    offer = benches.offer(store.folder, meta)
-    write.write(benches.report(kind_of(meta)), store, console, as_json=as_json, offer=offer)
+    views, offer = benches.views(benches.of(store)), benches.offer(store.folder, store.meta())
+    write.write(views, store, console, as_json=as_json, offer=offer)
 
 
 def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
@@ -31,7 +30,7 @@ def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
     from lab.report import write
 
     store = Store(results / run)
-    write.thesis(benches.report(kind_of(store.meta())), store, console, as_json=as_json)
+    write.thesis(benches.views(benches.of(store)), store, console, as_json=as_json)
 
 
 def compare(
@@ -45,6 +44,8 @@ def compare(
     from lab.report import comparison
 
     first, second = Store(results / a), Store(results / b)
+    for store in (first, second):
+        benches.of(store)
     if as_json:
         answer(comparison.comparison_data(first, second, margin))
     else:

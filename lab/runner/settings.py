@@ -76,10 +76,11 @@ def settings_of(model: type[Model], store: Store, kind: str) -> Model:
     meta = store.meta()
     other = kind_of(meta)
     if other != kind:
-        raise UsageError(f"{store.folder.name} is no run of `lab {kind}`", f"`lab {other} --resume` goes on with it")
-    found, said = wrong(model, meta.get("settings"))
+        said = f"{store.folder.name} is no run of `lab {kind}`: {store.folder / 'meta.json'} says {other!r}"
+        raise UsageError(said, f"`lab {other} --resume` goes on with it")
+    found, faulty = wrong(model, meta.get("settings"))
     if found is None:
-        raise UsageError("\n".join(f"{store.folder / 'meta.json'}: settings: {fault}" for fault in said))
+        raise UsageError("\n".join(f"{store.folder / 'meta.json'}: settings: {fault}" for fault in faulty))
     return found
 
 

@@ -106,12 +106,13 @@ class Lab:
     results: Path
     environment: dict[str, str]
     started: list[Running] = field(default_factory=list)
+    program: tuple[str, ...] = (str(LAB),)
 
     def start(self, *words: str, wrap: tuple[str, ...] = (), **environment: str | None) -> Running:
         """Start `lab` with these words, behind the words of `wrap`; None takes a variable away."""
         variables = {**self.environment, "LAB_RESULTS": str(self.results), **environment}
         known = {name: value for name, value in variables.items() if value is not None}
-        self.started.append(Running([*wrap, str(LAB), *words], known))
+        self.started.append(Running([*wrap, *self.program, *words], known))
         return self.started[-1]
 
     def __call__(self, *words: str, wrap: tuple[str, ...] = (), **environment: str | None) -> Done:

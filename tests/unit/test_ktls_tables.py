@@ -330,9 +330,12 @@ class TestShown:
 
     def test_the_kinds_of_runs_are_known(self) -> None:
         assert benches.folders() == {"matrix": "vpn", "crypto": "crypto", "ktls": "ktls"}
-        assert benches.report("ktls") is report
-        with pytest.raises(UsageError, match="there is no bench 'weather'"):
-            benches.report("weather")
+        assert benches.views("ktls") is report
+
+    def test_a_kind_that_this_lab_has_not_is_named_with_its_file(self, tmp_path: Path) -> None:
+        store = Store.create(tmp_path / "r1", {"kind": "weather"})
+        with pytest.raises(UsageError, match=r"r1/meta\.json: kind: there is no bench 'weather'"):
+            benches.of(store)
 
     def test_the_thesis_alone_writes_nothing(self, store: Store) -> None:
         before = sorted(store.folder.iterdir())

@@ -230,7 +230,7 @@ def test_showing_runs_needs_no_engine_and_the_command_line_no_figures(tmp_path: 
     shown = (
         "import sys; sys.modules['docker'] = None; from lab import benches\n"
         "from lab.cli import main; from lab.report import comparison, write\n"
-        "[benches.report(kind) for kind in benches.folders()]\n"
+        "[benches.views(kind) for kind in benches.folders()]\n"
         "from lab.benches.crypto import offer"
     )
     for script, there in ((shown, None), (f"import sys; from lab.cli import main; {loaded}", "[]")):

@@ -135,7 +135,6 @@ WRONG = {
     '{"schema": 1, "settings": []}': "meta.json: settings: ",
     '{"schema": 1, "processors": true}': "meta.json: processors: ",
     '{"schema": 1, "processors": 1e999}': "meta.json: processors: ",
-    '{"schema": 1, "kind": "weather"}': "meta.json: kind: .*'ktls', got 'weather'",
     '{"schema": 1, "implementations": {"openssl": []}}': r"meta.json: implementations\.openssl: ",
     '{"schema": 1, "modules": [1]}': "meta.json: modules: ",
     '{"schema": 1, "cells": "all"}': "meta.json: cells: ",
