@@ -103,13 +103,11 @@ def whole_run(table: Table, vpns: list[Vpn], duration: int) -> None:
         samples = list(Store(next(Path(results).iterdir())).read())
     taken = [sample for sample in samples if sample["outcome"] == "ok"]
     loaded = sum(reading["value"] for sample in taken for reading in sample["readings"] if reading["metric"] == "wall")
-    whole = sum(sample["phases"]["whole"] for sample in taken)
+    phases = [sample["phases"] for sample in taken]
+    whole = sum(each[name] for each in phases for name in ("open", "sample", "close"))
     note = f"{loaded:.0f} s of {whole:.0f} s in {len(taken)} samples of {duration} s; the command took {wall:.0f} s"
     table.add_row("measuring", f"{loaded / whole:.0%}", note)
-    beyond = [
-        sample["phases"]["whole"] - sample["phases"]["prove"] - sample["phases"]["measure"] - sample["handshake"]
-        for sample in taken
-    ]
+    beyond = [sample["phases"]["open"] + sample["phases"]["close"] - sample["handshake"] for sample in taken]
     table.add_row(
         "bring-up and tear-down", f"{median(beyond):.2f} s", f"beyond the handshake; at most {max(beyond):.2f} s"
     )
