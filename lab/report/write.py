@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from lab.core import files, terminal
+from lab.core import terminal
 from lab.report.page import SUMMARY, write_page
 from lab.report.text import show
 from lab.report.views import Offer, Views, nobody
@@ -19,11 +19,11 @@ from lab.stats.summary import Summary
 def write(views: Views, store: Store, console: Console, *, as_json: bool = False, offer: Offer = nobody) -> None:
     """Derive and show a run, as JSON where a program reads."""
     run = Summary.of(store)
-    files.write_table(store.folder / "results.csv", run.df)
+    store.write_table("results.csv", run.df)
     if run.empty:
         nothing(store, console, as_json=as_json, views=views)
         return
-    files.write_table(store.folder / SUMMARY, views.summary(run, offer))
+    store.write_table(SUMMARY, views.summary(run, offer))
     page = write_page(store.folder, run.heading, views.tables(run, offer, whole=True), views.pictures(run), run.meta)
     if as_json:
         terminal.answer(views.data(run, offer), console)

@@ -84,6 +84,7 @@ class Meta(Strict):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[Text, Shown]
     kind: Text = "matrix"
+    columns: dict[Literal["vpn", "variant", "suite", "measure"], Text] = {}
     plan: Text = ""
     cells: list[Text] | None = None
     settings: dict[Text, Shown] | None = None

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +25,17 @@ from typing import TYPE_CHECKING, Any
 from lab.core import files
 from lab.core.errors import LabError, UsageError
 from lab.results import schema
-from lab.results.cell import Cell
+from lab.results.cell import Cell, parse_conditions
 from lab.results.cpu import bottleneck
 from lab.results.reading import Reading
 
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA = 1
+SCHEMA = 2
+"""Of the runs that are written: a subject's columns have its own names (`columns` in meta.json). 1, in which all had a
+VPN's, is read as well."""
+READABLE = (1, SCHEMA)
 COLUMNS = (
     "run", "block", "position", "vpn", "variant", "records", "suite", "measure", "conditions",
     "metric", "unit", "end", "value", "outcome", "reason", "engine", "clock", "bottleneck",
@@ -53,6 +56,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.samples = folder / "samples.jsonl"
+        self._columns: dict[str, str] | None = None
 
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> Store:
@@ -138,6 +142,7 @@ class Store:
             raise ValueError("; ".join(faults))  # it could not be read again
         text = json.dumps({"schema": SCHEMA, **meta}, indent=1, sort_keys=True) + "\n"
         files.write(self.folder / "meta.json", text)
+        self._columns = dict(meta.get("columns", {}))
 
     def meta(self) -> dict[str, Any]:
         """What was planned, and on what.
@@ -154,8 +159,9 @@ class Store:
             raise UsageError(f"{path} cannot be read: {error}") from error
         if not isinstance(meta, dict):
             raise UsageError(f"{path} is of no run: it holds {json.dumps(meta)[: schema.SHOWN]}")
-        if meta.get("schema") != SCHEMA:
-            raise UsageError(f"{path} has schema {meta.get('schema')}, this lab reads {SCHEMA}")
+        if meta.get("schema") not in READABLE:
+            known = " and ".join(map(str, READABLE))
+            raise UsageError(f"{path} has schema {meta.get('schema')}, this lab reads {known}")
         if faults := schema.faults(schema.Meta, meta)[1]:
             raise UsageError("\n".join(f"{path}: {fault}" for fault in faults))
         return meta
@@ -166,7 +172,8 @@ class Store:
         Raises:
             LabError: it could not be written; what was there before is untouched.
         """
-        line = json.dumps({**sample, "check": _checksum(sample)}, sort_keys=True).encode() + b"\n"
+        named = renamed(sample, self.columns)
+        line = json.dumps({**named, "check": _checksum(named)}, sort_keys=True).encode() + b"\n"
         try:
             with self.samples.open("ab", buffering=0) as file:
                 size = file.seek(0, os.SEEK_END)
@@ -193,6 +200,7 @@ class Store:
         meta = schema.Meta.model_validate(self.meta())
         named = meta.cells if cells is None else cells
         planned = None if named is None else set(named)
+        generic = {own: name for name, own in meta.columns.items()}
         seen = Seen()
         try:
             lines = self.samples.read_bytes().split(b"\n")[:-1]
@@ -210,6 +218,7 @@ class Store:
             if not intact:
                 fault = "this line was cut short or changed after it was written"
             else:
+                sample = renamed(sample, generic)
                 fault = schema.fault_of(meta, planned, sample) or seen.fault_of(sample, number)
             if fault:
                 raise LabError(
@@ -237,9 +246,38 @@ class Store:
         columns = [*COLUMNS, *([ATTEMPT] if any(ATTEMPT in sample for sample in samples) else [])]
         return pandas.DataFrame([row for sample in samples for row in _rows(sample, columns)], columns=columns)
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The names that the subject's columns have on the disk, where they are not a VPN's."""
+        if self._columns is None:
+            self._columns = dict(self.meta().get("columns", {}))
+        return self._columns
+
+    def write_table(self, name: str, frame: pandas.DataFrame) -> Path:
+        """Derive a CSV file of rows, under the subject's own names.
+
+        A run that has any has a column for each of its conditions too.
+        """
+        if self.columns:
+            own = self.columns.values()
+            more = {name: values for name, values in _conditions(frame["conditions"]).items() if name not in own}
+            frame = frame.assign(**more).rename(columns=self.columns)
+        return files.write_table(self.folder / name, frame)
+
     def write_csv(self) -> Path:
         """Derive `results.csv`."""
-        return files.write_table(self.folder / "results.csv", self.frame())
+        return self.write_table("results.csv", self.frame())
+
+
+def renamed(sample: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A sample whose keys have other names."""
+    return {names.get(key, key): value for key, value in sample.items()}
+
+
+def _conditions(texts: Iterable[str]) -> dict[str, list[str]]:
+    """The values of each condition, by its name; empty where a row has none of it."""
+    said = [parse_conditions(text) for text in texts]
+    return {name: [each.get(name, "") for each in said] for name in sorted({name for each in said for name in each})}
 
 
 def _at(meta: Mapping[str, Any], key: str) -> Any:

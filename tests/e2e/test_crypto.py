@@ -36,11 +36,11 @@ def kernel_answers() -> bool:
 
 def test_every_cell_is_timed_or_cannot_be_for_a_reason(run: tuple[Path, str]) -> None:
     taken = samples(run[0])
-    assert {(each["vpn"], each["variant"]) for each in taken} == {
+    assert {(each["library"], each["place"]) for each in taken} == {
         (library, place) for library in ("openssl", "gnutls", "kernel") for place in ("host", "container")
     }
     for each in taken:
-        if each["vpn"] == "kernel" and not kernel_answers():
+        if each["library"] == "kernel" and not kernel_answers():
             assert (each["outcome"], each["position"]) == ("unsupported", -1)
             assert "the kernel has no" in each["reason"]
         else:
@@ -61,7 +61,8 @@ def test_what_is_derived(run: tuple[Path, str]) -> None:
     with (folder / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     speeds = [row for row in rows if row["metric"] == "speed"]
-    assert {(row["conditions"], row["suite"], row["unit"]) for row in speeds} == {("size=1024", "aes-128-gcm", "B/s")}
+    assert {(row["size"], row["suite"], row["unit"]) for row in speeds} == {("1024", "aes-128-gcm", "B/s")}
+    assert {row["place"] for row in speeds} == {"host", "container"}
     assert {"summary.csv", "report.html"} <= {path.name for path in folder.iterdir()}
     assert (folder / "crypto.png").read_bytes().startswith(b"\x89PNG")
     for words in ("about 0.", "OpenSSL: MB/s", "Which implementation ran", "Thesis, tables 3.8 to 3.12"):

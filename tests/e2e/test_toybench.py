@@ -43,7 +43,7 @@ def test_a_folder_is_all_that_it_takes(sums: Lab) -> None:
     assert folder.name.startswith("sums-")
     kept = samples(folder)
     assert len(kept) == 9
-    assert {(each["vpn"], each["outcome"]) for each in kept} == {
+    assert {(each["program"], each["outcome"]) for each in kept} == {
         ("sha256sum", "ok"), ("md5sum", "ok"), ("nonesuch", "unsupported")}  # fmt: skip
     assert all({"open", "sample", "measure"} <= set(each["phases"]) for each in kept)
     assert "3 unsupported: nonesuch stdin none sum size=2000000: there is no nonesuch" in text
@@ -51,6 +51,8 @@ def test_a_folder_is_all_that_it_takes(sums: Lab) -> None:
     with (folder / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 9
+    assert {(row["program"], row["input"], row["size"]) for row in rows if row["metric"]} == {
+        ("sha256sum", "stdin", "2000000"), ("md5sum", "stdin", "2000000")}  # fmt: skip
     assert "md5sum stdin" in (folder / "report.html").read_text()
 
     whole = (folder / "samples.jsonl").read_text().splitlines(keepends=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -299,6 +300,36 @@ class TestAttempts:
         store.append(sample(0, attempt=2))
         with pytest.raises(LabError, match=rf"samples.jsonl:2: block 0 of .* although it was {outcome} in line 1"):
             store.frame()
+
+
+OWN = {"vpn": "library", "variant": "place"}
+
+
+def test_a_subject_has_its_own_names_on_the_disk(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "own", {"columns": OWN})
+    store.append(sample(0, run="own", conditions="size=64"))
+    store.append(sample(1, run="own", conditions="way=send"))
+    line = json.loads(store.samples.read_text().splitlines()[0])
+    assert {"library", "place"} <= set(line)
+    assert not {"vpn", "variant"} & set(line)
+    again = Store(store.folder)
+    assert next(iter(again.read()))["vpn"] == sample(0)["vpn"]
+    assert {"vpn", "variant"} <= set(again.frame().columns)
+    with again.write_csv().open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["library"] == sample(0)["vpn"]
+    assert {(row["size"], row["way"]) for row in rows} == {("64", ""), ("", "send")}
+
+
+def test_a_run_of_schema_1_is_read_and_goes_on_in_its_own_form(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "r", {})
+    meta = store.folder / "meta.json"
+    meta.write_text(meta.read_text().replace(f'"schema": {SCHEMA}', '"schema": 1'))
+    store.append(sample(0, run="r"))
+    assert "vpn" in json.loads(store.samples.read_text())
+    store.write_meta(store.meta() | {"ends": {}})
+    assert Store(store.folder).meta()["schema"] == 1
+    assert len(list(Store(store.folder).read())) == 1
 
 
 WRITE = """

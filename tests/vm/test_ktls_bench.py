@@ -39,7 +39,7 @@ def figure(sample: dict[str, Any], metric: str, end: str) -> float:
 def test_every_cell_is_measured_and_proved(run: tuple[Path, list[dict[str, Any]], str]) -> None:
     _, taken, _ = run
     assert {each["outcome"] for each in taken} == {"ok"}, [each["reason"] for each in taken if each["reason"]]
-    assert {each["measure"] for each in taken} == {"transmission", "file", "echo", "verify"}
+    assert {each["scenario"] for each in taken} == {"transmission", "file", "echo", "verify"}
     assert {each["clock"] for each in taken} == {"instructions"}
 
 
@@ -47,10 +47,10 @@ def test_a_stream_delivers_what_was_sent_and_cpu_time_is_plausible(
     run: tuple[Path, list[dict[str, Any]], str],
 ) -> None:
     for sample in run[1]:
-        if sample["measure"] == "verify":
+        if sample["scenario"] == "verify":
             continue
         sent, got = (figure(sample, "bytes", end) for end in ("sender", "receiver"))
-        assert got == sent if sample["vpn"] == "tls" else 0 < got <= sent
+        assert got == sent if sample["protocol"] == "tls" else 0 < got <= sent
         spent = sum(figure(sample, f"cpu_{kind}", end) for kind in ("user", "system") for end in ("sender", "receiver"))
         assert 0 < spent <= figure(sample, "wall", "machine") * 1.001
 
@@ -58,14 +58,14 @@ def test_a_stream_delivers_what_was_sent_and_cpu_time_is_plausible(
 def test_who_made_the_records(run: tuple[Path, list[dict[str, Any]], str]) -> None:
     """The kernel's driver where the path says so, and the library's implementation where not."""
     for sample in run[1]:
-        if sample["measure"] == "transmission" and sample["vpn"] != "udp":
+        if sample["scenario"] == "transmission" and sample["protocol"] != "udp":
             drivers = sample["drivers"]
-            assert drivers["tx"].startswith("GnuTLS") == (sample["variant"] == "library")
-            assert drivers["rx"].startswith("GnuTLS") == (sample["variant"] in ("library", "kernel-tx", "mainline-tx"))
+            assert drivers["tx"].startswith("GnuTLS") == (sample["path"] == "library")
+            assert drivers["rx"].startswith("GnuTLS") == (sample["path"] in ("library", "kernel-tx", "mainline-tx"))
 
 
 def test_verification_finds_nothing(run: tuple[Path, list[dict[str, Any]], str]) -> None:
-    found = [sample for sample in run[1] if sample["measure"] == "verify"]
+    found = [sample for sample in run[1] if sample["scenario"] == "verify"]
     assert {sample["conditions"] for sample in found} == {
         "way=transmission", "way=sendfile", "way=splice-read", "way=handling"}  # fmt: skip
     assert all(figure(sample, "checks", "machine") > 10 for sample in found)
@@ -78,7 +78,7 @@ def test_profiles_have_the_cipher_where_the_records_are_made(lab: Patient) -> No
     assert "Where the time went, by perf" in text
     assert "table 5.9" in text
     folder = lab.run()
-    found = {sample["variant"]: sample for sample in samples(folder) if sample["measure"] == "profile"}
+    found = {sample["path"]: sample for sample in samples(folder) if sample["scenario"] == "profile"}
     assert set(found) == {"library", "kernel"}
     for path, sample in found.items():
         assert sample["outcome"] == "ok", sample["reason"]
@@ -106,7 +106,7 @@ def test_the_tables_and_the_page(run: tuple[Path, list[dict[str, Any]], str], sh
 def test_the_other_kernel_loads_its_own_module(lab: Patient) -> None:
     lab.ok(*WORDS, "--kernel", "stable", "--scenarios", "transmission", "--paths", "kernel")
     folder = lab.run()
-    assert {(each["vpn"], each["outcome"]) for each in samples(folder)} == {("dtls", "ok"), ("tls", "ok")}
+    assert {(each["protocol"], each["outcome"]) for each in samples(folder)} == {("dtls", "ok"), ("tls", "ok")}
     modules = json.loads((folder / "meta.json").read_text())["modules"]
     assert modules["af_ktls"].startswith("loaded ")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.benches.crypto import libraries, site
 from lab.benches.crypto.libraries import Commands, Library, Timing
-from lab.benches.crypto.settings import KIND, Settings
+from lab.benches.crypto.settings import COLUMNS, KIND, Settings
 from lab.benches.crypto.site import Place
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
@@ -106,6 +106,7 @@ class Site:
         """What `meta.json` says of a run of this plan; `implementations` by library and place."""
         return {
             "kind": KIND,
+            "columns": COLUMNS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.choice.settings.model_dump(),
             "plan": self.plan.fingerprint(),

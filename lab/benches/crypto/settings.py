@@ -13,6 +13,8 @@ from lab.runner.settings import Words
 KIND = "crypto"
 """What `meta.json` says under `kind`, and the measure of every sample."""
 TITLE = "Time the ciphers alone: OpenSSL, GnuTLS and the kernel, on the machine itself and in a container."
+COLUMNS = {"vpn": "library", "variant": "place"}
+"""What the subject of a sample is called on the disk."""
 SIZES = (16, 64, 256, 1024, 8192, 16384)
 """Bytes of payload: those that `openssl speed` takes by default, as the thesis had them."""
 

@@ -56,6 +56,7 @@ class Site:
     def meta(self) -> dict[str, Any]:
         return {
             "kind": KIND,
+            "columns": {"vpn": "program", "variant": "input"},
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.settings.model_dump(),
             "plan": self.plan.fingerprint(),
