@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
-import socket
-import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -28,6 +25,7 @@ from lab.core.signals import undisturbed
 from lab.engines import ownership
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine, because
+from lab.engines.guest_folders import answers_in, directory, locked, runtime
 
 Say = Callable[[str], None]
 PREFIX = "lab-vm-"
@@ -238,34 +236,6 @@ def fault_of(console: str) -> str:
 HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is how many seconds it may take to start"
 
 
-def directory(name: str) -> Path:
-    """Where the sockets of a guest are: readable by this user alone."""
-    return runtime() / name
-
-
-def runtime() -> Path:
-    """The folder of all guests' sockets; made where there is none.
-
-    Raises:
-        LabError: somebody else has made it, who could then be the engine that the lab talks to.
-    """
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.getuid() == 0 else "/tmp"))  # noqa: S108 -- see below
-    folder = base / (f"lab-vm-{os.getuid()}" if base == Path("/tmp") else "lab-vm")  # noqa: S108
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise LabError(f"{folder} is not this user's alone", "remove it, or set XDG_RUNTIME_DIR")
-    return folder
-
-
-@contextmanager
-def locked(what: str) -> Iterator[None]:
-    """Wait for another lab of this user that is at the same."""
-    with (runtime() / f".{what}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def started(
     host: Engine, name: str, choice: Choice, disk: str, say: Say, *, keep: bool = False, write: bool = False
 ) -> Guest:
@@ -391,16 +361,8 @@ def sweep_forgotten(host: Engine) -> None:
     with locked("guests"):
         there = found(host)
         for folder in runtime().iterdir():
-            if folder.is_dir() and folder.name not in there and not _answers_in(folder):
+            if folder.is_dir() and folder.name not in there and not answers_in(folder):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answers_in(folder: Path) -> bool:
-    """Whether somebody answers at a guest's socket: one of another engine of this machine is not seen here."""
-    with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
-        line.connect(str(folder / "docker.sock"))
-        return True
-    return False
 
 
 def kept(host: Engine, name: str = NAME) -> Guest:

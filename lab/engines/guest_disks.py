@@ -16,7 +16,7 @@ from requests.exceptions import RequestException
 from lab.core.errors import LabError
 from lab.core.paths import ROOT
 from lab.core.signals import undisturbed
-from lab.engines import guest, images
+from lab.engines import guest, guest_folders, images
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine, because
 from lab.engines.guest import IMAGE, VOLUME, Say
@@ -70,7 +70,7 @@ def ready(host: Engine, say: Say) -> str:
     if not present:
         raise LabError("there is no image to bring to the guest", "`lab build` makes them")
     disk = _place(present)
-    with guest.locked("disks"):  # it is made once
+    with guest_folders.locked("disks"):  # it is made once
         if _run(host, ["test", "-e", disk]):
             _fill(host, disk, present, say)
     return disk

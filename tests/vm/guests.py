@@ -13,7 +13,7 @@ from docker.models.containers import Container
 from e2e.command import Done, Lab, Running, top, wait_for
 
 from lab.core.command import Result
-from lab.engines import guest
+from lab.engines import guest, guest_folders
 from lab.engines.engine import Engine
 from lab.engines.ownership import ROLE
 
@@ -78,7 +78,7 @@ def left(host: Engine, *names: str) -> Iterator[str]:
     for container in host.client.containers.list(all=True, ignore_removed=True):
         if str(container.name).removeprefix("lab-vm-").startswith(names):
             yield f"container {container.name}, {container.status}"
-    base = guest.directory("")
+    base = guest_folders.directory("")
     for path in base.iterdir() if base.exists() else []:
         if path.name.startswith(names):
             yield f"directory {path}"

@@ -20,7 +20,7 @@ from e2e.command import wait_for
 
 from lab.core.errors import LabError
 from lab.core.paths import ROOT
-from lab.engines import guest, guest_disks, opening, ownership
+from lab.engines import guest, guest_disks, guest_folders, opening, ownership
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine
 
@@ -208,7 +208,7 @@ class TestFolders:
         assert not there.directory.exists()
 
     def test_of_a_guest_of_another_engine(self, host: Engine) -> None:
-        folder = guest.directory(f"{PREFIX}elsewhere")
+        folder = guest_folders.directory(f"{PREFIX}elsewhere")
         folder.mkdir(mode=0o700)
         with socket.socket(socket.AF_UNIX) as line:
             line.bind(str(folder / "docker.sock"))
@@ -220,7 +220,7 @@ class TestFolders:
 
     def test_what_is_no_folder(self, host: Engine, tmp_path: Path) -> None:
         (tmp_path / "kept").touch()
-        link = guest.directory(f"{PREFIX}link")
+        link = guest_folders.directory(f"{PREFIX}link")
         link.symlink_to(tmp_path)
         try:
             guest.sweep_forgotten(host)
@@ -236,7 +236,7 @@ class TestFolders:
         def slow(*words: Any) -> Container:
             sweep.start()
             with pytest.raises(AssertionError):
-                wait_for(lambda: not guest.directory(name).exists(), "the folder to go", limit=2)
+                wait_for(lambda: not guest_folders.directory(name).exists(), "the folder to go", limit=2)
             return created(*words)
 
         monkeypatch.setattr(guest, "_created", slow)
