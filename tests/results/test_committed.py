@@ -6,16 +6,22 @@ from __future__ import annotations
 import json
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from lab import benches
 from lab.catalog.catalog import Catalog
 from lab.core.paths import ROOT
+from lab.report.tables import Table, figure
+from lab.report.views import nobody
 from lab.results.store import Store, cell_of
+from lab.stats.summary import Summary
 
 RESULTS = ROOT / "results"
 
@@ -80,6 +86,79 @@ def test_a_committed_bench_is_sound(folder: Path, tmp_path: Path) -> None:
     for name in ("meta.json", "samples.jsonl"):
         (copy / name).write_bytes((folder / name).read_bytes())
     assert Store(copy).write_csv().read_bytes() == (folder / "results.csv").read_bytes()
+
+
+Cells = dict[tuple[str, ...], list[float]]
+
+
+def read(folder: Path, metric: str, end: str, key: Callable[[dict[str, Any]], tuple[str, ...]]) -> Cells:
+    """The values of a metric by cell, off the lines of the run, with nothing of the lab's own analysis."""
+    found: Cells = {}
+    for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines():
+        sample = json.loads(line)
+        for reading in sample.get("readings", []):
+            if (sample["outcome"], reading["metric"], reading["end"]) == ("ok", metric, end):
+                found.setdefault(key(sample), []).append(reading["value"])
+    return found
+
+
+def shown(folder: Path, name: str) -> Table:
+    """A table of a run's report."""
+    store = Store(folder)
+    tables = benches.views(benches.of(store)).tables(Summary.of(store), nobody, whole=False)
+    return next(table for table in tables if table.name.startswith(name))
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
+def test_the_table_of_throughput_is_what_the_samples_say(folder: Path) -> None:
+    def key(sample: dict[str, Any]) -> tuple[str, ...]:
+        return sample["measure"], f"{sample['vpn']}/{sample['variant']}", sample["suite"]
+
+    values = read(folder, "throughput", "server", key)
+    table, checked = shown(folder, "matrix"), 0
+    for row in table.rows:
+        for column, cell in zip(table.columns[1:], row[1:], strict=True):
+            mine = values.get(("throughput", column.splitlines()[0], row[0].text))
+            told = cell.text.splitlines()[0] if cell.text else ""
+            if mine and "|" not in told:  # modes have no median in common
+                assert told == figure(median(mine)), (column, row[0].text)
+                checked += 1
+            assert mine or told[:1] not in tuple("0123456789"), "a figure that no sample has"
+    assert checked > 10
+
+
+@pytest.mark.parametrize("folder", BENCHES, ids=lambda path: path.name)
+def test_a_table_of_a_bench_is_what_the_samples_say(folder: Path) -> None:
+    """Of ciphers the speeds of OpenSSL in the container, of records what those of the library cost."""
+    checked = 0
+    if Store(folder).meta()["kind"] == "crypto":
+        values = read(
+            folder, "speed", "machine", lambda one: (one["vpn"], one["variant"], one["suite"], one["conditions"])
+        )
+        table = shown(folder, "crypto openssl")
+        for row in table.rows:
+            for column, cell in zip(table.columns[1:], row[1:], strict=True):
+                mine = values.get(("openssl", "container", row[0].text, f"size={column.removesuffix(' B')}"))
+                if mine and "|" not in cell.text:
+                    assert cell.text.splitlines()[0].split(" / ")[-1] == figure(median(mine) / 1e6)
+                    checked += 1
+    else:
+        values = read(
+            folder,
+            "cost_record",
+            "machine",
+            lambda one: (one["measure"], one["vpn"], one["variant"], one["conditions"]),
+        )
+        table = shown(folder, "ktls cost")
+        for row in table.rows:
+            scenario, protocol, _, path = (cell.text for cell in row[:4])
+            for column, cell in zip(table.columns[4:], row[4:], strict=True):
+                way = path.partition(", ")[2] or "send"
+                mine = values.get((scenario, protocol, "library", f"payload={column.removesuffix(' B')} way={way}"))
+                if mine and path.startswith("GnuTLS") and "|" not in cell.text:
+                    assert cell.text == figure(median(mine)), (row[3].text, column)
+                    checked += 1
+    assert checked > 5
 
 
 def test_one_run_compares_every_suite() -> None:
