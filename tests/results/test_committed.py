@@ -106,7 +106,8 @@ def shown(folder: Path, name: str) -> Table:
     """A table of a run's report."""
     store = Store(folder)
     tables = benches.views(benches.of(store)).tables(Summary.of(store), nobody, whole=False)
-    return next(table for table in tables if table.name.startswith(name))
+    found: Table = next(table for table in tables if table.name.startswith(name))
+    return found
 
 
 @pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
