@@ -42,7 +42,7 @@ def bench(kind: str) -> Any:
 def views(kind: str) -> Any:
     """What runs of a bench show, as `lab.report.views.Views` has it; of one that has none of its own, its figures."""
     own = _found(_folder(kind), "views.report")
-    return own or importlib.import_module("lab.report.plain")
+    return own or importlib.import_module("lab.report.default_views")
 
 
 def of(store: Store) -> str:

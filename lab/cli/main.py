@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lab import __version__, benches
-from lab.cli import labs, machine, measure, runs, vm
+from lab.cli import inventory, labs, measure, runs, vm
 from lab.cli.options import App
 from lab.core.errors import LabError
 from lab.core.signals import Stopped, interruptible
@@ -23,9 +23,9 @@ app = App(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-app.command("list")(machine.list_)
+app.command("list")(inventory.list_)
 for plain in (
-    machine.doctor, machine.build, labs.up, labs.down, labs.status, labs.credentials, runs.report, runs.compare,
+    inventory.doctor, inventory.build, labs.up, labs.down, labs.status, labs.credentials, runs.report, runs.compare,
     runs.thesis,
 ):  # fmt: skip
     app.command()(plain)

@@ -91,9 +91,9 @@ def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Pa
     """
     from lab.results.store import Store
     from lab.runner.execute import execute
+    from lab.runner.interrupted import resumable
     from lab.runner.lock import alone
     from lab.runner.progress import Follow
-    from lab.runner.resume import resumable
 
     model, bench = benches.settings(kind).Settings, benches.bench(kind)
     store = Store(results / resume) if resume else None

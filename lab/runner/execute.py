@@ -12,13 +12,13 @@ from typing import Any
 from lab.engines.engine import Engine, answering
 from lab.results.store import Store
 from lab.runner.attempt import Attempt
-from lab.runner.attempts import attempts
 from lab.runner.bench import Share, Site
 from lab.runner.follower import Follower
-from lab.runner.lanes import side_by_side
+from lab.runner.group import attempts
+from lab.runner.missing import Taken
 from lab.runner.outcome import outcomes
 from lab.runner.plan import Step, offset
-from lab.runner.taken import Taken
+from lab.runner.side_by_side import side_by_side
 
 
 def execute(site: Site, store: Store, follower: Follower) -> dict[str, int]:

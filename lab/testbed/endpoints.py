@@ -7,7 +7,7 @@ from typing import Any
 
 from docker.models.containers import Container
 
-from lab.engines.machine import pairs
+from lab.engines.platform import pairs
 from lab.testbed.testbed import Testbed
 
 SYSCTLS = (

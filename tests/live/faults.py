@@ -19,13 +19,13 @@ from docker.models.containers import Container
 
 from lab.benches.vpn import measures
 from lab.benches.vpn.measures import Options
-from lab.benches.vpn.session import Bed
+from lab.benches.vpn.sample import Bed
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
 from lab.engines.engine import Engine
 from lab.results.cell import Cell
-from lab.runner.attempts import attempts
+from lab.runner.group import attempts
 from lab.runner.plan import Plan, Step
 from lab.testbed import testbed
 from lab.testbed.meter import Meter

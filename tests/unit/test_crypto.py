@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab.benches.crypto import bench, libraries, site
+from lab.benches.crypto import bench, libraries, places
 from lab.benches.crypto.libraries import Timing, check, in_turn, parse, readings
 from lab.benches.crypto.settings import KIND, Settings
 from lab.benches.crypto.views import speeds
@@ -346,9 +346,9 @@ class TestHost:
         program = tmp_path / "bench"
         program.write_text("#!/bin/sh\nwhile :; do :; done\n")
         program.chmod(0o755)
-        assert site.OnHost(tmp_path).run(["x"], 0.1).status == 124
+        assert places.OnHost(tmp_path).run(["x"], 0.1).status == 124
 
     def test_a_folder_whose_programs_may_not_run(self, tmp_path: Path) -> None:
         (tmp_path / "bench").write_text("#!/bin/sh\n")
         with pytest.raises(Unsupported, match="does not run here: Permission denied"):
-            site.OnHost(tmp_path).run(["x"], 1)
+            places.OnHost(tmp_path).run(["x"], 1)

@@ -16,7 +16,7 @@ import pytest
 from docker.errors import APIError
 from requests.exceptions import RequestException
 
-from lab.benches.ktls import bench, cells, site
+from lab.benches.ktls import bench, cells, ends
 from lab.benches.ktls.settings import KIND, PAYLOADS, Settings
 from lab.core.command import Result
 from lab.core.errors import EngineGone, LabError, UsageError
@@ -28,8 +28,8 @@ from lab.engines.engine import Engine
 from lab.results.cell import Cell
 from lab.results.store import Store
 from lab.runner.execute import execute
+from lab.runner.interrupted import resumable
 from lab.runner.plan import Step
-from lab.runner.resume import resumable
 from lab.runner.settings import settings, settings_of
 from lab.testbed import topology
 
@@ -117,14 +117,14 @@ class TestPaths:
 class TestEnds:
     """The least that each container may do."""
 
-    PLAN = topology.load(site.FILE).resolve({})
+    PLAN = topology.load(ends.FILE).resolve({})
 
     def test_capabilities(self) -> None:
         assert {role: service.cap_add for role, service in self.PLAN.services.items()} == {
             "load": ["SYS_MODULE"], "peer": [], "bench": [], "perf": ["SYS_ADMIN", "SYSLOG"],
         }  # fmt: skip
         assert all(service.cap_drop == ["ALL"] for service in self.PLAN.services.values())
-        assert all(service.image == site.IMAGE for service in self.PLAN.services.values())
+        assert all(service.image == ends.IMAGE for service in self.PLAN.services.values())
 
     def test_the_file_lies_on_a_tmpfs(self) -> None:
         for role in ("bench", "perf"):
@@ -136,11 +136,11 @@ class TestEnds:
     def test_where_the_module_cannot_be_loaded_it_says_so(self) -> None:
         class Refusing(Engine):
             def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
-                assert (image, list(argv)) == (site.IMAGE, ["ktls-load", "allow=all", "driver=aes-generic"])
+                assert (image, list(argv)) == (ends.IMAGE, ["ktls-load", "allow=all", "driver=aes-generic"])
                 assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["SYS_MODULE"])
                 return Result(1, "", "ktls-load: no module for kernel 5.10\n")
 
-        said = site.load(Refusing(client=None), self.PLAN.services["load"], ["driver=aes-generic"])  # type: ignore[arg-type]
+        said = ends.load(Refusing(client=None), self.PLAN.services["load"], ["driver=aes-generic"])  # type: ignore[arg-type]
         assert said == "ktls-load: no module for kernel 5.10"
 
 
@@ -445,7 +445,7 @@ class TestRun:
             pass
 
     def test_the_image_is_the_modules_folder(self) -> None:
-        assert site.IMAGE == "lab/kmod:latest"
+        assert ends.IMAGE == "lab/kmod:latest"
         assert (ROOT / "kmod" / "Dockerfile").exists()
 
     def test_a_limit_grows_with_what_is_moved(self, answering: Callable[[Sequence[str]], Result]) -> None:

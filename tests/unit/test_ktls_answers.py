@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.benches.ktls import answers, cells
+from lab.benches.ktls import cells, output
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.results.cell import Cell
@@ -25,13 +25,13 @@ def cell(scenario: str, protocol: str, path: str, way: str, payload: int | None 
 @pytest.fixture
 def answer(captured: Callable[[str], str]) -> Callable[[str], dict[str, Any]]:
     """What the bench printed, from a file under tests/data/ktls; free to be changed."""
-    return lambda name: answers.parse(captured(f"ktls/{name}.json"))
+    return lambda name: output.parse(captured(f"ktls/{name}.json"))
 
 
 @pytest.fixture(params=["6.12", "7.3.4"])
 def everything(request: pytest.FixtureRequest, captured: Callable[[str], str]) -> list[dict[str, Any]]:
     """What the bench answered in guests of both kernels, a line for each combination."""
-    return [answers.parse(line) for line in captured(f"ktls/answers-{request.param}.jsonl").splitlines()]
+    return [output.parse(line) for line in captured(f"ktls/answers-{request.param}.jsonl").splitlines()]
 
 
 GCM = {"dtls": cell("transmission", "dtls", "library", "send"), "tls": cell("transmission", "tls", "library", "send")}
@@ -40,8 +40,8 @@ GCM = {"dtls": cell("transmission", "dtls", "library", "send"), "tls": cell("tra
 class TestAnswers:
     def test_sent_and_received_cpu_and_wall_are_apart(self, answer: Callable[[str], dict[str, Any]]) -> None:
         said = answer("transmission-dtls-library")
-        found = {(one.metric, one.end): one for one in answers.readings(said, "wall", 2)}
-        for end in answers.ENDS:
+        found = {(one.metric, one.end): one for one in output.readings(said, "wall", 2)}
+        for end in output.ENDS:
             one = said[end]
             assert found["throughput", end].value == pytest.approx(one["bytes"] / one["wall_s"] / 1e6)
             spent = one["user_s"] + one["system_s"]
@@ -54,13 +54,13 @@ class TestAnswers:
         assert found["setup", "machine"].value == said["handshake_s"]
 
     def test_the_first_figure_is_what_was_received(self, answer: Callable[[str], dict[str, Any]]) -> None:
-        first = answers.readings(answer("transmission-dtls-library"), "wall", 2)[0]
+        first = output.readings(answer("transmission-dtls-library"), "wall", 2)[0]
         assert (first.metric, first.end) == ("throughput", "receiver")
 
     def test_what_is_lost(self, answer: Callable[[str], dict[str, Any]]) -> None:
         said = answer("transmission-dtls-library")
         said["sender"]["bytes"], said["receiver"]["bytes"] = 1000, 750
-        found = {one.metric: one.value for one in answers.readings(said, "wall", 2)}
+        found = {one.metric: one.value for one in output.readings(said, "wall", 2)}
         assert found["loss"] == 0.25
 
     def test_the_machines_cost_on_either_clock(self, answer: Callable[[str], dict[str, Any]]) -> None:
@@ -72,11 +72,11 @@ class TestAnswers:
             "user_s": 0.1, "nice_s": 0.05, "system_s": 0.2, "irq_s": 0.0, "softirq_s": 0.15, "steal_s": 0.3,
             "idle_s": 0.2, "iowait_s": 0.1, "wall_s": 1.0,
         }  # fmt: skip
-        exact = {(one.metric, one.end): one for one in answers.readings(said, "instructions", 1)}
+        exact = {(one.metric, one.end): one for one in output.readings(said, "instructions", 1)}
         assert exact["cost_record", "machine"].value == pytest.approx(0.7e9 / 1000)
         assert exact["cost_byte", "machine"].value == pytest.approx(0.7e9 / 1_400_000)
-        assert {exact["cost_record", end].unit for end in ("machine", *answers.ENDS)} == {"instructions"}
-        noisy = {(one.metric, one.end): one for one in answers.readings(said, "wall", 2)}
+        assert {exact["cost_record", end].unit for end in ("machine", *output.ENDS)} == {"instructions"}
+        noisy = {(one.metric, one.end): one for one in output.readings(said, "wall", 2)}
         assert noisy["cost_record", "machine"].value == pytest.approx(0.5e9 / 1000)
         assert noisy["cost_record", "machine"].unit == "ns"
         assert noisy["cpu_user", "machine"].value == pytest.approx(0.15)
@@ -84,15 +84,15 @@ class TestAnswers:
     def test_the_machine_is_busy_no_less_than_its_processes(self, answer: Callable[[str], dict[str, Any]]) -> None:
         """Idle time is told in ticks of 10 ms: of a short load it may be told too much."""
         said = answer("transmission-dtls-library")
-        spent = sum(said[end]["user_s"] + said[end]["system_s"] for end in answers.ENDS)
+        spent = sum(said[end]["user_s"] + said[end]["system_s"] for end in output.ENDS)
         said["machine"]["idle_s"] = said["machine"]["wall_s"] - spent + 0.01
-        found = {(one.metric, one.end): one.value for one in answers.readings(said, "instructions", 1)}
+        found = {(one.metric, one.end): one.value for one in output.readings(said, "instructions", 1)}
         assert found["cost_record", "machine"] == pytest.approx(spent * 1e9 / said["receiver"]["records"])
 
     def test_a_process_that_no_tick_met_has_no_rate(self, answer: Callable[[str], dict[str, Any]]) -> None:
         said = answer("transmission-dtls-library")
         said["sender"] |= {"user_s": 0.0, "system_s": 0.0}
-        found = {(one.metric, one.end) for one in answers.readings(said, "wall", 2)}
+        found = {(one.metric, one.end) for one in output.readings(said, "wall", 2)}
         assert ("cpu_rate", "sender") not in found
         assert ("cpu_rate", "receiver") in found
 
@@ -105,97 +105,97 @@ class TestAnswers:
         self, answer: Callable[[str], dict[str, Any]], key: str, value: str
     ) -> None:
         said = answer("transmission-dtls-library")
-        answers.prove(said, GCM["dtls"])
+        output.prove(said, GCM["dtls"])
         said[key] = value
         with pytest.raises(InvalidSample, match=f"asked for {key} '.*', the bench ran '{value}'"):
-            answers.prove(said, GCM["dtls"])
+            output.prove(said, GCM["dtls"])
 
     def test_a_stream_loses_nothing_a_datagram_may(self, answer: Callable[[str], dict[str, Any]]) -> None:
         for protocol, valid in (("dtls", True), ("tls", False)):
             said = answer(f"transmission-{protocol}-library")
-            answers.prove(said, GCM[protocol])
+            output.prove(said, GCM[protocol])
             said["receiver"]["bytes"] -= 1400
             with nullcontext() if valid else pytest.raises(InvalidSample, match="into a stream"):
-                answers.prove(said, GCM[protocol])
+                output.prove(said, GCM[protocol])
             said["receiver"]["bytes"] += 2800
             with pytest.raises(InvalidSample, match="came out"):
-                answers.prove(said, GCM[protocol])
+                output.prove(said, GCM[protocol])
 
     def test_nothing_at_all_is_no_sample(self, answer: Callable[[str], dict[str, Any]]) -> None:
         said = answer("transmission-dtls-library")
         said["receiver"]["bytes"] = 0
         with pytest.raises(InvalidSample, match="0 arrived"):
-            answers.prove(said, GCM["dtls"])
+            output.prove(said, GCM["dtls"])
 
     def test_the_modules_own_counters_are_the_proof(self, answer: Callable[[str], dict[str, Any]]) -> None:
         kernel = cell("transmission", "dtls", "kernel", "send")
         said = answer("transmission-dtls-kernel")
-        answers.prove(said, kernel)
+        output.prove(said, kernel)
         for way in ("tx", "rx"):
             less = said["ktls"] | {way: said["ktls"][way] | {f"{way}_bytes": said["ktls"][way][f"{way}_bytes"] - 1}}
             for counters in (None, {**said["ktls"], way: None}, less):
                 with pytest.raises(InvalidSample, match=r"[tr]x af_ktls: its counters say \d+ bytes of \d+"):
-                    answers.prove(said | {"ktls": counters}, kernel)
+                    output.prove(said | {"ktls": counters}, kernel)
 
     def test_who_forwards_has_all_counters(self, answer: Callable[[str], dict[str, Any]]) -> None:
         """It receives by the socket by which it sends."""
         kernel = cell("echo", "dtls", "kernel", "splice")
         said = answer("echo-dtls-kernel-splice")
-        answers.prove(said, kernel)
+        output.prove(said, kernel)
         with pytest.raises(InvalidSample, match="rx af_ktls"):
-            answers.prove(said | {"ktls": {"tx": {"rx_bytes": 0}, "rx": said["ktls"]["tx"]}}, kernel)
+            output.prove(said | {"ktls": {"tx": {"rx_bytes": 0}, "rx": said["ktls"]["tx"]}}, kernel)
         said["receiver"]["bytes"] = said["ktls"]["tx"]["rx_bytes"] = said["sender"]["bytes"] - 1400
         with pytest.raises(InvalidSample, match="rx af_ktls"):  # it forwarded more than it received
-            answers.prove(said, kernel)
+            output.prove(said, kernel)
 
     def test_streams_count_bytes_and_no_records(self, answer: Callable[[str], dict[str, Any]]) -> None:
         said = answer("echo-tls-kernel-splice")
         assert said["ktls"]["tx"]["rx_records"] == 0
-        answers.prove(said, cell("echo", "tls", "kernel", "splice"))
+        output.prove(said, cell("echo", "tls", "kernel", "splice"))
 
     def test_unsupported_and_failed(self) -> None:
         said = "ktls-bench: no AF_KTLS sockets: the module af_ktls is not loaded\n"
         with pytest.raises(Unsupported, match=r"^no AF_KTLS sockets: the module af_ktls is not loaded$"):
-            answers.check(Result(77, "", said))
+            output.check(Result(77, "", said))
         for status in (1, 2, 124, 137):
             with pytest.raises(LabError, match=f"ended with {status}: ") as caught:
-                answers.check(Result(status, "", "something"))
+                output.check(Result(status, "", "something"))
             assert not isinstance(caught.value, Unsupported)
 
     @pytest.mark.parametrize("text", ["", "[]", "{", "null"])
     def test_what_is_no_answer(self, text: str) -> None:
         with pytest.raises(ValueError):  # noqa: PT011 - which of its kinds does not matter
-            answers.parse(text)
+            output.parse(text)
 
     def test_verification(self, everything: list[dict[str, Any]]) -> None:
         handling = cell("verify", "dtls", "kernel", "handling", None)
         (said,) = (each for each in everything
                    if (each.get("verify"), each.get("protocol")) == ("handling", "dtls"))  # fmt: skip
-        answers.prove(said, handling)
-        found = {one.metric: one.value for one in answers.readings(said, "wall", 1)}
+        output.prove(said, handling)
+        found = {one.metric: one.value for one in output.readings(said, "wall", 1)}
         assert found == {"checks": 38.0, "failures": 0.0}
         for key in ("verify", "protocol", "tx"):
             with pytest.raises(InvalidSample, match=f"asked for {key} "):
-                answers.prove(said | {key: "sendfile"}, handling)
+                output.prove(said | {key: "sendfile"}, handling)
 
     def test_a_verification_that_found_something(self) -> None:
         text = '{"verify":"handling","checks":38,"failures":2}\n'
         with pytest.raises(LabError, match=r"^2 of 38 checks failed: attach: EBUSY wanted$"):
-            answers.check(Result(1, text, "attach: EBUSY wanted\n"))
+            output.check(Result(1, text, "attach: EBUSY wanted\n"))
 
     def test_every_answer_of_the_bench_is_understood(self, everything: list[dict[str, Any]]) -> None:
         """And each that a cell of ours asks for is proved by it."""
         proved = 0
         for said in everything:
-            found = answers.readings(said, "instructions", 1)
+            found = output.readings(said, "instructions", 1)
             assert all(math.isfinite(one.value) and one.value >= 0 for one in found), said
             if (of := asking(said)) is None:
                 continue
             if "way=sendfile" in of.conditions and said["record_size"] != said["payload"]:
                 with pytest.raises(Unsupported, match="cannot limit the records that its own TLS makes of a file"):
-                    answers.prove(said, of)
+                    output.prove(said, of)
                 continue
-            answers.prove(said, of)
+            output.prove(said, of)
             proved += 1
         assert proved > 50
 
@@ -209,7 +209,7 @@ class TestAnswers:
         for said in everything:
             if "verify" in said:
                 continue
-            for end in answers.ENDS:
+            for end in output.ENDS:
                 assert said[end]["user_s"] + said[end]["system_s"] <= said["machine"]["wall_s"] * 1.01
 
 

@@ -150,13 +150,13 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
     monkeypatch.setattr("lab.benches.vpn.bench.testbed.opened", opened)
     monkeypatch.setattr("lab.benches.vpn.bench.Meter", lambda bed: SimpleNamespace(revived=str))
     monkeypatch.setattr("lab.benches.vpn.bench.testbed.sweep_forgotten", lambda engine: [])
-    monkeypatch.setattr("lab.benches.vpn.session.tunnel", tunnel)
+    monkeypatch.setattr("lab.benches.vpn.sample.tunnel", tunnel)
     monkeypatch.setattr("lab.benches.vpn.bench.images.is_current", lambda engine, folder: True)
     monkeypatch.setattr(
         "lab.benches.vpn.bench.requirements.lacks", lambda engine, vpns: {("alpha", "tcp"): "no TCP here"}
     )
-    monkeypatch.setattr("lab.benches.vpn.bench.machine.describe", lambda *_: described)
-    monkeypatch.setattr("lab.benches.vpn.session.endpoints.describe", lambda bed, ends: {end: {} for end in ends})
+    monkeypatch.setattr("lab.benches.vpn.bench.platform.describe", lambda *_: described)
+    monkeypatch.setattr("lab.benches.vpn.sample.endpoints.describe", lambda bed, ends: {end: {} for end in ends})
 
     def prepare(*machines: Machine, blocks: int = 2) -> Site:
         settings = Settings(blocks=blocks, seed=3)

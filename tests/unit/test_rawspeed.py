@@ -13,7 +13,7 @@ from frames import UP, cell, frame
 from rich.console import Console
 
 from lab import benches
-from lab.benches.crypto import cipher_share
+from lab.benches.crypto import encryption_share
 from lab.benches.crypto.settings import KIND
 from lab.benches.vpn.views import report, speed_tables
 from lab.catalog.catalog import Catalog
@@ -59,7 +59,7 @@ class TestFound:
     def test_the_newest_that_fits(self, tmp_path: Path) -> None:
         for name in ("crypto-20260101-000000-aaa", "crypto-20260301-000000-aaa", "crypto-20260201-000000-aaa"):
             speeds(tmp_path, name, 1e9)
-        found = cipher_share.beside(tmp_path / "r", META)
+        found = encryption_share.beside(tmp_path / "r", META)
         assert found
         assert found.run == "crypto-20260301-000000-aaa"
         assert found.payload == 1024
@@ -75,19 +75,19 @@ class TestFound:
     )  # fmt: skip
     def test_another_machine_s_is_not_taken(self, tmp_path: Path, other: dict[str, Any]) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9, **other)
-        assert cipher_share.beside(tmp_path / "r", META) is None
+        assert encryption_share.beside(tmp_path / "r", META) is None
 
     def test_none_is_no_error(self, tmp_path: Path) -> None:
         (tmp_path / "crypto-torn").mkdir()
         (tmp_path / "crypto-torn" / "meta.json").write_text("{")
         (tmp_path / "crypto-empty").mkdir()
-        assert cipher_share.beside(tmp_path / "r", META) is None
+        assert encryption_share.beside(tmp_path / "r", META) is None
 
 
 class TestShare:
     def test_throughput_by_the_speed_at_a_packet_s_payload(self, tmp_path: Path) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9)
-        raw = cipher_share.beside(tmp_path / "r", META)
+        raw = encryption_share.beside(tmp_path / "r", META)
         assert raw
         assert raw.share(USER, "user", SUITE, 400) == pytest.approx(400e6 / 8e9)
         for vpn, records, suite in ((USER, "kernel", SUITE), (USER, "user", "null-sha1"), ("nonesuch", "user", SUITE)):
@@ -96,7 +96,7 @@ class TestShare:
 
     def test_column_of_ranks_and_summary(self, tmp_path: Path) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9)
-        raw, df = cipher_share.beside(tmp_path / "r", META), vpn_run()
+        raw, df = encryption_share.beside(tmp_path / "r", META), vpn_run()
         found = speed_tables.ranks(df, ("throughput", UP), None, raw)
         assert found.columns[-1] == "share of raw cipher speed"
         shares = {(row[1].text, row[2].text): row[-1].text for row in found.rows}

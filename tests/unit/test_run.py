@@ -15,20 +15,20 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import ProtocolError
 
-from lab.benches.vpn import cells, session
+from lab.benches.vpn import cells
 from lab.benches.vpn.measures import Measure, Options
-from lab.benches.vpn.session import Bed
+from lab.benches.vpn.sample import Bed
 from lab.catalog.catalog import Catalog
 from lab.core.errors import EngineGone, InvalidSample, LabError, Unsupported
 from lab.results.cell import Cell
 from lab.results.reading import Reading
 from lab.results.store import Store, cell_of
 from lab.runner.attempt import Attempt
-from lab.runner.attempts import attempts
 from lab.runner.execute import Execution, execute
+from lab.runner.group import attempts
+from lab.runner.missing import Taken
 from lab.runner.outcome import outcomes
 from lab.runner.plan import Plan, Step, offset
-from lab.runner.taken import Taken
 
 Raw = Callable[[str], dict[str, Any]]
 CELL = Cell("alpha", "udp", "strong", "fake")
@@ -178,7 +178,7 @@ def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> La
         finally:
             fake.closed.append(fake.samples)
 
-    monkeypatch.setattr(session, "tunnel", tunnel)
+    monkeypatch.setattr("lab.benches.vpn.sample.tunnel", tunnel)
     store = Store.create(tmp_path / "results" / "r1", {"ends": {}})
     measures = {"fake": cast(Measure, fake)}
     made = cells.make(

@@ -4,7 +4,7 @@
 settings      what `lab crypto` can be asked for
 bench         look it up, open what a run needs, and time a cell
 libraries     which libraries there are, how one is asked for a suite, and what it answers
-site          where a library is timed: in a container, or on the machine itself
-cipher_share  how much of a VPN's throughput is encryption; `offer` has it for reports of other benches
+places        where a library is timed: in a container, or on the machine itself
+encryption_share  how much of a VPN's throughput is encryption; `offer` has it for reports of other benches
 views/        tables, the picture, and the thesis beside a run
 """

@@ -13,19 +13,19 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.benches.crypto import libraries, site
+from lab.benches.crypto import libraries
 from lab.benches.crypto.libraries import Commands, Library, Timing
+from lab.benches.crypto.places import IMAGE, Place, open_places
 from lab.benches.crypto.settings import COLUMNS, KIND, Settings
-from lab.benches.crypto.site import Place
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.core.errors import LabError, Unsupported, unknown
-from lab.engines import images, machine, opening
+from lab.engines import images, opening, platform
 from lab.engines.engine import Engine
 from lab.results.cell import Cell, parse_conditions
 from lab.runner.attempt import Attempt
+from lab.runner.failure import explained
 from lab.runner.plan import Plan, Step
-from lab.runner.session import explained
 
 KEPT = ("plan", "images", "engine", "machine", "implementations")
 """What must be as it was for a run to go on: the same image, on the same kernel, with the same code paths."""
@@ -112,7 +112,7 @@ class Site:
             "plan": self.plan.fingerprint(),
             "cells": self.plan.listed(),
             "implementations": self.facts,
-            **machine.describe(self.engines[0], [], {KIND: PACKAGES}),
+            **platform.describe(self.engines[0], [], {KIND: PACKAGES}),
         }
 
     def about(self, step: Step) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
         found = []
         for engine in engines:
             check_image(engine, choice.catalog)
-            found.append((engine, stack.enter_context(site.opened(engine, choice.settings.timed_in))))
+            found.append((engine, stack.enter_context(open_places(engine, choice.settings.timed_in))))
         yield Site(choice, found)
 
 
@@ -215,4 +215,4 @@ def check_image(engine: Engine, catalog: Catalog) -> None:
         LabError: it is missing or out of date.
     """
     if not images.is_current(engine, catalog.root / "images" / KIND):
-        raise LabError(f"image {site.IMAGE} is missing or out of date", "`lab build crypto` makes it")
+        raise LabError(f"image {IMAGE} is missing or out of date", "`lab build crypto` makes it")

@@ -13,17 +13,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from lab.benches.ktls import answers, cells, site
+from lab.benches.ktls import cells, ends, output
 from lab.benches.ktls.settings import COLUMNS, KIND, Settings
 from lab.core.command import Result
 from lab.core.errors import LabError, unknown
 from lab.core.paths import ROOT
-from lab.engines import images, machine, opening
+from lab.engines import images, opening, platform
 from lab.engines.engine import Engine, connect
 from lab.results.cell import Cell
 from lab.runner.attempt import Attempt
+from lab.runner.failure import explained
 from lab.runner.plan import Plan, Step
-from lab.runner.session import explained
 
 CIPHERS = ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305")
 PATIENCE = 60.0
@@ -78,7 +78,7 @@ def choose(settings: Settings) -> Choice:
 
 
 class Where(Protocol):
-    """Where the bench runs: `lab.benches.ktls.site`."""
+    """Where the bench runs: `lab.benches.ktls.ends`."""
 
     @property
     def peer(self) -> str:
@@ -121,7 +121,7 @@ class Site:
             "cells": self.plan.listed(),
             "processors": engine.processors,
             "modules": where.facts(),
-            **machine.describe(engine, [], {"kmod": PACKAGES}),
+            **platform.describe(engine, [], {"kmod": PACKAGES}),
         }
 
     def about(self, step: Step) -> dict[str, Any]:
@@ -171,11 +171,11 @@ class Sender:
             else:
                 done = self.where.run(argv, self.limit(cell), later=attempt.offset)
         known["raw"] |= {"argv": argv, "stdout": done.stdout, "stderr": done.stderr}
-        answers.check(done)
-        said = answers.parse(done.stdout)
-        answers.prove(said, cell)
+        output.check(done)
+        said = output.parse(done.stdout)
+        output.prove(said, cell)
         known["drivers"] = said.get("drivers")
-        found = answers.readings(said, self.engine.clock, self.engine.processors)
+        found = output.readings(said, self.engine.clock, self.engine.processors)
         known["readings"] = [asdict(reading) for reading in found]
 
     def limit(self, cell: Cell) -> float:
@@ -202,7 +202,7 @@ def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
         for engine in found:
             check_image(engine)
             where = stack.enter_context(
-                site.opened(engine, environment=override, parameters=parameters, watching=bool(settings.profile))
+                ends.opened(engine, environment=override, parameters=parameters, watching=bool(settings.profile))
             )
             if where.refused:
                 say(f"af_ktls is not loaded: {where.refused}")
@@ -233,4 +233,4 @@ def check_image(engine: Engine) -> None:
         LabError: it is missing or out of date.
     """
     if not images.is_current(engine, ROOT / "kmod"):
-        raise LabError(f"image {site.IMAGE} is missing or out of date", "`lab build kmod` makes it")
+        raise LabError(f"image {ends.IMAGE} is missing or out of date", "`lab build kmod` makes it")

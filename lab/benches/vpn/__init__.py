@@ -3,7 +3,7 @@
 
 settings     what `lab matrix` can be asked for
 bench        look it up, and open what a run needs; `cells` are what is compared
-session      a sample is measured: proved, loaded, proved again, and its CPU time read
+sample       a sample is measured: proved, loaded, proved again, and its CPU time read
 tunnel       a tunnel: two ends, their loads, the handshake, the questions put to the ends
 proof        whether the data path is what it claims to be
 cpu_ledger   from two snapshots to seconds, switches and cost

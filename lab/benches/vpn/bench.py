@@ -13,13 +13,13 @@ from typing import Any
 
 from lab.benches.vpn import cells, measures, requirements
 from lab.benches.vpn.measures import Measure, Options
-from lab.benches.vpn.session import Bed
+from lab.benches.vpn.sample import Bed
 from lab.benches.vpn.settings import Settings
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
 from lab.core.errors import LabError, unknown
-from lab.engines import images, machine, opening
+from lab.engines import images, opening, platform
 from lab.engines.engine import Engine
 from lab.runner.plan import Step
 from lab.testbed import testbed
@@ -100,7 +100,7 @@ class Site:
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
             "folders": {each.name: images.folder_digest(each) for each in folders_of(choice.catalog, choice.vpns)},
-            **machine.describe(engine, ["base", "meter"], packages),
+            **platform.describe(engine, ["base", "meter"], packages),
         }
 
     def about(self, step: Step) -> dict[str, Any]:

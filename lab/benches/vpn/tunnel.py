@@ -23,7 +23,7 @@ from lab.catalog.vpns import Ends, Probe, Vpn
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.engines.engine import LOST, stopped
-from lab.runner.session import explained
+from lab.runner.failure import explained
 from lab.testbed.meter import Meter
 from lab.testbed.testbed import Testbed
 

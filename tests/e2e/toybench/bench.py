@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lab.core.errors import LabError, Unsupported
-from lab.engines import machine, opening
+from lab.engines import opening, platform
 from lab.engines.engine import Engine
 from lab.results.cell import Cell
 from lab.results.reading import Reading
@@ -61,7 +61,7 @@ class Site:
             "settings": self.settings.model_dump(),
             "plan": self.plan.fingerprint(),
             "cells": self.plan.listed(),
-            **machine.describe(self.engines[0], ["base"], {}),
+            **platform.describe(self.engines[0], ["base"], {}),
         }
 
     def about(self, step: Step) -> dict[str, Any]:

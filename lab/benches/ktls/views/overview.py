@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lab.benches.ktls import answers
+from lab.benches.ktls import output
 from lab.benches.ktls.views import frame
 from lab.benches.ktls.views.frame import Figures
 from lab.report import tables
@@ -50,7 +50,7 @@ def verification(it: Figures) -> tables.Table:
     rows = []
     for spot in it.spots:
         if spot.scenario == "verify" and spot in it.found:
-            numbers = [f"{it.median(spot, (name, 'machine')):.0f}" for name in (answers.CHECKS, answers.FAILURES)]
+            numbers = [f"{it.median(spot, (name, 'machine')):.0f}" for name in (output.CHECKS, output.FAILURES)]
             texts = [spot.protocol, spot.suite, frame.title_of(spot.path), spot.way, *numbers]
             rows.append([tables.Cell(text) for text in texts])
     heads = ["protocol", "suite", "path", "what", "checks", "failures"]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from lab.benches.vpn.views.cipher_share import CipherShare
+    from lab.benches.vpn.views.speed_tables import CipherShare
 
 OUTCOMES = ("ok", "unsupported", "failed", "invalid")
 

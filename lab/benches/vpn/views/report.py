@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lab.benches.vpn.views import contents
 from lab.benches.vpn.views import thesis as beside
-from lab.benches.vpn.views.cipher_share import CipherShare
+from lab.benches.vpn.views.speed_tables import CipherShare
 from lab.benches.vpn.views.thesis_model import load
 from lab.report import reference
 from lab.report import tables as of

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.report.tables import (
     RECORDS,
@@ -33,9 +33,21 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lab.benches.vpn.views.cipher_share import CipherShare
 
 UNIT = "Mbit/s"
+
+
+class CipherShare(Protocol):
+    """The ciphers alone, as they were timed on the same machine."""
+
+    run: str
+    """The run that they were timed in."""
+
+    def share(self, vpn: str, records: str, suite: str, throughput: float) -> float:
+        """What part of one processor encryption alone takes at `throughput` (Mbit/s); NaN where it is not known."""
+
+    def note(self) -> str:
+        """What the share is, and where the speeds are from."""
 
 
 def _by(rows: Iterable[Any], *names: str) -> dict[tuple[str, ...], list[Any]]:

@@ -11,17 +11,7 @@ from matplotlib.figure import Figure
 
 from lab.report import reference
 from lab.report.reference import Beside
-from lab.report.tables import (
-    Cell,
-    Table,
-    each,
-    figure,
-    interval,
-    of_clock,
-    plain,
-    spread_name,
-    spread_note,
-)
+from lab.report.tables import Cell, Table, each, figure, interval, of_clock, plain, spread_name, spread_note
 from lab.report.views import Offer
 from lab.stats import analysis
 from lab.stats.summary import Summary

@@ -104,7 +104,7 @@ class OnHost:
 
 
 @contextmanager
-def opened(engine: Engine, names: Sequence[str]) -> Iterator[dict[str, Place]]:
+def open_places(engine: Engine, names: Sequence[str]) -> Iterator[dict[str, Place]]:
     """The places of those names; the container and the copied files are gone afterwards."""
     container, failed = None, False
     testbed.sweep_forgotten(engine)
