@@ -14,6 +14,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from lab.catalog.catalog import Catalog
+from lab.results.store import Store
 
 DATA = Path(__file__).parent / "data"
 
@@ -151,3 +152,8 @@ def catalog(tmp_path: Path) -> Catalog:
     ciphers = tmp_path / "ciphers.yaml"
     ciphers.write_text(CIPHERS, encoding="utf-8")
     return Catalog(root=tmp_path, ciphers=ciphers)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.create(tmp_path / "results" / "r1", {"plan": "abc"})

@@ -7,10 +7,6 @@ import csv
 import errno
 import json
 import os
-import resource
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,42 +14,13 @@ from typing import Any
 
 import pandas
 import pytest
+from stored import sample, unsupported
 
 from lab.benches.vpn.cpu_ledger import readings
 from lab.core.errors import LabError, UsageError
 from lab.results.cell import Cell
 from lab.results.cpu import SHOWN
 from lab.results.store import ATTEMPT, COLUMNS, SCHEMA, Store, cell_of
-
-
-def sample(position: int = 0, **changes: Any) -> dict[str, Any]:
-    return {
-        "run": "r1", "block": max(position, 0), "position": position,
-        "vpn": "alpha", "variant": "udp", "suite": "strong",
-        "measure": "throughput", "conditions": "direction=up streams=1", "records": "user", "engine": "host",
-        "clock": "wall", "outcome": "ok", "reason": "",
-        "readings": [
-            {"metric": "throughput", "unit": "Mbit/s", "end": "server", "value": 405.285264437},
-            {"metric": "retransmits", "unit": "count", "end": "client", "value": 7},
-        ],
-        "raw": {"stdout": "line\nbreak, “quotes”, \u2028"},
-        **changes,
-    }  # fmt: skip
-
-
-def unsupported(position: int = -1) -> dict[str, Any]:
-    return sample(position, suite="odd", outcome="unsupported", reason="has no odd", readings=[])
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.create(tmp_path / "results" / "r1", {"plan": "abc"})
-
-
-def damage(store: Store, old: str, new: str) -> None:
-    text = store.samples.read_text(encoding="utf-8")
-    assert old in text
-    store.samples.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def test_what_is_appended_is_read_again(store: Store) -> None:
@@ -117,43 +84,6 @@ def test_no_run_at_all(tmp_path: Path) -> None:
     assert caught.value.hint == f"{tmp_path} holds no run yet"
 
 
-DEEP = '{"a":' * 100_000 + "1" + "}" * 100_000
-WRONG = {
-    "{": "cannot be read",
-    DEEP: "cannot be read",
-    "[]": r"meta\.json is of no run: it holds \[\]",
-    "null": "is of no run: it holds null",
-    "7": "is of no run: it holds 7",
-    '{"schema": 99}': "has schema 99",
-    "{}": "has schema None",
-    '{"schema": 1, "engine": "host"}': "meta.json: engine: ",
-    '{"schema": 1, "engine": null}': "meta.json: engine: ",
-    '{"schema": 1, "engine": {"name": "host"}}': r"meta.json: engine\.clock: Field required",
-    '{"schema": 1, "engine": {"name": "vm", "clock": "wall", "guest": [1]}}': r"meta.json: engine\.guest: ",
-    '{"schema": 1, "machine": ["Linux"]}': "meta.json: machine: .*got \\['Linux'\\]",
-    '{"schema": 1, "machine": {"kernel": 7}}': r"meta.json: machine\.kernel: .*got 7",
-    '{"schema": 1, "controls": "plain"}': "meta.json: controls: ",
-    '{"schema": 1, "settings": []}': "meta.json: settings: ",
-    '{"schema": 1, "processors": true}': "meta.json: processors: ",
-    '{"schema": 1, "processors": 1e999}': "meta.json: processors: ",
-    '{"schema": 1, "implementations": {"openssl": []}}': r"meta.json: implementations\.openssl: ",
-    '{"schema": 1, "modules": [1]}': "meta.json: modules: ",
-    '{"schema": 1, "cells": "all"}': "meta.json: cells: ",
-    '{"schema": 1, "more": [[[[[1]]]]]}': "meta.json: more: nested more than 4 deep",
-    '{"schema": 1, "more": NaN}': "meta.json: more: nan is no number",
-    '{"schema": 1, "plan": "\\ud800"}': "meta.json: plan: no text",
-}
-
-
-@pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:60])
-def test_a_meta_that_cannot_be_used(store: Store, text: str) -> None:
-    store.append(sample(0))
-    (store.folder / "meta.json").write_text(text, encoding="utf-8")
-    for use in (store.meta, store.frame, store.last, lambda: store.go_on({}, ["plan"])):
-        with pytest.raises(UsageError, match=WRONG[text]):
-            use()
-
-
 def test_folders_that_hold_no_run_are_told_apart_from_runs(store: Store) -> None:
     for name, text in (("r0", "[]"), ("r2", '{"schema": 1, "engine": 7}')):
         (store.folder.parent / name).mkdir()
@@ -165,91 +95,6 @@ def test_folders_that_hold_no_run_are_told_apart_from_runs(store: Store) -> None
     assert [line[: line.index("meta.json")] for line in others] == [
         f"no run: {store.folder.parent}/{name}/" for name in ("r0", "r2")
     ]
-
-
-def test_nothing_is_written_that_could_not_be_read_again(store: Store) -> None:
-    with pytest.raises(ValueError, match="engine: "):
-        store.write_meta({"engine": "host"})
-    assert store.meta()["plan"] == "abc"
-
-
-FORGED: dict[str, tuple[dict[str, Any], str]] = {
-    "no block": ({"block": None}, "block: "),
-    "a block as text": ({"block": "0"}, "block: "),
-    "a block before the first": ({"block": -1}, "block: "),
-    "a block beyond the last": ({"block": 2}, "block: the plan has 2 blocks, got 2"),
-    "a block beyond any number": ({"block": 10**30}, "block: "),
-    "half a position": ({"position": 0.5}, "position: "),
-    "a position twice": ({"block": 0, "position": 0}, "position 0 of block 0 is that of alpha udp strong"),
-    "a list for a suite": ({"suite": ["strong"]}, "suite: "),
-    "half a character": ({"reason": "\ud800"}, "reason: no text"),
-    "another outcome": ({"outcome": "good"}, "outcome: .*got 'good'"),
-    "readings that are no list": ({"readings": {}}, "readings: "),
-    "ok without a figure": ({"readings": []}, "ok, and without a reading"),
-    "a figure without a metric": ({"readings": [{"value": 1.0}]}, r"readings\.0\.metric: Field required"),
-    "a figure too many": (
-        {"readings": [{"metric": "m", "unit": "s", "end": "e", "value": 1, "n": 2}]},
-        r"readings\.0\.n: ",
-    ),
-    "a figure as text": (
-        {"readings": [{"metric": "m", "unit": "s", "end": "e", "value": "1"}]},
-        r"readings\.0\.value: ",
-    ),
-    "NaN": ({"readings": [{"metric": "m", "unit": "s", "end": "e", "value": float("nan")}]}, r"readings\.0\.value: "),
-    "infinity": (
-        {"readings": [{"metric": "m", "unit": "s", "end": "e", "value": float("inf")}]},
-        r"readings\.0\.value: ",
-    ),
-    "too large": ({"readings": [{"metric": "m", "unit": "s", "end": "e", "value": 10**400}]}, r"readings\.0\.value: "),
-    "conditions that are no words": ({"conditions": "up"}, "conditions: "),
-    "a size that is none": ({"conditions": "size=big"}, "conditions: "),
-    "raw that is no object": ({"raw": [1]}, "raw: "),
-    "drivers that are none": ({"drivers": {"tx": 7}}, r"drivers\.tx: "),
-    "attempt 0": ({"attempt": 0}, "attempt: "),
-    "another cell": ({"vpn": "gamma"}, "the plan has no cell gamma udp weak throughput direction=up streams=1"),
-}
-PLANNED = [
-    f"alpha udp {suite} throughput{conditions}"
-    for suite in ("strong", "weak", "odd")
-    for conditions in (" direction=up streams=1", " size=big", " up")
-]
-
-
-@pytest.mark.parametrize("which", FORGED)
-def test_a_forged_sample_is_named_whatever_its_checksum_says(store: Store, which: str) -> None:
-    store.write_meta({"plan": "abc", "cells": PLANNED, "settings": {"blocks": 2}})
-    changes, said = FORGED[which]
-    store.append(sample(0))
-    store.append(sample(1))
-    forged = {**sample(1, suite="weak"), "position": 2}
-    forged = {key: value for key, value in (forged | changes).items() if value is not None}
-    store.append(forged)
-    for use in (store.frame, store.last, lambda: store.go_on({"plan": "abc"}, ["plan"])):
-        with pytest.raises(LabError, match=rf"samples\.jsonl:3: {said}") as caught:
-            use()
-        assert "`--resume r1`" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("kind", "changes"),
-    [
-        ("crypto", {}), ("ktls", {}), ("ktls", {"measure": "profile", "conditions": "way=send payload=1400"}),
-        ("crypto", {"conditions": "size="}),
-    ],
-)  # fmt: skip
-def test_samples_of_another_kind_of_run_are_named(store: Store, kind: str, changes: dict[str, Any]) -> None:
-    store.write_meta({"kind": kind})
-    store.append(sample(0, **changes))
-    with pytest.raises(LabError, match=r"samples\.jsonl:1: conditions: "):
-        store.frame()
-
-
-def test_going_on_holds_an_old_run_against_the_plan_of_now(store: Store) -> None:
-    """Runs of older versions keep but a digest of it."""
-    store.append(sample(0))
-    assert store.go_on({"plan": "abc", "cells": [str(cell_of(sample(0)))]}, ["plan"]) is store
-    with pytest.raises(LabError, match=r"samples\.jsonl:1: the plan has no cell alpha udp strong"):
-        store.go_on({"plan": "abc", "cells": ["alpha udp weak throughput"]}, ["plan"])
 
 
 def test_a_ledger_that_is_not_whole_has_no_verdict(store: Store) -> None:
@@ -330,166 +175,6 @@ def test_a_run_of_schema_1_is_read_and_goes_on_in_its_own_form(tmp_path: Path) -
     store.write_meta(store.meta() | {"ends": {}})
     assert Store(store.folder).meta()["schema"] == 1
     assert len(list(Store(store.folder).read())) == 1
-
-
-WRITE = """
-import sys
-from pathlib import Path
-from lab.core.errors import LabError
-from lab.results.store import Store
-try:
-    with Store(Path(sys.argv[1])).writing():
-        print("writing", flush=True)
-        sys.stdin.read()
-except LabError as error:
-    print(error.message, error.hint, sep="; ")
-"""
-
-
-class TestWriter:
-    def another(self, store: Store) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", WRITE, str(store.folder)]
-        return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def test_a_second_one_is_told_who_the_first_is(self, store: Store) -> None:
-        store.append(sample(0))
-        store.samples.write_bytes(store.samples.read_bytes() + b"{")  # its writer is in the midst of a line
-        whole = store.samples.read_bytes()
-        with self.another(store) as first:
-            assert first.stdout
-            assert first.stdout.readline() == "writing\n"
-            store.samples.write_bytes(whole)
-            with pytest.raises(LabError) as caught, store.writing():
-                pytest.fail("two write")
-            assert caught.value.message == f"run r1 is being written by process {first.pid}"
-            assert "one writer" in caught.value.hint
-            assert store.samples.read_bytes() == whole, "what the other was writing was taken for torn"
-            assert len(store.frame()) == 2, "anybody may read"
-            with self.another(store) as second:
-                assert f"process {first.pid}" in second.communicate()[0]
-            first.communicate()
-        with store.writing():
-            assert sorted(path.name for path in store.folder.iterdir()) == [
-                "meta.json",
-                "samples.jsonl",
-                "samples.torn",
-            ]
-
-    def test_one_that_was_killed_holds_nothing(self, store: Store) -> None:
-        with self.another(store) as first:
-            assert first.stdout
-            first.stdout.readline()
-            first.kill()
-        with store.writing():
-            store.append(sample(0))
-        with store.writing():
-            store.append(sample(1))
-
-    def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
-        with pytest.raises(LabError, match="r9 cannot be held: No such file"), Store(tmp_path / "r9").writing():
-            pass
-
-
-def test_a_torn_last_line_is_set_aside(store: Store) -> None:
-    for position in range(3):
-        store.append(sample(position))
-    whole = store.samples.read_bytes()
-    os.truncate(store.samples, len(whole) - 40)
-    assert list(Store(store.folder).read()) == [sample(0), sample(1)]
-    again = Store(store.folder)
-    again.mend()
-    assert list(again.read()) == [sample(0), sample(1)]
-    torn = (store.folder / "samples.torn").read_bytes()
-    assert again.samples.read_bytes() + torn == whole[:-40] + b"\n"
-    again.append(sample(2))
-    assert again.samples.read_bytes() == whole
-
-
-def test_nothing_is_set_aside_of_a_whole_file(store: Store) -> None:
-    store.append(sample(0))
-    whole = store.samples.read_bytes()
-    Store(store.folder).mend()
-    assert store.samples.read_bytes() == whole
-    assert not (store.folder / "samples.torn").exists()
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("405.285264437", "505.285264437"), ('"ok"', '"OK"'), ('"check"', '"chek"'), ('"position": 1', '"position": 11')],
-)
-def test_an_edited_line_is_named(store: Store, old: str, new: str) -> None:
-    store.append(sample(0, readings=[], outcome="failed"))
-    store.append(sample(1))
-    damage(store, old, new) if old != '"check"' else store.samples.write_bytes(
-        b"".join(line.replace(b'"check"', b'"chek"') if n else line
-                 for n, line in enumerate(store.samples.read_bytes().splitlines(keepends=True)))
-    )  # fmt: skip
-    with pytest.raises(LabError, match=r"samples\.jsonl:2: this line was cut short or changed") as caught:
-        list(store.read())
-    assert "`--resume r1`" in caught.value.hint
-
-
-@pytest.mark.parametrize("line", [b"", b"[1]", b"7", b'{"check": ', b"\xff\xfe"])
-def test_a_line_that_is_no_sample_is_named(store: Store, line: bytes) -> None:
-    store.append(sample(0))
-    with store.samples.open("ab") as file:
-        file.write(line + b"\n")
-    store.append(sample(1))
-    with pytest.raises(LabError, match=r"samples\.jsonl:2: "):
-        list(store.read())
-
-
-def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(number: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    store.append(sample(0))
-    whole = store.samples.read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        with pytest.raises(LabError, match=r"samples\.jsonl cannot be written: No space left on device") as caught:
-            store.append(sample(1))
-    assert caught.value.hint == "make room, then go on with `--resume r1`"
-    assert store.samples.read_bytes() == whole
-    store.append(sample(1))
-    assert list(store.read()) == [sample(0), sample(1)]
-
-
-def test_a_line_that_only_half_fits_on_the_disk(store: Store) -> None:
-    """A process that may write no larger files: the kernel takes the first part of the line and refuses the rest."""
-    store.append(sample(0))
-    whole = store.samples.read_bytes()
-    script = """
-import json, sys
-from pathlib import Path
-from lab.core.errors import LabError
-from lab.results.store import Store
-try:
-    Store(Path(sys.argv[1])).append(json.loads(sys.stdin.read()))
-except LabError as error:
-    sys.exit(error.message)
-"""
-
-    def limited() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 5000, len(whole) + 5000))
-
-    for size in (7_000, 70_000):
-        sample_of_size = json.dumps(sample(1, raw="x" * size))
-        result = subprocess.run(
-            [sys.executable, "-c", script, store.folder], input=sample_of_size, preexec_fn=limited,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert "cannot be written: File too large" in result.stderr
-        assert store.samples.read_bytes() == whole
-
-
-def test_a_run_whose_folder_is_gone_says_so(store: Store) -> None:
-    for path in store.folder.iterdir():
-        path.unlink()
-    store.folder.rmdir()
-    with pytest.raises(LabError, match="cannot be written: No such file"):
-        store.append(sample())
 
 
 def test_the_columns_of_the_frame(store: Store) -> None:
