@@ -41,7 +41,7 @@ T = TypeVar("T", Container, Network, Volume)
 
 @dataclass
 class Testbed:
-    """A lab that is up. `variables` fill the topology's gaps; `pool` runs engine calls side by side."""
+    """A lab that is up. `variables` are values for the Compose file; `pool` runs engine calls side by side."""
 
     engine: Engine
     name: str

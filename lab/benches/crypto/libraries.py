@@ -93,7 +93,7 @@ class Timing:
 
 
 def check(result: Result) -> None:
-    """Tell a bench that cannot from one that failed.
+    """Raise Unsupported if the library lacks a cipher, LabError if the program failed otherwise.
 
     Raises:
         Unsupported: the library, or the kernel, has no such thing. LabError: anything else.

@@ -266,7 +266,7 @@ def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite) -> 
 
 
 def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict[str, str]:
-    """What fills the topology's gaps for one tunnel."""
+    """Values for the Compose variables of one tunnel."""
     native = suite.native[vpn.file.dialect]
     variables = bed.variables | {"LAB_VPN": vpn.name, "LAB_VARIANT": variant, "LAB_SUITE": native}
     if vpn.file.addresses == "wire":
