@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What can be compared: the VPNs under `images/`, and the ciphersuites of `suites.yaml`."""
+"""The subjects of a comparison: the VPNs under `images/`, and the ciphersuites of `suites.yaml`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What exists: the VPNs under `images/`, the ciphersuites of `suites.yaml`. Nothing here knows one by name."""
+"""The VPNs under `images/` and the ciphersuites of `suites.yaml`. The code here names none of them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Catalog:
 
     @cached_property
     def vpns(self) -> dict[str, Vpn]:
-        """Each VPN by name: each folder of `images/` that has a vpn.yaml; controls first."""
+        """Each VPN by name, controls first. A VPN is a folder of `images/` with a vpn.yaml."""
         files = sorted((self.root / "images").glob("*/vpn.yaml"))
         if not files:
             raise UsageError(f"there is no VPN: no {self.root}/images/*/vpn.yaml", "LAB_ROOT names where images/ is")
-        found = [Vpn(path.parent.name, path.parent, read(path, VpnFile)) for path in files]
-        return {vpn.name: vpn for vpn in sorted(found, key=lambda vpn: (not vpn.file.control, vpn.name))}
+        vpns = [Vpn(path.parent.name, path.parent, read(path, VpnFile)) for path in files]
+        return {vpn.name: vpn for vpn in sorted(vpns, key=lambda vpn: (not vpn.file.control, vpn.name))}
 
     @cached_property
     def suites(self) -> dict[str, Suite]:
@@ -40,20 +40,20 @@ class Catalog:
         table = {row.suite: row for row in rows}
         if len(table) != len(rows):
             names = [row.suite for row in rows]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise UsageError(f"{self.ciphers}: suite named twice: {', '.join(twice)}")
+            duplicates = sorted({name for name in names if names.count(name) > 1})
+            raise UsageError(f"{self.ciphers}: suite named twice: {', '.join(duplicates)}")
         return table
 
     def choose_vpns(self, names: Sequence[str]) -> list[Vpn]:
-        """The VPNs named, and the controls: a comparison without its sentinel cannot be judged."""
-        wanted = set(names or self.vpns)
+        """The named VPNs and the controls. Without a control, a comparison cannot be judged."""
+        chosen_names = set(names or self.vpns)
         for name in names:
             if name not in self.vpns:
                 raise unknown("VPN", name, self.vpns)
-        return [vpn for vpn in self.vpns.values() if vpn.name in wanted or vpn.file.control]
+        return [vpn for vpn in self.vpns.values() if vpn.name in chosen_names or vpn.file.control]
 
     def choose_suites(self, names: Sequence[str]) -> list[Suite]:
-        """The suites named; `all` and `quick` name sets."""
+        """The named suites. `all` and `quick` are names of sets."""
         sets = ("all", "quick")
         for name in names:
             if name not in self.suites and name not in sets:

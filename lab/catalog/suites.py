@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A ciphersuite, as a row of `suites.yaml` has it."""
+"""A ciphersuite: a row of `suites.yaml`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lab.core.documents import NAME, Document
 
 
 class Suite(Document):
-    """One ciphersuite by the lab's name, and what each dialect calls it."""
+    """One ciphersuite: the lab's name, and its name in each dialect."""
 
     suite: NAME
     title: str

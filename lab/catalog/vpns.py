@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A VPN, as `images/<vpn>/vpn.yaml` describes it."""
+"""The model of `images/<vpn>/vpn.yaml`."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def _regex(pattern: str) -> str:
 
 
 class Probe(Document):
-    """A command run at one end and the regular expression that finds the answer in its output."""
+    """A command that runs at one endpoint, and the regular expression for the answer in its output."""
 
     run: Annotated[list[str], Field(min_length=1)]
     match: Annotated[str, AfterValidator(_regex)]
 
 
 class Ends(Document):
-    """The same question asked at both ends."""
+    """One probe for each endpoint."""
 
     server: Probe
     client: Probe
 
 
 class Proof(Document):
-    """How a tunnel shows its suite, and optionally its own byte counters (groups `rx` and `tx`)."""
+    """How to read a tunnel's suite, and optionally its own byte counters (groups `rx` and `tx`)."""
 
     suite: Ends | None = None
     counters: Ends | None = None
 
 
 class KernelFeature(Document):
-    """Something the kernel must have; `probe` exits 0 in a container of the image where it does."""
+    """A feature that the kernel must have. `probe`, in a container of the image, exits 0 if it is there."""
 
     feature: str
     config: Annotated[str, Field(pattern=r"^CONFIG_[A-Z0-9_]+$")]
@@ -52,14 +52,14 @@ class KernelFeature(Document):
 
 
 class Needs(Document):
-    """What the two ends of a VPN need: all must be granted by docker-compose.yml, and no more is given."""
+    """What both endpoints of a VPN need. docker-compose.yml must grant all of it; the containers get no more."""
 
     capabilities: list[str] = []
     devices: list[str] = []
     kernel: list[KernelFeature] = []
 
     def __add__(self, more: Needs) -> Needs:
-        """Both together; what both name is named once."""
+        """The union of both, without duplicates."""
         return Needs(
             capabilities=list(dict.fromkeys(self.capabilities + more.capabilities)),
             devices=list(dict.fromkeys(self.devices + more.devices)),
@@ -68,16 +68,16 @@ class Needs(Document):
 
 
 class Only(Document):
-    """The suites that a variant has where it has fewer than its VPN: native names that match, and why no other."""
+    """The suites of a variant that has fewer than its VPN: a pattern of native names, and why the others are absent."""
 
     match: Annotated[str, AfterValidator(_regex)]
     otherwise: str
 
 
 class Variant(Document):
-    """A data path of a VPN: where records are processed, and what its packets look like on the wire.
+    """A data path of a VPN: where it processes records, and its packet format on the wire.
 
-    `records`: in user space, in the kernel, or in the kernel when they are sent only. `needs` come on top of the VPN's.
+    `records`: in user space, in the kernel, or in the kernel for sending only. `needs` are added to the VPN's.
     """
 
     records: Literal["user", "kernel", "kernel-tx"]
@@ -106,22 +106,22 @@ class VpnFile(Document):
 
 @dataclass(frozen=True)
 class Vpn:
-    """One VPN: its name is its folder's."""
+    """One VPN. Its name is that of its folder."""
 
     name: str
     folder: Path
     file: VpnFile
 
     def proof(self, variant: str) -> Proof:
-        """How `variant` is proved: its own way where it has one, the VPN's otherwise."""
+        """The proof of `variant`: its own if it has one, else the VPN's."""
         return self.file.variants[variant].proof or self.file.proof
 
     def needs(self, variant: str) -> Needs:
-        """What both ends need for `variant`: what the VPN always needs, and what this data path needs beyond."""
+        """What both endpoints need for `variant`: the needs of the VPN and those of this data path."""
         return self.file.needs + self.file.variants[variant].needs
 
     def why_not(self, variant: str, suite: Suite) -> str:
-        """Why `variant` has no such suite, empty where it has: the row's reason, the VPN's, or the variant's own."""
+        """Why `variant` lacks the suite; empty if it has it. The reason is the suite's, the VPN's or the variant's."""
         dialect = self.file.dialect
         if dialect in suite.native:
             only = self.file.variants[variant].suites

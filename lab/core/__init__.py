@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What everything else stands on: errors, documents, signals, files, the terminal."""
+"""The base of all other packages: errors, documents, signals, files, the terminal."""

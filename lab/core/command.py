@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a command said that ran in a container, or on this machine."""
+"""The result of a command that ran in a container or on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Result:
-    """What a command in a container said. 124 or 137: it ran out of time."""
+    """Exit status and output of a command. Status 124 or 137: it ran out of time."""
 
     status: int
     stdout: str
@@ -18,7 +18,7 @@ class Result:
 
     @property
     def complaint(self) -> str:
-        """Why it failed, in its own words: the error that its JSON names, or the first line and its last few."""
+        """Why the command failed: the `error` of its JSON output, or else the first line and the last eight."""
         for text in (self.stdout, *self.stderr.splitlines()[-1:]):
             if text.startswith("{"):
                 with suppress(ValueError, KeyError):

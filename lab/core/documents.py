@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""YAML files that people edit: read them into typed models, and point at the line where one is wrong."""
+"""Read YAML files that people edit into typed models. An error names the line that is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.core.errors import UsageError
 
 T = TypeVar("T")
 DEEPEST = 50
-"""How many levels a document may have: none has a tenth of it, and thousands would exhaust the stack."""
+"""Levels of nesting that a document may have. Real ones have under a tenth of it; thousands would exhaust the stack."""
 
 WANTED = {
     "missing": "it is missing",
@@ -45,11 +45,11 @@ WANTED = {
     "too_short": "at least {min_length} is wanted",
     "value_error": "{error}",
 }
-"""What each kind of fault means, in words that a person can act on; pydantic's own where there are none."""
+"""The message for each of pydantic's error types. A type that is not here keeps pydantic's own message."""
 
 
 class Document(BaseModel):
-    """Base of every model read from a file: unknown keys are errors, values do not change after reading."""
+    """Base of every model read from a file. Unknown keys are errors; values do not change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +71,7 @@ def read(path: Path, model: type[T]) -> T:
 
 
 def parse(path: Path, text: str, model: type[T]) -> T:
-    """Read `text`, which stands in `path`, as `model`; raises what `read` raises."""
+    """Read `text`, the content of `path`, as `model`. Raises what `read` raises."""
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
@@ -89,12 +89,12 @@ def parse(path: Path, text: str, model: type[T]) -> T:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader; what it takes silently, or dies of, is an error with its place."""
+    """PyYAML's safe loader. Faults that it accepts or crashes on become errors with a line number."""
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """A node, not too deep in others."""
+        """Compose a node. Too many levels are an error."""
         self.depth += 1
         if self.depth > DEEPEST:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -104,32 +104,32 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """A mapping without a key that stands in it twice: of two values one would be lost."""
+        """Compose a mapping. A duplicate key is an error: one of its two values would be lost."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        seen: dict[tuple[str, str], yaml.Node] = {}
+        first_keys: dict[tuple[str, str], yaml.Node] = {}
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
-                first = seen.setdefault((key.tag, key.value), key)
+                first = first_keys.setdefault((key.tag, key.value), key)
                 if first is not key:
-                    twice = f"the key {key.value!r} stands in line {first.start_mark.line + 1} already"
-                    raise yaml.composer.ComposerError(problem=twice, problem_mark=key.start_mark)
+                    problem = f"the key {key.value!r} stands in line {first.start_mark.line + 1} already"
+                    raise yaml.composer.ComposerError(problem=problem, problem_mark=key.start_mark)
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """A value; a date in no calendar, or a number without digits, is an error of its line."""
+        """Construct a value. An impossible date, or a number without digits, is an error with its line."""
         try:
             return super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError, ArithmeticError) as error:
             kind = node.tag.rpartition(":")[2]
-            said = f"{_short(node.value)} looks like a value of the kind {kind}, and is none; quote it if it is text"
-            raise yaml.constructor.ConstructorError(problem=said, problem_mark=node.start_mark) from error
+            problem = f"{_short(node.value)} looks like a value of the kind {kind}, and is none; quote it if it is text"
+            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from error
 
 
 def wanted(fault: Mapping[str, Any]) -> str:
-    """What is wrong with a value and what was given, from one of pydantic's `errors()`, in the lab's words."""
-    words = WANTED.get(fault["type"], fault["msg"].replace("{", "{{").replace("}", "}}"))
-    given = "" if fault["type"] in ("missing", "value_error") else f", got {_short(fault['input'])}"
-    return f"{words.format(**fault.get('ctx', {}))}{given}"
+    """The lab's message for one of pydantic's `errors()`: what is wrong, and which value was given."""
+    template = WANTED.get(fault["type"], fault["msg"].replace("{", "{{").replace("}", "}}"))
+    value_text = "" if fault["type"] in ("missing", "value_error") else f", got {_short(fault['input'])}"
+    return f"{template.format(**fault.get('ctx', {}))}{value_text}"
 
 
 def _short(value: object) -> str:
@@ -140,24 +140,24 @@ def _short(value: object) -> str:
 def _complaints(path: Path, root: yaml.Node | None, error: ValidationError, model: Any) -> list[str]:
     lines = []
     for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"]) or "the document"
+        location = ".".join(str(part) for part in fault["loc"]) or "the document"
         keys = _keys(model, fault["loc"][:-1]) if fault["type"] == "extra_forbidden" else []
-        valid = f"; valid keys: {', '.join(keys)}" if keys else ""
-        lines.append(f"{path}:{_line(root, fault['loc'])}: {where}: {wanted(fault)}{valid}")
+        hint = f"; valid keys: {', '.join(keys)}" if keys else ""
+        lines.append(f"{path}:{_line(root, fault['loc'])}: {location}: {wanted(fault)}{hint}")
     return lines
 
 
 def _keys(model: Any, loc: Sequence[Any]) -> list[str]:
-    """The keys that the mapping at `loc` may have. Names in a mapping, and places in a list, are of no model."""
-    inside = list(_models(model))
+    """The valid keys of the mapping at `loc`. Free mapping keys and list indices in `loc` belong to no model."""
+    models = list(_models(model))
     for part in loc:
-        fields = [each.model_fields[part] for each in inside if part in each.model_fields]
-        inside = [each for field in fields for each in _models(field.annotation)] if fields else inside
-    return [field.alias or name for each in inside for name, field in each.model_fields.items()]
+        fields = [candidate.model_fields[part] for candidate in models if part in candidate.model_fields]
+        models = [candidate for field in fields for candidate in _models(field.annotation)] if fields else models
+    return [field.alias or name for candidate in models for name, field in candidate.model_fields.items()]
 
 
 def _models(kind: Any) -> Iterator[type[Document]]:
-    """The models in a type: what is in a list, a mapping, or one of several."""
+    """The models in a type, also those inside a list, a mapping or a union."""
     if isinstance(kind, type) and issubclass(kind, Document):
         yield kind
     for inner in get_args(kind):
@@ -165,11 +165,11 @@ def _models(kind: Any) -> Iterator[type[Document]]:
 
 
 def _line(node: yaml.Node | None, loc: Sequence[Any]) -> int:
-    """The line (from 1) of the deepest node on the way along `loc`: for a missing key, that of its parent."""
+    """The line (from 1) of the deepest node along `loc`. A missing key has the line of its parent."""
     line = node.start_mark.line + 1 if node else 1
     for part in loc:
         if isinstance(node, yaml.MappingNode):
-            # What a mapping merges stands before its own keys, which count.
+            # Merged keys (`<<`) come first in the list. The mapping's own keys override them.
             entry = next(((k, v) for k, v in reversed(node.value) if k.value == str(part)), None)
             if entry is None:
                 break

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that are derived: written whole or not at all, so that none is ever read as whole that is not."""
+"""Write derived files atomically, so that nobody reads a file that is incomplete."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Put `content` (text as UTF-8) into `path`: what was there before stays until all of it is on the disk.
+    """Write `content` (text as UTF-8) to `path`. The old file stays until the new one is complete on the disk.
 
     Raises:
         LabError: there is no room, or no permission; names the file.
     """
-    # Beside it, since only there a new name is given at once; a name of this process's own, since others may write too.
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # In the same folder, since a rename is atomic only within a file system. The name holds the process id, since
+    # other processes may write the same file.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         try:
-            with fresh.open("wb") as file:
+            with temporary.open("wb") as file:
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(path)
+            temporary.replace(path)
         except BaseException:
-            fresh.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         hint = "make room, or work on a copy elsewhere: --results"
@@ -38,5 +39,5 @@ def write(path: Path, content: str | bytes) -> Path:
 
 
 def write_table(path: Path, table: pandas.DataFrame) -> Path:
-    """Put a data frame into `path` as CSV, without its index; raises what `write` raises."""
+    """Write a data frame to `path` as CSV, without its index. Raises what `write` raises."""
     return write(path, table.to_csv(index=False, float_format="%.10g"))

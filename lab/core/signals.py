@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ctrl-C, SIGTERM or SIGHUP at any moment: stop once, then clean up undisturbed. And one measuring lab at a time."""
+"""Ctrl-C, SIGTERM or SIGHUP may come at any moment. The lab stops once, then cleans up undisturbed."""
 
 from __future__ import annotations
 
@@ -18,42 +18,48 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """SIGINT, SIGTERM or SIGHUP came. No exception of the lab's: no sample's outcome, and nothing may swallow it."""
+    """SIGINT, SIGTERM or SIGHUP came. It is no LabError: it is no outcome of a sample, and nothing may swallow it."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn the first of the signals into `Stopped` and ignore those after it: cleaning up takes a second.
+    """Turn the first signal into `Stopped` and ignore later ones: the clean-up takes a second.
 
-    A terminal that goes sends SIGHUP, and `nohup` has it ignored from the start: so it stays.
+    A terminal that closes sends SIGHUP. `nohup` ignores SIGHUP from the start; then it stays ignored.
     """
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        for which in STOPPING:
-            signal.signal(which, signal.SIG_IGN)
+        for stop_signal in STOPPING:
+            signal.signal(stop_signal, signal.SIG_IGN)
         raise Stopped(signal.Signals(number).name)
 
-    lasts = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    former = {which: signal.signal(which, stop) for which in STOPPING if not (lasts and which is signal.SIGHUP)}
+    hangup_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    handlers = {
+        stop_signal: signal.signal(stop_signal, stop)
+        for stop_signal in STOPPING
+        if not (hangup_ignored and stop_signal is signal.SIGHUP)
+    }
     try:
         yield
     finally:
-        for which, handler in former.items():
-            signal.signal(which, handler)
+        for stop_signal, handler in handlers.items():
+            signal.signal(stop_signal, handler)
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put the signals that stop off until the block is left: half a clean-up is none."""
+    """Defer the stop signals until the block ends, so that a clean-up is always complete."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    former = {which: signal.signal(which, lambda number, _: came.append(number)) for which in STOPPING}
+    pending: list[int] = []
+    handlers = {
+        stop_signal: signal.signal(stop_signal, lambda number, _: pending.append(number)) for stop_signal in STOPPING
+    }
     try:
         yield
     finally:
-        for which, handler in former.items():
-            signal.signal(which, handler)
-    if came:
-        signal.raise_signal(came[0])
+        for stop_signal, handler in handlers.items():
+            signal.signal(stop_signal, handler)
+    if pending:
+        signal.raise_signal(pending[0])

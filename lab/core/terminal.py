@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the command says: tables and progress for a person, plain text for a program, complaints on stderr."""
+"""Terminal output: tables and progress for a person, plain text for a program, errors on stderr."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 from rich.console import Console
 
 console = Console()
-"""For a person: as wide and as colourful as the terminal, or as FORCE_COLOR and NO_COLOR ask."""
+"""For a person. Width and colour are the terminal's, or what FORCE_COLOR and NO_COLOR ask for."""
 complaints = Console(stderr=True, force_terminal=None if sys.stderr and sys.stderr.isatty() else False)
-"""For a person too, but kept in logs beside what a program reads: escapes on a terminal only."""
+"""For a person too, but often kept in logs. So it writes escape sequences on a terminal only."""
 
 
 def plain(text: str, to: Console = console) -> None:
-    """Print `text` for a program: as it is, no colour and no line broken, whatever the environment asks."""
+    """Print `text` unchanged for a program: no colour and no line breaks, whatever the environment asks."""
     print(text, file=to.file, flush=True)
 
 
@@ -30,7 +30,7 @@ def answer(data: Any, to: Console = console) -> None:
 
 
 def complain(message: str, hint: str = "") -> None:
-    """Say what went wrong, and the next step. Where nobody can be told, the exit code still tells."""
+    """Print what went wrong, and the next step. If stderr is closed, the exit code still tells."""
     with suppress(OSError):
         complaints.print(f"lab: {message}", style="red", markup=False, highlight=False, emoji=False, soft_wrap=True)
         if hint:
@@ -38,18 +38,18 @@ def complain(message: str, hint: str = "") -> None:
 
 
 def any_locale() -> None:
-    """Let a letter that the locale lacks be a question mark: no table is worth an end in the middle of a run."""
+    """Print a question mark for a letter that the locale lacks. A table must not abort a run."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def abandon_output() -> None:
-    """Let what could not be written go nowhere: Python would try again at its end, and fail again, aloud."""
+    """Discard output that could not be written. Python would retry at its exit, and print a second error."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream:
                 stream.flush()
         except OSError:
-            with Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), stream.fileno())
+            with Path(os.devnull).open("wb") as null_device:
+                os.dup2(null_device.fileno(), stream.fileno())

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Where containers run: the Docker engine of this machine, or one in a guest with a kernel of its own."""
+"""The Docker engines that run containers: this machine's, or one in a guest with its own kernel."""

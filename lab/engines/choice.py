@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which engine is asked for: the Docker engine of this machine, or that of a guest."""
+"""The user's choice of engine: the Docker engine of this machine, or that of a guest."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Kernel = Literal["backports", "stable"]
 
 
 class Choice(Document):
-    """The engine that was asked for. All but `name` is about the guest of `vm`; its `memory` is in MiB.
+    """The chosen engine. All fields but `name` are about the guest of `vm`. `memory` is in MiB.
 
-    `clock`: `wall` is the machine's own; `instructions` advances one nanosecond with every instruction that the guest
-    executes (QEMU's `-icount shift=0`), on one emulated processor, whatever else the machine does: so there may be
-    several `guests` side by side, each with its share of a run.
+    `clock`: `wall` is the machine's own. `instructions` advances one nanosecond with every instruction that the guest
+    executes (QEMU's `-icount shift=0`), on one emulated processor. Other load on the machine does not change it, so
+    several `guests` may run side by side, each with its share of a run.
     """
 
     name: Name = "host"
@@ -45,5 +45,5 @@ class Choice(Document):
 
     @property
     def cores(self) -> int:
-        """Processors of the guest: where none are named, one on the instruction clock and two on the wall clock."""
+        """Processors of the guest. The default is one on the instruction clock and two on the wall clock."""
         return self.processors or (1 if self.clock == "instructions" else 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where containers run. Everything that is measured goes through this: no other file knows which engine it is on."""
+"""A Docker engine. Every measurement goes through it; no other file knows which engine it is."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from lab.engines import ownership
 
 SOCKET = Path("/var/run/docker.sock")
 GRACE = 60.0
-"""Seconds beyond the limit of a command after which its machine counts as hung."""
+"""The machine counts as hung this many seconds after a command's time limit."""
 
 LOST = (DockerException, RequestException, HTTPError, ConnectionError)
-"""What the client raises where the engine refused something, or went away before, under or after a request."""
+"""The client's exceptions if the engine refused a request, or went away before, during or after it."""
 
 
 @dataclass
 class Engine:
     """A Docker engine: `name` and `clock` are recorded with every sample.
 
-    `patience`: how many times its seconds may last here. `address`: where a person's `docker --host` finds it; empty
-    where that needs no telling. `last_words`: what its machine said last. `kill` ends that machine; where there is none
-    of its own, nothing is killed. `given_up`: the lab itself has ended it, so what then fails there says nothing.
+    `patience` multiplies every time limit. `address` is the value for a person's `docker --host`; empty if none is
+    needed. `last_words` returns the last output of its machine. `kill` ends that machine; None if the engine has no
+    machine of its own. `given_up`: the lab itself has ended the engine, so later failures there mean nothing.
     """
 
     client: docker.DockerClient
@@ -57,21 +57,21 @@ class Engine:
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
-        """A machine that hangs answers nothing for ever: when its own limit is long over, it is killed."""
-        watch = threading.Timer(GRACE + seconds * self.patience, self.kill or str)
-        watch.daemon = True
-        watch.start()
+        """Kill the machine if it still does not answer long after `seconds`: it hangs."""
+        watchdog = threading.Timer(GRACE + seconds * self.patience, self.kill or str)
+        watchdog.daemon = True
+        watchdog.start()
         try:
             yield
         finally:
-            watch.cancel()
+            watchdog.cancel()
 
     def execute(self, container: Container, argv: Sequence[str], *, timeout: float = 30) -> Result:
-        """Run `argv` in a running container, which itself kills it after `timeout` seconds, times the patience."""
-        limited = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
+        """Run `argv` in a running container. The container kills it after `timeout` seconds, times the patience."""
+        command = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
         try:
             with self._within(timeout):
-                status, output = container.exec_run(limited, demux=True)
+                status, output = container.exec_run(command, demux=True)
         except APIError as error:
             raise LabError(f"{container.name}: {because(error)}") from error
         if status is None:
@@ -80,15 +80,15 @@ class Engine:
         return Result(status, stdout, stderr)
 
     def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
-        """Run `argv` in a container of its own that is removed afterwards; without network unless asked for."""
+        """Run `argv` in a new container and remove that afterwards. By default it has no network."""
         lab = f"once-{os.getpid()}"
         defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True}
         defaults |= {"labels": ownership.labels(lab), "name": ownership.called(lab, secrets.token_hex(4))}
-        limited = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
+        command = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
         container = None
         try:
-            with undisturbed():  # a container that is not known here is removed by nobody
-                container = self.client.containers.create(image, limited, **(defaults | options))
+            with undisturbed():  # nobody would remove a container that is not known here
+                container = self.client.containers.create(image, command, **(defaults | options))
             container.start()
             status = int(container.wait(timeout=(timeout + 10) * self.patience)["StatusCode"])
             stdout = container.logs(stdout=True, stderr=False).decode(errors="replace")
@@ -99,7 +99,7 @@ class Engine:
         return Result(status, stdout, stderr)
 
     def image_id(self, tag: str) -> str | None:
-        """The id of an image, None where there is none by that tag."""
+        """The id of an image; None if no image has that tag."""
         try:
             return str(self.client.images.get(tag).id)
         except ImageNotFound:
@@ -107,64 +107,64 @@ class Engine:
 
     @property
     def here(self) -> bool:
-        """Whether it makes its networks on this machine: not in a guest's, nor in one that a network leads to."""
+        """Whether its networks are on this machine, not in a guest or on a remote host."""
         return self.name == "host" and self.client.api.base_url.startswith("http+docker://")
 
     @property
     def processors(self) -> int:
-        """How many processors containers see."""
+        """The number of processors that containers see."""
         return int(self.facts["NCPU"])
 
 
 def gone(engine: Engine, error: Exception) -> EngineGone | None:
-    """What ends a run where its engine is gone; None where the engine is there, and refused something."""
+    """The error that ends a run if its engine is gone; None if the engine answers and only refused a request."""
     try:
         engine.client.ping()
     except LOST:
-        last = engine.last_words()
-        said = f"\nlast said by its machine:\n{last}" if last else ""
-        return EngineGone(f"the {engine.name} engine no longer answers: {because(error)}{said}")
+        console = engine.last_words()
+        detail = f"\nlast said by its machine:\n{console}" if console else ""
+        return EngineGone(f"the {engine.name} engine no longer answers: {because(error)}{detail}")
     return None
 
 
 @contextmanager
 def answering(engine: Engine) -> Iterator[None]:
-    """Tell an engine that is gone from one that refused something.
+    """Raise EngineGone if the engine is gone. An error of an engine that answers passes through.
 
     Raises:
-        EngineGone: it is gone; with the last words of its machine.
+        EngineGone: the engine is gone; with the last output of its machine.
     """
     try:
         yield
     except LOST as error:
-        if ended := gone(engine, error):
-            raise ended from error
+        if failure := gone(engine, error):
+            raise failure from error
         raise
 
 
 def stopped(containers: Mapping[str, Container]) -> str:
-    """Which of them do not run any more, and how each ended; empty where all run."""
-    found = []
+    """Which containers no longer run, and how each ended; empty if all run."""
+    reasons = []
     for name, container in containers.items():
         try:
             container.reload()
         except NotFound:
-            found.append(f"the {name} was removed")
+            reasons.append(f"the {name} was removed")
             continue
         state = container.attrs["State"]
         if container.status == "exited":
             memory = ", out of memory" if state.get("OOMKilled") else ""
-            found.append(f"the {name} stopped (exit {state['ExitCode']}{memory})")
+            reasons.append(f"the {name} stopped (exit {state['ExitCode']}{memory})")
         elif container.status != "running":
-            found.append(f"the {name} is {container.status}")
-    return ", ".join(found)
+            reasons.append(f"the {name} is {container.status}")
+    return ", ".join(reasons)
 
 
 def connect() -> Engine:
-    """The Docker engine that `docker` beside it talks to: that of DOCKER_HOST, of the current context, or this machine.
+    """The engine that the `docker` command would use: of DOCKER_HOST, of the current context, or of this machine.
 
     Raises:
-        LabError: none answers; says whether it is missing, stopped or not permitted, and what to do.
+        LabError: no engine answers; says whether it is missing, stopped or not permitted, and what to do.
     """
     context = _context()
     try:
@@ -175,17 +175,17 @@ def connect() -> Engine:
 
 
 def _context() -> Context | None:
-    """The Docker context that counts, None where that is the default or DOCKER_HOST overrides it.
+    """The current Docker context; None if it is the default or DOCKER_HOST overrides it.
 
     Raises:
-        LabError: there is no such context; docker-py would take the default, and another engine would be measured.
+        LabError: there is no such context. docker-py would use the default, and the lab would measure another engine.
     """
     name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
     if os.environ.get("DOCKER_HOST") or name == "default":
         return None
     try:
         context: Context | None = ContextAPI.get_context(name) if find_config_file() else None
-    except Exception as error:  # docker-py raises whatever a file leads to
+    except Exception as error:  # a broken context file may raise anything in docker-py
         raise LabError(f"the Docker context {name!r} cannot be read: {error}", ANOTHER_CONTEXT) from error
     if context is None:
         raise LabError(f"there is no Docker context {name!r}", ANOTHER_CONTEXT)
@@ -196,44 +196,46 @@ ANOTHER_CONTEXT = "`docker context ls` shows those that there are, `docker conte
 
 
 def _unreachable(error: Exception, context: Context | None) -> LabError:
-    why, host = because(error), os.environ.get("DOCKER_HOST")
+    reason, host = because(error), os.environ.get("DOCKER_HOST")
     if isinstance(error, TLSParameterError):
         folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
-        missing = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (folder / name).is_file()]
-        lacks = f"has no {' and no '.join(missing)}" if missing else f"does not have what it takes: {why}"
+        missing_files = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (folder / name).is_file()]
+        problem = (
+            f"has no {' and no '.join(missing_files)}" if missing_files else f"does not have what it takes: {reason}"
+        )
         return LabError(
-            f"no way to the Docker engine: {folder} {lacks}",
+            f"no way to the Docker engine: {folder} {problem}",
             "DOCKER_CERT_PATH names their folder; unset it and DOCKER_TLS_VERIFY where the engine wants no certificate",
         )
     if host:
-        return LabError(f"no Docker engine answers at DOCKER_HOST={host}: {why}", "correct or unset DOCKER_HOST")
+        return LabError(f"no Docker engine answers at DOCKER_HOST={host}: {reason}", "correct or unset DOCKER_HOST")
     if context:
-        where = f"{context.Host}, of the Docker context {context.Name!r}"
-        return LabError(f"no Docker engine answers at {where}: {why}", ANOTHER_CONTEXT)
+        location = f"{context.Host}, of the Docker context {context.Name!r}"
+        return LabError(f"no Docker engine answers at {location}: {reason}", ANOTHER_CONTEXT)
     if not SOCKET.exists():
         return LabError(f"no Docker engine: {SOCKET} does not exist", "`make setup` installs and starts one")
     if not os.access(SOCKET, os.R_OK | os.W_OK):
         return LabError(f"no permission to use {SOCKET}", "run as root, or as a member of the group `docker`")
-    return LabError(f"the Docker engine does not answer at {SOCKET}: {why}", "`make setup` starts it")
+    return LabError(f"the Docker engine does not answer at {SOCKET}: {reason}", "`make setup` starts it")
 
 
 def because(error: BaseException) -> str:
-    """Why a request failed: what the engine said, or what the system did, not how libraries put it."""
+    """Why a request failed: the engine's message or the system's error, without the libraries' wrapping."""
     if explanation := getattr(error, "explanation", None):
         return str(explanation)
     chain = [error]
-    while (deeper := chain[-1].__cause__ or chain[-1].__context__) and deeper not in chain:
-        chain.append(deeper)
-    for each in reversed(chain):
-        if isinstance(each, TimeoutError):
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    for cause in reversed(chain):
+        if isinstance(cause, TimeoutError):
             return "no answer in time"
-        if isinstance(each, OSError) and not isinstance(each, RequestException):
-            return each.strerror or str(each)
+        if isinstance(cause, OSError) and not isinstance(cause, RequestException):
+            return cause.strerror or str(cause)
     return str(error)
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """A tar of `files` for `put_archive`: owned by root, readable by root alone."""
+    """A tar of `files` for `put_archive`. Root owns them, and only root can read them."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, content in files.items():

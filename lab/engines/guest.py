@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A guest: QEMU in a container, and in it a stock kernel with a Docker engine. Its disks are those of `guest_disks`."""
+"""A guest: QEMU in a container runs a stock kernel with a Docker engine. `guest_disks` makes its disks."""
 
 from __future__ import annotations
 
@@ -29,46 +29,46 @@ from lab.engines.guest_folders import answers_in, directory, locked, runtime
 
 Say = Callable[[str], None]
 PREFIX = "lab-vm-"
-"""What the name of a guest's container begins with."""
+"""The prefix of the name of a guest's container."""
 NAME = "vm"
-"""The guest that a person keeps up, where no other is named."""
+"""The default name of a guest that a person keeps up."""
 LABEL = f"{ownership.SPACE}.guest"
-"""The label of a guest's container that holds its choice, as JSON."""
+"""The label of a guest's container with its choice, as JSON."""
 LIMIT = float(os.environ.get("LAB_VM_LIMIT", "240"))
-"""Seconds of this machine that a guest may take until its engine answers."""
+"""Seconds, on this machine, within which a guest's engine must answer."""
 PATIENCE = 10.0
-"""How many times longer than on the host anything may take in a guest: an emulated processor is slow."""
+"""The factor for time limits in a guest: an emulated processor is slow."""
 ANSWER = 300
-"""Seconds that its engine may take to answer a request."""
+"""Seconds within which its engine must answer a request."""
 DEVICE = Path("/dev/kvm")
 ENDING = 5
-"""Seconds that a guest which no longer answers has to end; one that hangs has said what it says."""
+"""Seconds to wait for the end of a guest that no longer answers. One that hangs prints no more."""
 UPTIME = re.compile(r"^(\S+Z) guest: uptime ([\d.]+)\s*$", re.MULTILINE)
-"""What it says of its uptime, in seconds; before that, when Docker heard it."""
+"""The console line with the guest's uptime in seconds. Docker's time stamp comes first."""
 LATE = re.compile(r"\d+/\d+/\d+ [\d:]+ socat\[")
 IMAGE = "lab/vm:latest"
 VOLUME = "lab-vm-disks" + (f"-{os.getuid()}" if os.getuid() else "")
-"""The volume with the disks, of this user alone."""
+"""The volume with the disks of this user."""
 DISK = f"{ownership.SPACE}.disk"
-"""The label of a guest's container that names its disk."""
+"""The label of a guest's container with the path of its disk."""
 
 
 FAULTS = {
     "IO-APIC + timer doesn't work": "its kernel saw no interrupt of the emulated timer in time",
     "failed to report alive state": "not all of its emulated processors came up in time",
 }
-"""What an emulator does to a kernel where its machine is busy: in the words of the kernel, and in ours."""
+"""Faults of an emulator on a busy machine: the kernel's message, and the lab's."""
 STARTS = 3
-"""How often a guest is started that such a fault befalls."""
+"""How many times a guest is started if such a fault occurs."""
 
 
 class Misstart(LabError):
-    """A guest that a fault of its emulator befell: another start may do without."""
+    """A fault of the emulator stopped a guest. Another start may succeed."""
 
 
 @dataclass
 class Guest:
-    """A guest that was started. `lifeline` is the connection that it dies with; one that is kept has none any more."""
+    """A started guest. It ends when its `lifeline` connection closes. A guest that is kept has no lifeline."""
 
     container: Container
     choice: Choice
@@ -77,20 +77,20 @@ class Guest:
 
     @property
     def disk(self) -> str:
-        """The path of the disk that it was started with."""
+        """The path of its disk."""
         return str(self.container.labels[DISK])
 
     @property
     def alive(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether the guest was started and has not ended."""
         return self.container.status not in ("created", "exited", "dead", "removing")
 
     def is_current(self, host: Engine) -> bool:
-        """Whether it is of the guest's image as it is now."""
+        """Whether its image is the current one."""
         return bool(self.container.attrs["Image"] == host.image_id(IMAGE))
 
     def console(self, lines: int) -> str:
-        """The last lines that the guest and its QEMU said."""
+        """The last lines of output of the guest and its QEMU."""
         try:
             return self.container.logs(tail=lines).decode(errors="replace").strip()
         except DockerException:
@@ -98,37 +98,37 @@ class Guest:
 
     @property
     def accelerator(self) -> str:
-        """What executes its instructions: kvm or tcg; empty before QEMU has started."""
+        """QEMU's accelerator: kvm or tcg; empty before QEMU has started."""
         prefix = "guest: accelerator "
         lines = self.console(400).splitlines()
         return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), "")
 
     def last_words(self, lines: int = 12) -> str:
-        """What the guest said last, of a kernel's panic its first lines; not how requests failed that came too late.
+        """The last lines of the console, or the first lines of a kernel panic. Failures of late requests are left out.
 
-        A guest that is ending is given time to end: its connections are gone before all that it said is told.
+        A guest that is ending gets time to end: its connections close before its last output arrives.
         """
         with suppress(DockerException, RequestException):
             self.container.wait(timeout=ENDING)
-        said = [line for line in self.console(400).splitlines() if not LATE.match(line)]
-        panics = [number for number, line in enumerate(said) if "Kernel panic" in line]
-        return "\n".join(said[panics[0] :][:lines] if panics else said[-lines:])
+        output = [line for line in self.console(400).splitlines() if not LATE.match(line)]
+        panics = [number for number, line in enumerate(output) if "Kernel panic" in line]
+        return "\n".join(output[panics[0] :][:lines] if panics else output[-lines:])
 
     def pace(self) -> float:
-        """Seconds that had passed in the guest, by seconds since its start, when it told its uptime; 0 before that.
+        """Seconds of uptime that the guest reported, per second since its start; 0 before the report.
 
-        Less than 1: its kernel starts somewhat later than QEMU. More is a clock that runs too fast. An emulated
-        processor whose kernel misjudged its counter (arch/x86/kernel/tsc.c) has been seen at 8.
+        It is less than 1, since the kernel starts later than QEMU. Above 1, the guest's clock is too fast. 8
+        occurred, on an emulated processor whose kernel misjudged its counter (arch/x86/kernel/tsc.c).
         """
-        told = UPTIME.findall(self.container.logs(timestamps=True).decode(errors="replace"))
-        if not told:
+        uptimes = UPTIME.findall(self.container.logs(timestamps=True).decode(errors="replace"))
+        if not uptimes:
             return 0.0
-        at, uptime = told[-1]
-        passed = datetime.fromisoformat(at) - datetime.fromisoformat(self.container.attrs["State"]["StartedAt"])
-        return float(uptime) / passed.total_seconds()
+        timestamp, uptime = uptimes[-1]
+        elapsed = datetime.fromisoformat(timestamp) - datetime.fromisoformat(self.container.attrs["State"]["StartedAt"])
+        return float(uptime) / elapsed.total_seconds()
 
     def _judge(self) -> None:
-        """Raise what is wrong with it that another start may do without."""
+        """Raise Misstart if the guest has a fault that another start may avoid."""
         if fault := fault_of(self.console(400)):
             raise Misstart(f"the guest did not start: {fault}\n{self.last_words()}", HINT)
         if self.choice.clock == "wall" and (pace := self.pace()) > 1:
@@ -138,21 +138,21 @@ class Guest:
         """Wait until its Docker engine answers.
 
         Raises:
-            Misstart: a fault of its emulator befell it, or its seconds are shorter than this machine's, so that nothing
-                measured in it would hold.
-            LabError: it ended, gave up, or is not there in time; with the last of its console.
+            Misstart: its emulator had a fault, or its seconds are shorter than this machine's, so that no measurement
+                in it would be valid.
+            LabError: it ended, gave up, or is not up in time; with the end of its console.
         """
         deadline = time.monotonic() + LIMIT
         while "guest: engine ready" not in (text := self.console(200)) or not self._answers():
-            said = [line.removeprefix("guest: error: ") for line in text.splitlines() if "guest: error:" in line]
+            errors = [line.removeprefix("guest: error: ") for line in text.splitlines() if "guest: error:" in line]
             try:
                 self.container.reload()
             except NotFound as error:
                 raise LabError("the guest did not start: somebody removed it") from error
-            if said or self.container.status != "running":
+            if errors or self.container.status != "running":
                 self._judge()
                 raise LabError(
-                    f"the guest did not start: {said[-1] if said else 'it ended'}\n{self.last_words()}", HINT
+                    f"the guest did not start: {errors[-1] if errors else 'it ended'}\n{self.last_words()}", HINT
                 )
             if time.monotonic() > deadline:
                 raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.last_words()}", HINT)
@@ -161,13 +161,13 @@ class Guest:
         self._judge()
 
     def let_live(self) -> None:
-        """Let it outlive this process: what it was to die with is given up."""
+        """Let the guest outlive this process: give up the lifeline."""
         self.lifeline._sock.sendall(b"keep\n")
         self.lifeline.close()
         self.lifeline = None
 
     def _answers(self) -> bool:
-        """Whether requests arrive: the way to the engine may be there a moment later than the engine."""
+        """Whether requests arrive. The connection may be ready a moment later than the engine."""
         try:
             return bool(self._client(timeout=10).ping())
         except (DockerException, RequestException):
@@ -180,7 +180,7 @@ class Guest:
         """Its engine.
 
         Raises:
-            LabError: it does not answer; with the last of the guest's console.
+            LabError: it does not answer; with the end of the guest's console.
         """
         try:
             client = self._client(ANSWER)
@@ -208,29 +208,29 @@ class Guest:
         )
 
     def _version(self) -> str:
-        said = cast("bytes", self.container.exec_run(["qemu-system-x86_64", "--version"]).output)
-        return said.decode(errors="replace").partition("\n")[0]
+        output = cast("bytes", self.container.exec_run(["qemu-system-x86_64", "--version"]).output)
+        return output.decode(errors="replace").partition("\n")[0]
 
     def stop(self) -> int:
-        """Stop it in good order, so that its disk is whole; returns its exit status (0: it was)."""
+        """Shut the guest down, so that its disk is complete. Returns its exit status (0: it is)."""
         self.container.stop(timeout=60)
         return int(self.container.wait()["StatusCode"])
 
     def remove(self) -> None:
-        """Kill and forget it, whatever state it is in."""
+        """Kill and remove the guest, whatever its state."""
         try:
             with suppress(NotFound):
                 self.container.remove(force=True, v=True)
         except APIError as error:
-            if error.status_code != HTTPStatus.CONFLICT:  # another is removing it already
+            if error.status_code != HTTPStatus.CONFLICT:  # another process is removing it already
                 raise
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def fault_of(console: str) -> str:
-    """The fault of an emulator that a console tells of; empty where it tells of none."""
-    return next((ours for theirs, ours in FAULTS.items() if theirs in console), "")
+    """The emulator's fault that a console shows; empty if there is none."""
+    return next((fault for symptom, fault in FAULTS.items() if symptom in console), "")
 
 
 HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is how many seconds it may take to start"
@@ -239,44 +239,44 @@ HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is h
 def started(
     host: Engine, name: str, choice: Choice, disk: str, say: Say, *, keep: bool = False, write: bool = False
 ) -> Guest:
-    """`start` a guest and wait until its engine answers; again where a fault of its emulator befell it.
+    """`start` a guest and wait until its engine answers. After a fault of the emulator, start it again.
 
     Raises:
         LabError: it did not start; nothing is left behind.
     """
-    for left in reversed(range(STARTS)):
-        made = start(host, name, choice, disk, keep=keep, write=write)
+    for attempts_left in reversed(range(STARTS)):
+        guest = start(host, name, choice, disk, keep=keep, write=write)
         try:
-            made.wait()
+            guest.wait()
             break
         except Misstart as error:
-            made.remove()
-            if not left:
+            guest.remove()
+            if not attempts_left:
                 raise
             say(f"{error.message.partition(chr(10))[0]}: it is started again")
         except BaseException:
-            made.remove()
+            guest.remove()
             raise
-    return made
+    return guest
 
 
 def start(
     host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = False, write: bool = False, words: str = ""
 ) -> Guest:
-    """Start a guest with a disk of `lab.engines.guest_disks`; with `write`, what is written to that disk stays.
+    """Start a guest with a disk of `lab.engines.guest_disks`. With `write`, changes to that disk stay.
 
-    `words` are more of its kernel's command line: no measurement has any.
+    `words` are added to its kernel command line; a measurement has none.
 
-    Until it is let live, the guest ends with this process, however that ends: it holds its standard input. One to
+    This process holds the guest's standard input. So the guest ends with this process, until `let_live`. A guest to
     `keep` has no owner, so that no sweep takes it for forgotten.
 
     Raises:
         LabError: the image is missing, the name is taken, or the engine refuses.
     """
-    if former := found(host, name).get(name):
-        if former.alive:
+    if former_guest := found(host, name).get(name):
+        if former_guest.alive:
             raise LabError(f"the guest {name!r} is up already", f"`lab vm down --name {name}` takes it down")
-        former.remove()
+        former_guest.remove()
     sockets = directory(name)
     environment = {
         "KERNEL": choice.kernel, "CLOCK": choice.clock, "PROCESSORS": choice.cores, "MEMORY": choice.memory,
@@ -287,7 +287,7 @@ def start(
         "command": ["guest"],
         "name": f"{PREFIX}{name}",
         "environment": {key: str(value) for key, value in environment.items()},
-        # It is no lab, and `lab down` leaves it alone.
+        # It is no lab: `lab down` ignores it.
         "labels": {
             ownership.OWNER: ownership.PERSON if keep else ownership.this_process(),
             LABEL: choice.model_dump_json(),
@@ -299,21 +299,21 @@ def start(
     }
     if DEVICE.exists() and choice.clock == "wall":
         options |= {"devices": [f"{DEVICE}:{DEVICE}"], "group_add": [DEVICE.stat().st_gid]}
-    made = None
+    guest = None
     try:
-        # A guest that is not known here would be removed by nobody, and its folder by the next sweep.
+        # Nobody would remove a guest that is not known here, and the next sweep would remove its folder.
         with undisturbed(), locked("guests"):
             shutil.rmtree(sockets, ignore_errors=True)
             sockets.mkdir(mode=0o700)
-            made = Guest(_created(host, name, options), choice, sockets)
-            made.lifeline = made.container.attach_socket(params={"stdin": 1, "stream": 1})
-            made.container.start()
+            guest = Guest(_created(host, name, options), choice, sockets)
+            guest.lifeline = guest.container.attach_socket(params={"stdin": 1, "stream": 1})
+            guest.container.start()
     except BaseException:
-        if made:
-            made.remove()
+        if guest:
+            guest.remove()
         shutil.rmtree(sockets, ignore_errors=True)
         raise
-    return made
+    return guest
 
 
 def _created(host: Engine, name: str, options: dict[str, Any]) -> Container:
@@ -326,7 +326,7 @@ def _created(host: Engine, name: str, options: dict[str, Any]) -> Container:
 
 
 def confined() -> dict[str, Any]:
-    """The options of every container of this image: this user, no capability, no network."""
+    """The options of every container of this image: this user, no capabilities, no network."""
     return {
         "user": f"{os.getuid()}:{os.getgid()}", "cap_drop": ["ALL"], "network_mode": "none", "init": True,
         "security_opt": ["no-new-privileges:true"],
@@ -334,42 +334,42 @@ def confined() -> dict[str, Any]:
 
 
 def found(host: Engine, name: str | None = None) -> dict[str, Guest]:
-    """This user's guests that were not removed, by name: those of running commands too, and those that have ended.
+    """This user's guests by name, also those of running commands, and those that have ended.
 
-    What carries the label and was not made by `start` is no guest, and is left alone.
+    A container that has the label but was not made by `start` is no guest, and is ignored.
     """
     label: dict[str, Any] = {"label": [LABEL, DISK, ownership.OWNER]}
     guests = {}
     for container in host.client.containers.list(all=True, filters=label, ignore_removed=True):
-        prefix, called = str(container.name)[: len(PREFIX)], str(container.name)[len(PREFIX) :]
-        ours = prefix == PREFIX and container.attrs["Config"]["User"] == confined()["user"]
-        if ours and name in (None, called) and ownership.state(container.labels[ownership.OWNER]):
+        prefix, guest_name = str(container.name)[: len(PREFIX)], str(container.name)[len(PREFIX) :]
+        is_ours = prefix == PREFIX and container.attrs["Config"]["User"] == confined()["user"]
+        if is_ours and name in (None, guest_name) and ownership.state(container.labels[ownership.OWNER]):
             with suppress(ValueError):
                 choice = Choice.model_validate_json(container.labels[LABEL])
-                guests[called] = Guest(container, choice, directory(called))
+                guests[guest_name] = Guest(container, choice, directory(guest_name))
     return guests
 
 
 def sweep_forgotten(host: Engine) -> None:
-    """Remove what is left of the guests whose `lab` was killed outright; they themselves ended with it.
+    """Remove the containers of guests whose `lab` was killed; the guests ended with it.
 
-    And the folders of those that somebody else removed.
+    Also remove the folders of guests that somebody else removed.
     """
-    for each in found(host).values():
-        if ownership.state(each.container.labels.get(ownership.OWNER)) is ownership.State.FORGOTTEN:
-            each.remove()
+    for guest in found(host).values():
+        if ownership.state(guest.container.labels.get(ownership.OWNER)) is ownership.State.FORGOTTEN:
+            guest.remove()
     with locked("guests"):
-        there = found(host)
+        guests = found(host)
         for folder in runtime().iterdir():
-            if folder.is_dir() and folder.name not in there and not answers_in(folder):
+            if folder.is_dir() and folder.name not in guests and not answers_in(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def kept(host: Engine, name: str = NAME) -> Guest:
-    """The guest of that name, though it may have ended.
+    """The guest of that name. It may have ended.
 
     Raises:
-        UsageError: there is none by that name; with those that there are.
+        UsageError: there is no such guest; lists this user's guests.
     """
     guests = found(host)
     if name not in guests:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The disks of guests: Docker's own storage with the lab's images in it, made once for each set of images.
+"""The disks of guests: Docker's storage with the lab's images. There is one disk for each set of images.
 
-A guest never writes to the disk that it starts from: all guests of one set of images start alike. A new set is made
-from the last one, so that only what has changed is sent.
+A guest never writes to the disk that it starts from, so all guests of a set of images start alike. A new disk starts as
+a copy of the last one, so that only changed images are sent.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from lab.engines.engine import Engine, because
 from lab.engines.guest import IMAGE, VOLUME, Say
 
 SIZE = 8 * 10**9
-"""Bytes that a disk pretends to have; it takes what is written."""
+"""The apparent size of a disk in bytes. The file is sparse."""
 ROOM = 3 * 10**9
-"""Bytes that must be free for one disk more."""
+"""Bytes that must be free for another disk."""
 
-# What a lab that was killed left half made goes first.
+# Incomplete disks of a killed lab are removed first.
 PREPARE = """
 rm -f /disks/*.part
 free=$(($(stat -f -c '%a * %S' /disks)))
@@ -39,17 +39,17 @@ if [ -n "$last" ]; then cp --sparse=always "$last" "$1"; else truncate -s "$2" "
 """
 SPARE = 'for old in /disks/*.disk; do case " $* " in *" $old "*) ;; *) rm -f "$old" ;; esac; done'
 CHOICE = Choice(name="vm", kernel="stable")
-"""The guest that fills a disk: the fastest there is."""
+"""The guest that fills a disk: the fastest one."""
 
 
 def wanted(host: Engine) -> dict[str, str]:
-    """The id of every image of this checkout that is built, by tag; the guest's own is not for the guest."""
+    """The id of every built image of this checkout, by tag; without the guest's own image."""
     tags = [images.tag_of(folder) for folder in images.folders(ROOT / "images")]
     return {tag: number for tag in tags if tag != IMAGE and (number := host.image_id(tag))}
 
 
 def path(host: Engine) -> str:
-    """Where, in a guest's container, the disk is that holds every image as it is now; it may yet have to be made."""
+    """The path, in a guest's container, of the disk with the current images. The disk may not exist yet."""
     return _place(wanted(host))
 
 
@@ -59,20 +59,20 @@ def _place(present: dict[str, str]) -> str:
 
 
 def ready(host: Engine, say: Say) -> str:
-    """`path`, made where there is none.
+    """Return `path`; make the disk if there is none.
 
     Raises:
-        LabError: the image of the guest is missing, there is no room, or the images could not be brought over.
+        LabError: the guest's image is missing, there is no room, or the images could not be copied.
     """
     if not images.is_current(host, ROOT / "images" / "vm"):
         raise LabError("the image of the guest is missing or out of date", "`lab build vm` makes it")
-    present = wanted(host)
-    if not present:
+    image_ids = wanted(host)
+    if not image_ids:
         raise LabError("there is no image to bring to the guest", "`lab build` makes them")
-    disk = _place(present)
+    disk = _place(image_ids)
     with guest_folders.locked("disks"):  # it is made once
         if _run(host, ["test", "-e", disk]):
-            _fill(host, disk, present, say)
+            _fill(host, disk, image_ids, say)
     return disk
 
 
@@ -82,9 +82,9 @@ def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
     _run(host, ["sh", "-ec", PREPARE, "sh", part, str(SIZE), str(ROOM)], check=True)
     try:
         _filled(host, name, part, present, say)
-        used = [each.disk for each in guest.found(host).values()]
+        used_disks = [vm.disk for vm in guest.found(host).values()]
         _run(host, ["mv", part, disk], check=True)
-        _run(host, ["sh", "-ec", SPARE, "sh", disk, *used], check=True)
+        _run(host, ["sh", "-ec", SPARE, "sh", disk, *used_disks], check=True)
     except BaseException:
         with undisturbed():
             _run(host, ["rm", "-f", part])
@@ -92,31 +92,29 @@ def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
 
 
 def _filled(host: Engine, name: str, part: str, present: dict[str, str], say: Say) -> None:
-    """Write every image to a new disk, in a guest of its own."""
-    filling = guest.started(host, name, CHOICE, part, say, write=True)
+    """Write every image to a new disk, in a separate guest."""
+    vm = guest.started(host, name, CHOICE, part, say, write=True)
     try:
-        inside = filling.connect()
-        _bring(host, inside, present, say)
-        if filling.stop():
-            raise LabError(f"the guest did not close its disk:\n{filling.last_words()}")
+        guest_engine = vm.connect()
+        _bring(host, guest_engine, present, say)
+        if vm.stop():
+            raise LabError(f"the guest did not close its disk:\n{vm.last_words()}")
     except (DockerException, RequestException) as error:
-        raise LabError(
-            f"the images could not be brought to the guest: {because(error)}\n{filling.last_words()}"
-        ) from error
+        raise LabError(f"the images could not be brought to the guest: {because(error)}\n{vm.last_words()}") from error
     finally:
         with undisturbed():
-            filling.remove()
+            vm.remove()
 
 
 def _bring(host: Engine, inside: Engine, present: dict[str, str], say: Say) -> None:
-    """Send the images that the guest does not have, all in one stream, and remove those that nobody wants any more."""
-    there = {str(image.id) for image in inside.client.images.list()}
-    missing = [tag for tag, number in present.items() if number not in there]
-    say(f"guest: bringing {len(missing)} images to its disk, once: {', '.join(missing)}")
-    if missing:
+    """Send the images that the guest lacks, in one stream, and remove those that are no longer needed."""
+    guest_ids = {str(image.id) for image in inside.client.images.list()}
+    missing_tags = [tag for tag, number in present.items() if number not in guest_ids]
+    say(f"guest: bringing {len(missing_tags)} images to its disk, once: {', '.join(missing_tags)}")
+    if missing_tags:
         api = host.client.api
-        # One request for several names sends the layers that they share once; docker-py has no call for it.
-        answer = api._get(api._url("/images/get"), params={"names": missing}, stream=True)  # type: ignore[attr-defined]
+        # One request for several names sends shared layers only once. docker-py has no call for it.
+        answer = api._get(api._url("/images/get"), params={"names": missing_tags}, stream=True)  # type: ignore[attr-defined]
         answer.raise_for_status()
         inside.client.images.load(answer.iter_content(1 << 20))
     for image in inside.client.images.list(all=False):
@@ -125,12 +123,12 @@ def _bring(host: Engine, inside: Engine, present: dict[str, str], say: Say) -> N
 
 
 def purge(host: Engine) -> None:
-    """Remove the disks; the next guest brings the images over again."""
+    """Remove the disks. The next guest makes a new one."""
     host.client.volumes.get(VOLUME).remove()
 
 
 def _run(host: Engine, argv: list[str], *, check: bool = False) -> int:
-    """Run `argv` beside the disks."""
+    """Run `argv` in a container with the disks' volume. Returns its exit status."""
     options: dict[str, Any] = guest.confined() | {"volumes": {VOLUME: {"bind": "/disks", "mode": "rw"}}}
     result = host.once(IMAGE, argv, timeout=120, **options)
     if check and result.status:

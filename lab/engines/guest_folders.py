@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The folders of this user's guests: where their sockets are, and whose turn it is."""
+"""The folders of this user's guests: their sockets and locks."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from lab.core.errors import LabError
 
 
 def directory(name: str) -> Path:
-    """Where the sockets of a guest are: readable by this user alone."""
+    """The folder of a guest's sockets. Only this user can read it."""
     return runtime() / name
 
 
 def runtime() -> Path:
-    """The folder of all guests' sockets; made where there is none.
+    """The folder of all guests' sockets. It is made if there is none.
 
     Raises:
-        LabError: somebody else has made it, who could then be the engine that the lab talks to.
+        LabError: another user made it or can write to it, and could then pretend to be the engine.
     """
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.getuid() == 0 else "/tmp"))  # noqa: S108 -- see below
     folder = base / (f"lab-vm-{os.getuid()}" if base == Path("/tmp") else "lab-vm")  # noqa: S108
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise LabError(f"{folder} is not this user's alone", "remove it, or set XDG_RUNTIME_DIR")
     return folder
 
 
 @contextmanager
 def locked(what: str) -> Iterator[None]:
-    """Wait for another lab of this user that is at the same."""
+    """Hold a lock among this user's labs; wait until it is free."""
     with (runtime() / f".{what}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def answers_in(folder: Path) -> bool:
-    """Whether somebody answers at a guest's socket: one of another engine of this machine is not seen here."""
-    with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
-        line.connect(str(folder / "docker.sock"))
+    """Whether a process listens at a guest's socket. It may be a guest of another engine, unknown here."""
+    with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
+        connection.connect(str(folder / "docker.sock"))
         return True
     return False

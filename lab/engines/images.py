@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build the images: a Debian trixie root, the base on it, then a folder each. What has not changed is left alone."""
+"""Build the images: a Debian trixie root, the base on it, then one image a folder. Unchanged ones are kept."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ SUITE = "trixie"
 STOCK = f"debian:{SUITE}-slim"
 ROOTFS = f"lab/rootfs:{SUITE}"
 DIGEST = "lab.digest"
-"""The label that holds the digest of the folder an image was built from."""
+"""The label with the digest of the folder that an image was built from."""
 IGNORE = ".dockerignore"
 PARENTS = "lab.parents"
-"""The label that names the image it stands on."""
+"""The label with the ids of the images that an image is built on."""
 
 Source = Literal["auto", "stock", "bootstrap"]
 Say = Callable[[str], None]
 
 
 def folders(images: Path, only: str | None = None) -> list[Path]:
-    """Every folder that an image is built from, or the one named `only` and the base that it stands on.
+    """The folder of every image, or only the base and the one named `only`.
 
-    They are those of `images`, and the kernel module's beside it.
+    They are the folders of `images`, and the kernel module's beside it.
 
     Raises:
-        UsageError: there is no such folder; with those that there are.
+        UsageError: there is no such folder; lists the valid names.
     """
     files = [*images.glob("*/Dockerfile"), *images.parent.glob("kmod/Dockerfile")]
-    found = sorted((path.parent for path in files), key=lambda path: (path.name != BASE, path.name))
-    names = [folder.name for folder in found]
+    image_folders = sorted((path.parent for path in files), key=lambda path: (path.name != BASE, path.name))
+    names = [folder.name for folder in image_folders]
     if not names:
         raise UsageError(f"there is no image: no {images}/*/Dockerfile", "LAB_ROOT names where images/ is")
     if only is not None and only not in names:
         raise unknown("image", only, names)
-    return [folder for folder in found if only is None or folder.name in (BASE, only)]
+    return [folder for folder in image_folders if only is None or folder.name in (BASE, only)]
 
 
 def source_of(name: str) -> Source:
     """The source of that name.
 
     Raises:
-        UsageError: there is none; with those that there are.
+        UsageError: there is none; lists the valid names.
     """
     for source in get_args(Source):
         if name == source:
@@ -65,7 +65,7 @@ def source_of(name: str) -> Source:
 
 
 def build(engine: Engine, chosen: Sequence[Path], say: Say, *, source: Source = "auto") -> None:
-    """Build the folders `chosen` in their order: the base first, since all others stand on it.
+    """Build the folders `chosen`, in order. The base comes first, since all others are built on it.
 
     Raises:
         LabError: a build failed; with the last lines of its output.
@@ -77,7 +77,7 @@ def build(engine: Engine, chosen: Sequence[Path], say: Say, *, source: Source = 
 
 
 def rootfs(engine: Engine, say: Say, *, source: Source = "auto") -> str:
-    """The tag of a Debian root: the stock image where it is present or can be pulled, bootstrapped otherwise."""
+    """The tag of a Debian root: the stock image if it is present or can be pulled, else a bootstrapped one."""
     if source != "bootstrap":
         if engine.image_id(STOCK):
             say(f"root: the stock image {STOCK} is present")
@@ -102,18 +102,18 @@ def rootfs(engine: Engine, say: Say, *, source: Source = "auto") -> str:
 
 
 def _bootstrap(engine: Engine) -> None:
-    """Import a root made by mmdebstrap: Debian's own mirror and keys, as its package configures them."""
+    """Import a root made by mmdebstrap, with the mirror and keys that Debian's package configures."""
     tool = shutil.which("mmdebstrap")
     if tool is None:
         raise LabError("mmdebstrap is missing, and no stock image can be had", "apt-get install mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="lab-rootfs-") as directory:
         tar = Path(directory) / "rootfs.tar"
-        made = subprocess.run(
+        process = subprocess.run(
             [tool, "--variant=apt", "--include=ca-certificates", SUITE, str(tar)],
             capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
-        if made.returncode:
-            raise LabError(f"mmdebstrap failed:\n{_tail(made.stderr)}")
+        if process.returncode:
+            raise LabError(f"mmdebstrap failed:\n{_tail(process.stderr)}")
         repository, _, tag = ROOTFS.partition(":")
         engine.client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
         if engine.image_id(ROOTFS) is None:
@@ -121,7 +121,7 @@ def _bootstrap(engine: Engine) -> None:
 
 
 def _image(engine: Engine, folder: Path, arguments: dict[str, str], say: Say) -> None:
-    """Build one folder unless its image was built from just that."""
+    """Build the image of one folder, unless it is current."""
     tag = tag_of(folder)
     parents = "".join(f"{key}={engine.image_id(value)}" for key, value in sorted(arguments.items()))
     labels = {DIGEST: folder_digest(folder), PARENTS: parents}
@@ -143,14 +143,14 @@ def _image(engine: Engine, folder: Path, arguments: dict[str, str], say: Say) ->
 
 @contextmanager
 def _credentials() -> Iterator[None]:
-    """Say which helper is missing that is to have credentials for a registry: docker-py sends all of them each time.
+    """Name the credential helper that is missing or failed: docker-py asks all of them each time.
 
     Raises:
-        LabError: one is missing, or failed.
+        LabError: a helper is missing, or failed.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the same in other words
+            warnings.simplefilter("ignore")  # the same message in other words
             yield
     except StoreError as error:
         raise LabError(
@@ -160,12 +160,12 @@ def _credentials() -> Iterator[None]:
 
 
 def tag_of(folder: Path) -> str:
-    """The tag of the image built from a folder."""
+    """The tag of a folder's image."""
     return f"lab/{folder.name}:latest"
 
 
 def is_current(engine: Engine, folder: Path) -> bool:
-    """Whether there is an image of this folder as it is now, on the base as it is now."""
+    """Whether the image of this folder matches the folder and the base."""
     digest, parents = _labels(engine, tag_of(folder), DIGEST, PARENTS) or (None, None)
     base = f"BASE={engine.image_id(f'lab/{BASE}:latest')}"
     return digest == folder_digest(folder) and (folder.name == BASE or base in (parents or ""))
@@ -180,7 +180,7 @@ def _labels(engine: Engine, tag: str, *names: str) -> list[str | None]:
 
 
 def folder_digest(folder: Path) -> str:
-    """A digest of every file of a folder that is sent to be built: names, executable bits and contents."""
+    """A digest of the files in a folder's build context: names, executable bits and contents."""
     digest = hashlib.sha256()
     for path in _files(folder):
         executable = bool(path.stat().st_mode & 0o100)
@@ -191,12 +191,12 @@ def folder_digest(folder: Path) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     ignore = folder / IGNORE
-    found = folder.rglob("*")
+    paths = folder.rglob("*")
     if ignore.exists():
         patterns = [line for line in ignore.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
-        # Docker's own reading of the patterns: the same that decides what is sent.
-        found = (folder / path for path in exclude_paths(str(folder), patterns))
-    return (path for path in sorted(found) if path.is_file())
+        # Docker's own matching of the patterns, which also decides what is sent.
+        paths = (folder / path for path in exclude_paths(str(folder), patterns))
+    return (path for path in sorted(paths) if path.is_file())
 
 
 def _tail(text: str, lines: int = 12) -> str:

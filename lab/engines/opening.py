@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which engine: the Docker engine of this machine, or one in a guest with a kernel of its own."""
+"""Open the chosen engine: the Docker engine of this machine, or one in a guest with its own kernel."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _numbers = count()
 
 @contextmanager
 def several(choice: Choice, say: Say) -> Iterator[list[Engine]]:
-    """As many engines as the choice has guests; see `opened`."""
+    """One engine for each guest of the choice; see `opened`."""
     with ExitStack() as stack:
         yield [stack.enter_context(opened(choice, say)) for _ in range(choice.guests)]
 
 
 @contextmanager
 def opened(choice: Choice, say: Callable[[str], None], *, keep: bool = False) -> Iterator[Engine]:
-    """Connect to the engine that was chosen; a guest is started where none is up that fits, and ends with this.
+    """Connect to the chosen engine. If no suitable guest is up, start one, and remove it at the end of the block.
 
-    With `keep` the guest stays up. On the instruction clock every guest is a new one: what ran before would show.
+    With `keep` the guest stays up. On the instruction clock every guest is new: earlier work would show in the figures.
 
     Raises:
-        LabError: there is no engine, or the guest does not start; with the last of its console.
+        LabError: there is no engine, or the guest does not start; with the end of its console.
     """
     host = connect()
     guest.sweep_forgotten(host)
@@ -45,7 +45,7 @@ def opened(choice: Choice, say: Callable[[str], None], *, keep: bool = False) ->
 
 
 def present(choice: Choice) -> Engine:
-    """The engine that was chosen, as it is: no guest is started.
+    """Connect to the chosen engine; start no guest.
 
     Raises:
         UsageError: no guest is up.
@@ -56,39 +56,39 @@ def present(choice: Choice) -> Engine:
 
 @contextmanager
 def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> Iterator[Engine]:
-    """The engine of a guest: of one that is up and fits, or of a new one, that ends with this unless it is kept."""
-    there = guest.found(host, guest.NAME).get(guest.NAME)
+    """The engine of a suitable guest that is up, or of a new one. A new one is removed at the end, unless kept."""
+    existing_guest = guest.found(host, guest.NAME).get(guest.NAME)
     if keep:
-        # Who wants to play takes what is there.
-        asked = there.choice if there and there.alive else choice
-        with _watched(kept(host, guest.NAME, asked, say)) as engine:
+        # A person who keeps a guest takes the one that is up.
+        guest_choice = existing_guest.choice if existing_guest and existing_guest.alive else choice
+        with _watched(kept(host, guest.NAME, guest_choice, say)) as engine:
             yield engine
         return
-    fits = there and there.alive and there.choice == choice and choice.clock == "wall"
-    if there and fits and _as_now(host, there):
+    is_usable = existing_guest and existing_guest.alive and existing_guest.choice == choice and choice.clock == "wall"
+    if existing_guest and is_usable and _as_now(host, existing_guest):
         say(f"guest {guest.NAME!r} is up")
-        with _watched(there) as engine:
+        with _watched(existing_guest) as engine:
             yield engine
         return
-    made = up(host, f"{os.getpid()}-{next(_numbers)}", choice, say)
+    new_guest = up(host, f"{os.getpid()}-{next(_numbers)}", choice, say)
     try:
-        with _watched(made) as engine:
+        with _watched(new_guest) as engine:
             yield engine
     finally:
         with undisturbed():
-            made.remove()
+            new_guest.remove()
 
 
 @contextmanager
 def _watched(there: guest.Guest) -> Iterator[Engine]:
-    """The engine of a guest; where the guest ends under a request, or under the cleaning up, its console says why."""
+    """The engine of a guest. If the guest ends during a request or the clean-up, its console says why."""
     engine = there.connect()
     with answering(engine):
         yield engine
 
 
 def _as_now(host: Engine, there: guest.Guest) -> bool:
-    """Whether a guest is of the guest's image, and has the images on its disk, as they are now."""
+    """Whether a guest has the current guest image, and the current images on its disk."""
     return there.is_current(host) and there.disk == guest_disks.path(host)
 
 
@@ -96,18 +96,20 @@ def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
     """The guest of that name: the one that is up, or a new one that stays up.
 
     Raises:
-        LabError: one of another choice, or with other images, is up, or none can be started.
+        LabError: a guest of another choice or with other images is up, or none can be started.
     """
-    there = guest.found(host, name).get(name)
-    if there is None or not there.alive:
+    existing_guest = guest.found(host, name).get(name)
+    if existing_guest is None or not existing_guest.alive:
         return up(host, name, choice, say, keep=True)
-    if there.choice != choice:
-        differs = ", ".join(f"{key} {value}" for key, value in there.choice if value != getattr(choice, key))
-        raise LabError(f"the guest {name!r} is up with {differs}", f"`lab vm down --name {name}` takes it down")
-    if not _as_now(host, there):
+    if existing_guest.choice != choice:
+        differences = ", ".join(
+            f"{key} {value}" for key, value in existing_guest.choice if value != getattr(choice, key)
+        )
+        raise LabError(f"the guest {name!r} is up with {differences}", f"`lab vm down --name {name}` takes it down")
+    if not _as_now(host, existing_guest):
         raise LabError(f"the guest {name!r} is up with images as they were", f"`lab vm down --name {name}`, and again")
     say(f"guest {name!r} is up")
-    return there
+    return existing_guest
 
 
 def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False) -> guest.Guest:
@@ -117,15 +119,17 @@ def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False)
         LabError: it did not start; nothing is left behind.
     """
     disk = guest_disks.ready(host, say)
-    began = time.monotonic()
-    made = guest.started(host, name, choice, disk, say, keep=keep)
+    start_time = time.monotonic()
+    new_guest = guest.started(host, name, choice, disk, say, keep=keep)
     if keep:
         try:
-            made.let_live()
+            new_guest.let_live()
         except BaseException:
-            made.remove()
+            new_guest.remove()
             raise
-    why = ", since /dev/kvm does not boot this kernel" if "guest: /dev/kvm is there" in made.console(400) else ""
-    took = time.monotonic() - began
-    say(f"guest: kernel {choice.kernel}, {choice.clock} clock, {made.accelerator}{why}; {took:.0f} s")
-    return made
+    reason = (
+        ", since /dev/kvm does not boot this kernel" if "guest: /dev/kvm is there" in new_guest.console(400) else ""
+    )
+    seconds = time.monotonic() - start_time
+    say(f"guest: kernel {choice.kernel}, {choice.clock} clock, {new_guest.accelerator}{reason}; {seconds:.0f} s")
+    return new_guest

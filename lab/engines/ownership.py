@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Whose a container, network or volume is: the labels that everything on the engine carries, and how they are read.
+"""The owner of a container, network or volume: the labels of all objects that the lab makes, and how to read them.
 
-A label alone proves little: anybody may write one, and an image that was committed from a container hands its own on.
-So a thing is a lab's where labels of a name space that nobody else writes say whose, and in words that can be read, and
-where it is called as a thing of that lab is. Whatever else is not the lab's: it is neither shown nor touched.
+A label alone proves little: anybody may write one, and an image committed from a container passes the container's
+labels on. So a thing is a lab's only if its labels, in a name space of the lab's own, are valid, and its name is one
+that this lab would give. Everything else is not the lab's: it is neither shown nor touched.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from pathlib import Path
 
 SPACE = "linux-vpn-lab"
 NAME = f"{SPACE}.name"
-"""The label that names the lab a thing belongs to."""
+"""The label with the name of the lab that a thing belongs to."""
 OWNER = f"{SPACE}.owner"
-"""The label that names the process that holds it, or says that a person does."""
+"""The label with the owner: a process, or a person."""
 ROLE = f"{SPACE}.role"
-"""The label that says what a container of a lab is there for."""
+"""The label with the role of a container in its lab."""
 PERSON = "a person"
 
 CALLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""What a lab or guest may be called: it becomes part of the names of containers and of a folder."""
+"""Valid names of a lab or guest. They become part of the names of containers and of a folder."""
 _PROCESS = re.compile(r"(?P<pid>[1-9]\d*):(?P<started>\d+):(?P<where>[0-9a-f]+-\d+)", re.ASCII)
 
 
 class State(StrEnum):
-    """Whose a lab is: a person's until `lab down`, a running process's, or nobody's."""
+    """The owner of a lab: a person (until `lab down`), a running process, or nobody."""
 
     UP = "up"
     HELD = "held by a running lab"
@@ -39,39 +39,39 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Mark:
-    """What a thing's labels say: the lab that it belongs to, and whose that is."""
+    """The content of a thing's labels: its lab, and that lab's state."""
 
     lab: str
     state: State
 
 
 def labels(name: str, *, held: bool = True) -> dict[str, str]:
-    """The labels of what belongs to the lab `name`; `held` by this process until it ends."""
+    """The labels of things of the lab `name`. With `held`, this process owns them until it ends."""
     return {NAME: name, OWNER: this_process() if held else PERSON}
 
 
 def called(lab: str, part: str) -> str:
-    """The engine's name for a thing of a lab."""
+    """The name of a thing of a lab on the engine."""
     return f"lab-{lab}-{part}"
 
 
 def mark(written: Mapping[str, str] | None, name: str) -> Mark | None:
-    """Whose the thing of that name is by its labels; None where it is not the lab's."""
+    """The mark of a thing, from its labels `written` and its name; None if it is not a lab's."""
     written = written or {}
-    lab, whose = written.get(NAME, ""), state(written.get(OWNER))
-    ours = whose and CALLED.fullmatch(lab) and name.startswith(called(lab, ""))
-    return Mark(lab, whose) if whose and ours else None
+    lab, owner_state = written.get(NAME, ""), state(written.get(OWNER))
+    is_ours = owner_state and CALLED.fullmatch(lab) and name.startswith(called(lab, ""))
+    return Mark(lab, owner_state) if owner_state and is_ours else None
 
 
 def this_process() -> str:
-    """This process, so that no later one is taken for it: its number, when it started (ticks since boot), and where."""
+    """This process, unambiguously: its pid, its start time (ticks since boot), and the boot and pid namespace."""
     return f"{os.getpid()}:{_started(os.getpid())}:{_here()}"
 
 
 def state(owner: str | None) -> State | None:
-    """What the owner's label of a thing says; None where that is nothing that a lab writes.
+    """The state that an owner label means; None if no lab writes such a label.
 
-    Of processes elsewhere nothing is known: theirs is left to a person.
+    Nothing is known of processes on another machine or boot: their labs are left to a person.
     """
     if owner == PERSON:
         return State.UP
@@ -84,16 +84,16 @@ def state(owner: str | None) -> State | None:
 
 
 def _lives(pid: int, started: str) -> bool:
-    """Whether a process lives. Of another user's that /proc hides (hidepid) only its number is known."""
-    if found := _started(pid):
-        return found == started
+    """Whether a process lives. If /proc hides it (hidepid: another user's process), only its pid is known."""
+    if start_time := _started(pid):
+        return start_time == started
     try:
         os.kill(pid, 0)
     except PermissionError:
         return True
     except (ProcessLookupError, OverflowError):
         return False
-    return _started(pid) == started  # it came or went meanwhile
+    return _started(pid) == started  # it started or ended meanwhile
 
 
 def _started(pid: int) -> str:
@@ -104,6 +104,6 @@ def _started(pid: int) -> str:
 
 
 def _here() -> str:
-    """This boot of this machine, and this process namespace of it: process numbers mean something only in there."""
+    """This boot of this machine, and this pid namespace. A pid is unique only within them."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().partition("-")[0]
     return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a run ran on: the part of `meta.json` that lets a reader judge the figures, or repeat them."""
+"""The platform of a run: the part of `meta.json` that a reader needs to judge or repeat the figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ done
 
 
 def describe(engine: Engine, images: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Kernel, processor, mitigations; the images by their folders, and versions of the packages `wanted` of each."""
+    """Kernel, processor and mitigations; the ids of images, and the versions of their packages in `wanted`."""
     machine = engine.once("lab/base:latest", ["sh", "-c", _MACHINE]).stdout
     facts = dict(line.split(": ", 1) for line in machine.splitlines() if ": " in line)
     tags = {name: f"lab/{name}:latest" for name in [*images, *wanted]}
@@ -41,12 +41,12 @@ def describe(engine: Engine, images: Sequence[str], wanted: Mapping[str, Sequenc
 
 
 def packages(engine: Engine, image: str, names: Sequence[str]) -> dict[str, str]:
-    """The versions of the Debian packages of an image that matter."""
+    """The versions of the Debian packages `names` in an image."""
     query = ["dpkg-query", "--show", "--showformat", "${Package}: ${Version}\n", *names]
     return dict(pairs(engine.once(image, query).stdout))
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
-    """Lines of `key: value`, without those that are none."""
-    found = [line.strip().partition(": ") for line in text.splitlines()]
-    return [(key, value) for key, colon, value in found if colon]
+    """The lines of the form `key: value`, as pairs."""
+    parts = [line.strip().partition(": ") for line in text.splitlines()]
+    return [(key, value) for key, colon, value in parts if colon]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What is on the disk: a folder for each run, its samples, and what may stand in them."""
+"""Run folders on the disk: their samples, and the schema of both."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A cell: what is compared, measured how, and under which conditions."""
+"""A cell: the subject, the measure and the conditions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Cell:
 
     @property
     def subject(self) -> tuple[str, str, str]:
-        """What is measured, however it is."""
+        """What is measured, without measure and conditions."""
         return self.vpn, self.variant, self.suite
 
     def __str__(self) -> str:

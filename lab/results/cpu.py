@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The states of the machine's CPU time in the readings of a sample, and what held its load back."""
+"""The states of CPU time in the readings of a sample, and the bottleneck of its load."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ BUSY = ("user", "nice", "system", "irq", "softirq")
 
 
 SHOWN = ("user", "system", "softirq", "irq", "idle", "iowait", "steal")
-"""The states as they are shown: `user` includes `nice`."""
+"""The states that reports show. `user` includes `nice`."""
 
 
 SATURATED = 0.8
-"""The share of a load's wall time from which on a process that ran was the limit. Not 1: the wall time of a load holds
-its own start and end, for iperf3 some tenths of a second."""
+"""A process that runs for at least this share of a load's wall time is the limit. It is not 1: the wall time includes
+the start and end of the load, for iperf3 some tenths of a second."""
 
 
 SPARE = 0.15
-"""The share of the machine's time up to which idleness is the stutter of a pipeline rather than room for more."""
+"""Up to this share of the machine's time, idle time is the stutter of a pipeline, not spare capacity."""
 
 
 def bottleneck(rows: Sequence[Reading]) -> str:
-    """What held a load back: `cpu:<end>` or `cpu:machine`, `generator`, or `other` (the link, or waiting).
+    """The bottleneck of a load: `cpu:<end>` or `cpu:machine`, `generator`, or `other` (the link, or waiting).
 
-    A VPN's end that ran nearly all the time was the limit; so was the machine when hardly any of it was idle. A load
-    generator that ran all the time on a machine with room measured itself. Empty where `rows` hold no ledger.
+    An endpoint that ran nearly all the time was the limit; so was the machine if it was hardly idle. If a load
+    generator ran all the time on a machine with spare capacity, it measured itself. Empty if `rows` have no CPU times.
     """
     value = {(row.metric, row.end): row.value for row in rows}
     wall = value.get(("wall", "machine"), 0.0)

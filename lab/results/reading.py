@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reading:
-    """One figure: `metric` at `end` (an end, or `machine`), in `unit`. Raises ValueError: it is none."""
+    """One figure: `metric` at `end` (an endpoint, or `machine`), in `unit`. Raises ValueError: it is not finite."""
 
     metric: str
     unit: str

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What `meta.json` and a line of `samples.jsonl` may hold: checked where they are read, so that nothing stumbles later.
+"""The schema of `meta.json` and of a line of `samples.jsonl`. Both are checked when they are read.
 
-A key that this version does not know is none of its business, as long as a reader can print it.
+A key that this version does not know is accepted if its value can be printed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lab.results.cell import Cell
 
 T = TypeVar("T", bound=Document)
 DEPTH = 4
-"""How deep a value may be that is only shown."""
+"""Levels of nesting of a value that is only shown."""
 
 
 def _printable(text: str) -> str:
@@ -30,12 +30,12 @@ def _printable(text: str) -> str:
 
 
 def _shallow(value: Any, depth: int = DEPTH) -> Any:
-    """A value that a reader can print."""
+    """Check that a value can be printed."""
     if isinstance(value, dict | list):
         if not depth:
             raise ValueError(f"nested more than {DEPTH} deep")
-        for each in [*value, *value.values()] if isinstance(value, dict) else value:
-            _shallow(each, depth - 1)
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            _shallow(item, depth - 1)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is no number")
     elif isinstance(value, str):
@@ -48,22 +48,22 @@ Shown = Annotated[Any, AfterValidator(_shallow)]
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[int, Field(ge=1, lt=2**31)]
 SHOWN = 60
-"""Characters of a wrong value that are shown."""
+"""How many characters of a wrong value are shown."""
 NUMBERED = re.compile(r"\b(?:payload|size)=(?!\d{1,12}(?: |$))")
-"""Conditions that must be numbers and are not."""
+"""Conditions that must be numbers but are not."""
 CONDITIONS = {
     "matrix": r"",
     "crypto": r"\bsize=",
     "ktls": r"\bway=",
     "profile": r"\bpayload=.*\bscenario=|\bscenario=.*\bpayload=",
 }
-"""What the conditions of every cell of a kind of run name, and those of a profile."""
+"""The conditions that every cell of each kind of run must name, and those of a profile."""
 PROFILE = ("ktls", "profile")
 """The kind and measure of a profile."""
 
 
 class Strict(Document):
-    """A model of what a program wrote: nothing is taken for something else, and every number is one."""
+    """A model of a program's output. Types are not converted, and every number is finite."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -79,7 +79,7 @@ class Where(Strict):
 
 
 class Meta(Strict):
-    """All of `meta.json`. `cells`: what was planned, as text; runs of older versions have but its digest, `plan`."""
+    """All of `meta.json`. `cells` is the plan, as text. Runs of older versions have only its digest, `plan`."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[Text, Shown]
@@ -97,10 +97,10 @@ class Meta(Strict):
 
     @property
     def blocks(self) -> int | None:
-        """How many blocks were planned, by whatever name this kind of run has for them."""
+        """The number of blocks in the plan. Some kinds of run call them `runs`."""
         settings = self.settings or {}
-        found = settings.get("blocks", settings.get("runs"))
-        return found if isinstance(found, int) else None
+        count = settings.get("blocks", settings.get("runs"))
+        return count if isinstance(count, int) else None
 
 
 class Figure(Strict):
@@ -119,7 +119,7 @@ def _words(text: str) -> str:
 
 
 class Sample(Strict):
-    """The part of a sample that is read again; what it holds besides is kept for people."""
+    """The part of a sample that the lab reads again. Other keys are kept for people."""
 
     model_config = ConfigDict(extra="ignore")
     run: Text
@@ -148,7 +148,7 @@ class Sample(Strict):
 
 
 def faults(model: type[T], data: Any) -> tuple[T | None, list[str]]:
-    """`data` as `model`; or what does not fit, field by field."""
+    """`data` as `model`, or else a list of the fields that do not fit."""
     try:
         return model.model_validate(data), []
     except ValidationError as error:
@@ -156,24 +156,24 @@ def faults(model: type[T], data: Any) -> tuple[T | None, list[str]]:
 
 
 def _fault(fault: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    got = repr(fault["input"]) if fault["type"] not in ("missing", "value_error") else ""
-    got = f", got {got[:SHOWN]}{'…' if len(got) > SHOWN else ''}" if got else ""
-    said = f"{fault['msg'].removeprefix('Value error, ')}{got}"
-    return f"{where}: {said}" if where else said
+    location = ".".join(str(part) for part in fault["loc"])
+    value_text = repr(fault["input"]) if fault["type"] not in ("missing", "value_error") else ""
+    value_text = f", got {value_text[:SHOWN]}{'…' if len(value_text) > SHOWN else ''}" if value_text else ""
+    message = f"{fault['msg'].removeprefix('Value error, ')}{value_text}"
+    return f"{location}: {message}" if location else message
 
 
 def fault_of(meta: Meta, cells: Collection[str] | None, data: Any) -> str:
-    """Why `data` is no sample of a run of `meta` and `cells` (None: they are not known); empty where it is one."""
-    sample, wrong = faults(Sample, data)
+    """Why `data` is no sample of the run of `meta` and `cells` (None: not known); empty if it is one."""
+    sample, problems = faults(Sample, data)
     if sample is None:
-        return "; ".join(wrong)
+        return "; ".join(problems)
     cell = Cell(sample.vpn, sample.variant, sample.suite, sample.measure, sample.conditions)
     if cells is not None and str(cell) not in cells:
         return f"the plan has no cell {cell}"
     if meta.blocks is not None and sample.block >= meta.blocks:
         return f"block: the plan has {meta.blocks} blocks, got {sample.block}"
-    wanted = [CONDITIONS.get(meta.kind, ""), CONDITIONS["profile"] if (meta.kind, sample.measure) == PROFILE else ""]
-    if not all(re.search(pattern, sample.conditions) for pattern in wanted):
+    patterns = [CONDITIONS.get(meta.kind, ""), CONDITIONS["profile"] if (meta.kind, sample.measure) == PROFILE else ""]
+    if not all(re.search(pattern, sample.conditions) for pattern in patterns):
         return f"conditions: not those of a run of `lab {meta.kind}`, got {sample.conditions!r}"
     return ""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The run folder: `meta.json` and `samples.jsonl` hold everything; `results.csv` and the reports are derived from them.
 
-`samples.jsonl` is append-only: one line a sample, written and synced before the next sample starts, each with a
-checksum of itself. A line cut short by a crash is set aside, an edited one is an error: neither is ever read as a
-measurement. A run's folder has one writer.
+`samples.jsonl` is append-only, with one line a sample. A line is written and synced before the next sample starts, and
+holds its own checksum. A line that a crash cut short is set aside; an edited line is an error. Neither is ever read as
+a measurement. A run's folder has one writer.
 
-A step of the plan (a cell in a block) that went wrong may be taken again: every attempt stays, numbered, and the last
-one counts.
+A step of the plan (a cell in a block) that went wrong may be repeated. Every attempt stays, numbered, and the last one
+counts.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import pandas
 
 SCHEMA = 2
-"""Of the runs that are written: a subject's columns have its own names (`columns` in meta.json). 1, in which all had a
-VPN's, is read as well."""
+"""The schema of new runs: a subject's columns have its own names (`columns` in meta.json). Schema 1 is read as well:
+its columns always have a VPN's names."""
 READABLE = (1, SCHEMA)
 COLUMNS = (
     "run", "block", "position", "vpn", "variant", "records", "suite", "measure", "conditions",
@@ -42,12 +42,12 @@ COLUMNS = (
 )  # fmt: skip
 """The columns of results.csv: one row a figure; a sample without figures has one row without a metric."""
 ATTEMPT = "attempt"
-"""The number of an attempt, in a sample that is not the first; a column more where there is one such: the attempt that
-counts."""
+"""The number of an attempt, in a sample that is not the first one. If a run has any, its table has this extra column:
+the number of the attempt that counts."""
 AGAIN = ("failed", "invalid")
-"""The outcomes after which a step may be taken again."""
+"""The outcomes after which a step may be repeated."""
 Key = tuple[int, Cell]
-"""A step of the plan: its block, and its cell."""
+"""A step of the plan: its block and its cell."""
 
 
 class Store:
@@ -60,7 +60,7 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> Store:
-        """Make the folder and write `meta.json`.
+        """Create the folder and write `meta.json`.
 
         Raises:
             LabError: the folder exists or cannot be written.
@@ -77,41 +77,41 @@ class Store:
 
     @classmethod
     def begin(cls, results: Path, meta: Mapping[str, Any]) -> Store:
-        """A new run, named by the time and a few letters, and by its kind where that is no matrix; see `create`."""
+        """Create a run. Its name is the kind (unless a matrix), the time and three letters. See `create`."""
         letters = "".join(random.SystemRandom().choices("abcdefghjkmnpqrstuvwxyz", k=3))
         kind = f"{meta['kind']}-" if "kind" in meta else ""
         return cls.create(results / f"{kind}{datetime.now(UTC):%Y%m%d-%H%M%S}-{letters}", meta)
 
     def go_on(self, now: Mapping[str, Any], keys: Sequence[str]) -> Store:
-        """Make ready to take more samples, once it is known that the run would be as it was begun.
+        """Prepare a run for more samples, if it would go on as it was begun.
 
-        `keys` of `meta.json`, those of a key in a key behind a dot, must be what they are `now`.
+        `keys` of `meta.json` must have the same values `now`. A dot in a key leads to a nested key.
 
         Raises:
             LabError: something has changed since; says what.
         """
-        then = self.meta()
-        changed = [key.rpartition(".")[2] for key in keys if _at(then, key) != _at(now, key)]
+        stored = self.meta()
+        changed = [key.rpartition(".")[2] for key in keys if _at(stored, key) != _at(now, key)]
         if changed:
             raise LabError(
                 f"{self.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
                 "go back to what it was started with, or start a new run",
             )
-        for _ in self.read(now.get("cells")):  # what is not in the plan is named before anything is measured
+        for _ in self.read(now.get("cells")):  # a sample outside the plan is an error before anything is measured
             pass
         return self
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the one who writes this run, for as long as it takes; a last line that was cut short is set aside first.
+        """Lock this run for writing until the block ends. A last line that was cut short is set aside first.
 
         Raises:
-            LabError: another process writes it; says which.
+            LabError: another process writes the run; says which.
         """
-        held = None
+        descriptor = None
         try:
-            held = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise LabError(
                 f"run {self.folder.name} is being written by {_holder(self.folder)}",
@@ -123,11 +123,11 @@ class Store:
             self.mend()
             yield
         finally:
-            if held is not None:
-                os.close(held)
+            if descriptor is not None:
+                os.close(descriptor)
 
     def mend(self) -> None:
-        """Move a last line that was cut short to `samples.torn`; its sample is taken again."""
+        """Move a last line that was cut short to `samples.torn`. Its sample is taken again."""
         if self.samples.exists():
             data = self.samples.read_bytes()
             whole = data.rfind(b"\n") + 1
@@ -137,7 +137,7 @@ class Store:
                 os.truncate(self.samples, whole)
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
-        """Replace `meta.json`, whole or not at all."""
+        """Replace `meta.json` atomically."""
         if faults := schema.faults(schema.Meta, json.loads(json.dumps(meta)))[1]:
             raise ValueError("; ".join(faults))  # it could not be read again
         text = json.dumps({"schema": SCHEMA, **meta}, indent=1, sort_keys=True) + "\n"
@@ -145,7 +145,7 @@ class Store:
         self._columns = dict(meta.get("columns", {}))
 
     def meta(self) -> dict[str, Any]:
-        """What was planned, and on what.
+        """The content of `meta.json`: the plan, the engine and the machine.
 
         Raises:
             UsageError: there is no such run, it has another schema, or a field is not what it must be; names it.
@@ -160,25 +160,25 @@ class Store:
         if not isinstance(meta, dict):
             raise UsageError(f"{path} is of no run: it holds {json.dumps(meta)[: schema.SHOWN]}")
         if meta.get("schema") not in READABLE:
-            known = " and ".join(map(str, READABLE))
-            raise UsageError(f"{path} has schema {meta.get('schema')}, this lab reads {known}")
+            versions = " and ".join(map(str, READABLE))
+            raise UsageError(f"{path} has schema {meta.get('schema')}, this lab reads {versions}")
         if faults := schema.faults(schema.Meta, meta)[1]:
             raise UsageError("\n".join(f"{path}: {fault}" for fault in faults))
         return meta
 
     def append(self, sample: Mapping[str, Any]) -> None:
-        """Add one sample; it is on the disk when this returns.
+        """Append one sample. It is on the disk when this returns.
 
         Raises:
-            LabError: it could not be written; what was there before is untouched.
+            LabError: it could not be written; the earlier samples are untouched.
         """
-        named = renamed(sample, self.columns)
-        line = json.dumps({**named, "check": _checksum(named)}, sort_keys=True).encode() + b"\n"
+        record = renamed(sample, self.columns)
+        line = json.dumps({**record, "check": _checksum(record)}, sort_keys=True).encode() + b"\n"
         try:
             with self.samples.open("ab", buffering=0) as file:
                 size = file.seek(0, os.SEEK_END)
                 try:
-                    while line:  # a write may take a part; the next one says why
+                    while line:  # a write may be partial; the next one then says why
                         line = line[file.write(line) :]
                     os.fsync(file.fileno())
                 except OSError:
@@ -189,18 +189,18 @@ class Store:
             raise LabError(f"{self.samples} cannot be written: {error.strerror}", hint) from error
 
     def read(self, cells: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-        """Every attempt at every sample, in the order in which they were taken.
+        """Every attempt at every sample, in the order of time.
 
-        `cells`, as text, are those of the plan; those that `meta.json` names where none are given.
+        `cells` are the cells of the plan, as text. By default they are those that `meta.json` names.
 
         Raises:
             LabError: a line is cut short or was changed, is no sample of this run, or is there twice; names it.
             UsageError: what `meta` raises.
         """
         meta = schema.Meta.model_validate(self.meta())
-        named = meta.cells if cells is None else cells
-        planned = None if named is None else set(named)
-        generic = {own: name for name, own in meta.columns.items()}
+        cell_names = meta.cells if cells is None else cells
+        plan = None if cell_names is None else set(cell_names)
+        generic_names = {own_name: name for name, own_name in meta.columns.items()}
         seen = Seen()
         try:
             lines = self.samples.read_bytes().split(b"\n")[:-1]
@@ -218,8 +218,8 @@ class Store:
             if not intact:
                 fault = "this line was cut short or changed after it was written"
             else:
-                sample = renamed(sample, generic)
-                fault = schema.fault_of(meta, planned, sample) or seen.fault_of(sample, number)
+                sample = renamed(sample, generic_names)
+                fault = schema.fault_of(meta, plan, sample) or seen.fault_of(sample, number)
             if fault:
                 raise LabError(
                     f"{self.samples}:{number}: {fault}",
@@ -228,16 +228,16 @@ class Store:
             yield sample
 
     def last(self) -> list[dict[str, Any]]:
-        """The attempt at each sample that counts: its last one. Raises what `read` raises."""
-        found: dict[Key, dict[str, Any]] = {}
+        """The last attempt at each sample: the one that counts. Raises what `read` raises."""
+        samples: dict[Key, dict[str, Any]] = {}
         for sample in self.read():
-            found[key_of(sample)] = sample
-        return list(found.values())
+            samples[key_of(sample)] = sample
+        return list(samples.values())
 
     def frame(self, samples: Sequence[Mapping[str, Any]] | None = None) -> pandas.DataFrame:
-        """All figures of the samples that count, tidy, with COLUMNS (and ATTEMPT where something was taken again).
+        """All figures of the samples that count, tidy, with COLUMNS (and ATTEMPT if a sample was repeated).
 
-        That is what results.csv holds. `samples`: those of `last`, where they were read already. Raises what `read`
+        This is the content of results.csv. `samples`: the result of `last`, if it was read already. Raises what `read`
         raises.
         """
         import pandas
@@ -248,42 +248,44 @@ class Store:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The names that the subject's columns have on the disk, where they are not a VPN's."""
+        """The subject's column names on the disk, by the VPN's names; empty if they are the same."""
         if self._columns is None:
             self._columns = dict(self.meta().get("columns", {}))
         return self._columns
 
     def write_table(self, name: str, frame: pandas.DataFrame) -> Path:
-        """Derive a CSV file of rows, under the subject's own names.
+        """Write `frame` as a CSV file, with the subject's own column names.
 
-        A run that has any has a column for each of its conditions too.
+        If the subject has its own names, each condition gets a column too.
         """
         if self.columns:
-            own = self.columns.values()
-            more = {name: values for name, values in _conditions(frame["conditions"]).items() if name not in own}
-            frame = frame.assign(**more).rename(columns=self.columns)
+            own_names = self.columns.values()
+            extra_columns = {
+                name: values for name, values in _conditions(frame["conditions"]).items() if name not in own_names
+            }
+            frame = frame.assign(**extra_columns).rename(columns=self.columns)
         return files.write_table(self.folder / name, frame)
 
     def write_csv(self) -> Path:
-        """Derive `results.csv`."""
+        """Write `results.csv`."""
         return self.write_table("results.csv", self.frame())
 
 
 def renamed(sample: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """A sample whose keys have other names."""
+    """The sample with its keys renamed."""
     return {names.get(key, key): value for key, value in sample.items()}
 
 
 def _conditions(texts: Iterable[str]) -> dict[str, list[str]]:
-    """The values of each condition, by its name; empty where a row has none of it."""
-    said = [parse_conditions(text) for text in texts]
-    return {name: [each.get(name, "") for each in said] for name in sorted({name for each in said for name in each})}
+    """The values of each condition, by its name. A row without the condition has an empty value."""
+    rows = [parse_conditions(text) for text in texts]
+    return {name: [row.get(name, "") for row in rows] for name in sorted({name for row in rows for name in row})}
 
 
 def _at(meta: Mapping[str, Any], key: str) -> Any:
     first, _, rest = key.partition(".")
-    found = meta.get(first)
-    return _at(found or {}, rest) if rest else found
+    value = meta.get(first)
+    return _at(value or {}, rest) if rest else value
 
 
 def cell_of(sample: Mapping[str, Any]) -> Cell:
@@ -292,19 +294,19 @@ def cell_of(sample: Mapping[str, Any]) -> Cell:
 
 
 def key_of(sample: Mapping[str, Any]) -> Key:
-    """The step that a sample is an attempt at."""
+    """The step of a sample."""
     return sample["block"], cell_of(sample)
 
 
 class Seen:
-    """The samples that were read so far: a step stands there once, or as often as it went wrong and once more."""
+    """The samples read so far. A step occurs once, plus once for each attempt that went wrong."""
 
     def __init__(self) -> None:
         self.steps: dict[Key, tuple[int, int, str]] = {}
         self.places: dict[tuple[int, int], Cell] = {}
 
     def fault_of(self, sample: Mapping[str, Any], line: int) -> str:
-        """Why a sample cannot be there, after those before it; empty where it can."""
+        """Why a sample cannot follow the earlier ones; empty if it can."""
         key, place = key_of(sample), (sample["block"], sample["position"])
         former, attempt, outcome = self.steps.get(key, (0, 0, AGAIN[0]))
         if sample.get(ATTEMPT, 1) <= attempt:
@@ -318,12 +320,12 @@ class Seen:
 
 
 def _rows(sample: Mapping[str, Any], columns: Sequence[str]) -> list[list[Any]]:
-    """The rows of a sample: one a figure, or one without a metric. The verdict is derived, as all figures are."""
+    """The rows of a sample: one a figure, or one without a metric. The bottleneck is derived from the figures."""
     readings = sample.get("readings") or []
     limit = bottleneck([Reading(**reading) for reading in readings])
     figures = readings or [{"metric": None, "unit": None, "end": None, "value": None}]
-    known = {ATTEMPT: 1, **sample, "bottleneck": limit}
-    return [[{**known, **figure}.get(column) for column in columns] for figure in figures]
+    values = {ATTEMPT: 1, **sample, "bottleneck": limit}
+    return [[{**values, **figure}.get(column) for column in columns] for figure in figures]
 
 
 def _checksum(sample: Mapping[str, Any]) -> str:
@@ -331,42 +333,42 @@ def _checksum(sample: Mapping[str, Any]) -> str:
 
 
 def _holder(folder: Path) -> str:
-    """The process that holds a folder, as /proc/locks says: a number that is not ours to see is not there."""
+    """The process that locks a folder, from /proc/locks. The pid is missing if this user may not see it."""
     try:
         locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
     except OSError:
         locks = []
     inode = str(folder.stat().st_ino)
-    found = [lock[4] for lock in locks if lock[1] == "FLOCK" and lock[5].rpartition(":")[2] == inode]
-    return f"process {found[0]}" if found else "another process"
+    pids = [lock[4] for lock in locks if lock[1] == "FLOCK" and lock[5].rpartition(":")[2] == inode]
+    return f"process {pids[0]}" if pids else "another process"
 
 
 def _runs(results: Path) -> str:
-    """The runs that there are; and the folders that hold none, but look so."""
-    known, others = listed(results)
-    said = f"runs in {results}: {', '.join(known)}" if known else f"{results} holds no run yet"
-    return "\n".join([said, *others])
+    """The runs in a folder, and the folders whose `meta.json` is of no run."""
+    metas, complaints = listed(results)
+    message = f"runs in {results}: {', '.join(metas)}" if metas else f"{results} holds no run yet"
+    return "\n".join([message, *complaints])
 
 
 def listed(results: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """What `meta.json` says of each run in a folder, by name; and a line on each whose `meta.json` is of none."""
-    known: dict[str, dict[str, Any]] = {}
-    others = []
+    """The `meta.json` of each run in a folder, by name; and a line on each that is of no run."""
+    metas: dict[str, dict[str, Any]] = {}
+    complaints = []
     for path in sorted(results.glob("*/meta.json")):
         try:
-            known[path.parent.name] = Store(path.parent).meta()
+            metas[path.parent.name] = Store(path.parent).meta()
         except UsageError as error:
-            others.append(f"no run: {error.message.splitlines()[0]}")
-    return known, others
+            complaints.append(f"no run: {error.message.splitlines()[0]}")
+    return metas, complaints
 
 
 def kind_of(meta: Mapping[str, Any]) -> str:
-    """The command that a run is of: `matrix`, `crypto` or `ktls`."""
+    """The kind of a run: `matrix`, `crypto` or `ktls`, like the command."""
     return str(meta.get("kind", "matrix"))
 
 
 def runs(results: Path, kind: str) -> list[Store]:
-    """The runs of `lab <kind>` in a folder, the one that was begun last first; what cannot be read is none."""
-    known = {name: meta for name, meta in listed(results)[0].items() if kind_of(meta) == kind}
-    order = sorted(known, key=lambda name: (str(known[name].get("created", "")), name), reverse=True)
+    """The runs of `lab <kind>` in a folder, the newest first. Unreadable ones are left out."""
+    metas = {name: meta for name, meta in listed(results)[0].items() if kind_of(meta) == kind}
+    order = sorted(metas, key=lambda name: (str(metas[name].get("created", "")), name), reverse=True)
     return [Store(results / name) for name in order]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""From samples to figures that can be believed: pure functions on data frames."""
+"""The statistics of samples: pure functions on data frames."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The statistics under every table, on plain arrays: intervals by bootstrap, tests on logarithms, correction.
+"""The statistics of every table, on plain arrays: bootstrap intervals, tests on logarithms, correction.
 
 They are for the wall clock, where samples differ by noise. On the instruction clock nothing is resampled or tested:
-`ranges` and `exact_verdict` take every sample as it is.
+`ranges` and `exact_verdict` use every sample as it is.
 
-Everything is seeded by constants, so that a finished run gives the same report byte for byte, whatever else is in it.
+All seeds are constants, so that a finished run gives the same report byte for byte, whatever else is in the report.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     Vector = Sequence[float] | Array
 
 MIN_SAMPLES = 3
-"""Fewer say nothing about spread: no interval, and no verdict."""
+"""With fewer samples the spread is unknown: no interval and no verdict."""
 CONFIDENCE = 0.95
 RESAMPLES = 1999
 SEED = 20160523
 EXACT = 1e-12
-"""Logarithms closer than this are rounding, not difference."""
+"""Logarithms closer than this differ by rounding only."""
 CHUNK = 256
-"""Rows resampled at once: bounds memory to a few tens of megabytes."""
+"""Rows resampled at once. This limits memory to a few tens of megabytes."""
 
 
 def median_intervals(samples: Sequence[Vector]) -> tuple[Array, Array]:
-    """Percentile-bootstrap 95 % interval of the median of each sample; NaN where it has fewer than `MIN_SAMPLES`.
+    """Percentile-bootstrap 95 % interval of the median of each row; NaN for fewer than `MIN_SAMPLES` values.
 
-    A row's interval depends on that row alone: the resampling is seeded anew for each stack of equally long rows, and
-    all rows of a stack are resampled alike.
+    A row's interval depends on that row alone. Rows of the same length form a stack. Each stack starts from the same
+    seed, and all its rows are resampled alike.
     """
-    return _bootstrap([(sample,) for sample in samples], lambda one, axis: np.median(one, axis=axis))
+    return _bootstrap([(sample,) for sample in samples], lambda values, axis: np.median(values, axis=axis))
 
 
 def ratio_intervals(over: Sequence[Vector], under: Sequence[Vector]) -> tuple[Array, Array]:
-    """As `median_intervals`, of median(over) / median(under), for samples that share no blocks."""
+    """Like `median_intervals`, of median(over) / median(under), for samples that share no blocks."""
     return _bootstrap(
         list(zip(over, under, strict=True)),
-        lambda one, two, axis: np.median(one, axis=axis) / np.median(two, axis=axis),
+        lambda numerators, denominators, axis: np.median(numerators, axis=axis) / np.median(denominators, axis=axis),
     )
 
 
@@ -59,9 +59,9 @@ def _bootstrap(rows: Sequence[tuple[Vector, ...]], statistic: Callable[..., Any]
         if min(shape) < MIN_SAMPLES:
             continue
         for start in range(0, len(indices), CHUNK):
-            chosen = indices[start : start + CHUNK]
-            stacks = [np.array([rows[index][part] for index in chosen], float) for part in range(len(shape))]
-            low[chosen], high[chosen] = _percentiles(stacks, statistic)
+            chunk = indices[start : start + CHUNK]
+            stacks = [np.array([rows[index][part] for index in chunk], float) for part in range(len(shape))]
+            low[chunk], high[chunk] = _percentiles(stacks, statistic)
     return low, high
 
 
@@ -76,8 +76,8 @@ def _percentiles(stacks: list[Array], statistic: Callable[..., Any]) -> tuple[An
 def p_paired(logs: Sequence[Vector]) -> Array:
     """Two-sided p that the mean of each row of log ratios is 0 (Student); NaN under `MIN_SAMPLES`.
 
-    A rank test could never reject with five blocks (its least p is 1/16). Rows that repeat exactly have no spread:
-    p is 1 where they are 0 and 0 elsewhere.
+    With five blocks a rank test could never reject (its least p is 1/16). A row of equal values has no spread: its p
+    is 1 if they are 0, and 0 otherwise.
     """
     n = np.array([len(row) for row in logs], float)
     enough = n >= MIN_SAMPLES
@@ -87,7 +87,7 @@ def p_paired(logs: Sequence[Vector]) -> Array:
 
 
 def p_unpaired(one: Sequence[Vector], two: Sequence[Vector]) -> Array:
-    """Two-sided p that the means of each pair of samples of logarithms agree (Welch); NaN under `MIN_SAMPLES`."""
+    """Two-sided p that the means of each pair of samples of logarithms are equal (Welch); NaN under `MIN_SAMPLES`."""
     p = np.full(len(one), np.nan)
     for index, sides in enumerate(zip(one, two, strict=True)):
         if min(map(len, sides)) < MIN_SAMPLES:
@@ -107,17 +107,17 @@ def _student(gap: Any, error: Any, freedom: Any) -> Array:
 
 
 def correct(p: Vector) -> Array:
-    """Benjamini and Hochberg's correction for as many comparisons as were made; NaN stays NaN."""
+    """Benjamini and Hochberg's correction for the number of comparisons. NaN stays NaN."""
     raw = np.asarray(p, float)
     corrected = np.full(raw.shape, np.nan)
-    known = ~np.isnan(raw)
-    if known.any():
-        corrected[known] = false_discovery_control(raw[known], method="bh")
+    is_number = ~np.isnan(raw)
+    if is_number.any():
+        corrected[is_number] = false_discovery_control(raw[is_number], method="bh")
     return corrected
 
 
 def verdict(low: float, high: float, p: float, margin: float, alpha: float = 1 - CONFIDENCE) -> str:
-    """What a ratio's interval says: `tie` inside the equivalence margin, else `higher`, `lower` or `undecided`.
+    """The verdict on a ratio's interval: `tie` inside the equivalence margin, else `higher`, `lower` or `undecided`.
 
     The margin is symmetric as a ratio: 5 % allows 1/1.05 to 1.05.
     """
@@ -133,14 +133,14 @@ def verdict(low: float, high: float, p: float, margin: float, alpha: float = 1 -
 
 
 def ranges(over: Sequence[Vector], under: Sequence[Vector]) -> tuple[Array, Array]:
-    """The least and the greatest ratio of any value of `over` to any of `under`; NaN where either has under 3."""
+    """The least and greatest ratio of any value of `over` to any of `under`; NaN if either has under 3 values."""
     low, high = np.full(len(over), np.nan), np.full(len(over), np.nan)
-    for index, (one, two) in enumerate(zip(over, under, strict=True)):
-        if min(len(one), len(two)) >= MIN_SAMPLES and min(two) > 0:
-            low[index], high[index] = min(one) / max(two), max(one) / min(two)
+    for index, (numerators, denominators) in enumerate(zip(over, under, strict=True)):
+        if min(len(numerators), len(denominators)) >= MIN_SAMPLES and min(denominators) > 0:
+            low[index], high[index] = min(numerators) / max(denominators), max(numerators) / min(denominators)
     return low, high
 
 
 def exact_verdict(low: float, high: float, margin: float) -> str:
-    """As `verdict`, of a range that every sample is in: where there is no noise, there is no p."""
+    """Like `verdict`, for a range that holds every sample. Without noise there is no p."""
     return verdict(low, high, 0.0, margin)

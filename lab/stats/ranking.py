@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Which cells are better, and which cannot be told apart: tiers, led by what a comparison of every pair shows.
+"""Rank cells in tiers, by a comparison of every pair. Cells that cannot be told apart share a tier.
 
-On the wall clock two cells meet within blocks, and the verdict needs an interval and a corrected p. On the instruction
-clock nothing drifts and nothing is noise: all of one cell must lie above all of the other.
+On the wall clock two cells are compared within blocks, and the verdict needs an interval and a corrected p. The
+instruction clock has no drift and no noise: all samples of one cell must be above all of the other.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 CPU_BOUND = "cpu"
-"""How the bottleneck of a CPU-bound sample begins (`cpu:server`, `cpu:machine`)."""
+"""The prefix of the bottleneck of a CPU-bound sample (`cpu:server`, `cpu:machine`)."""
 SHARED = [column for column in WITHIN if column not in ("run", "block")]
 
 
 def rankable(df: pd.DataFrame, metric: str = "throughput") -> pd.DataFrame:
     """For each measured cell: n, and why it cannot be ranked (empty if it can).
 
-    Ranked are cells most of whose samples were CPU-bound: others measured the generator, the link or waiting.
+    A cell is ranked if most of its samples were CPU-bound. Others measured the generator, the link or waiting.
     """
     rows = measured(df, metric)
     rows = rows.assign(bound=rows["bottleneck"].str.startswith(CPU_BOUND), empty=rows["value"] <= 0)
@@ -42,27 +42,27 @@ def rankable(df: pd.DataFrame, metric: str = "throughput") -> pd.DataFrame:
 
 
 def pairwise(df: pd.DataFrame, metric: str = "throughput", margin: float = MARGIN) -> pd.DataFrame:
-    """Every two cells that can be ranked and share a measure and conditions.
+    """The comparison of every two rankable cells of the same measure and conditions.
 
     Columns: the shared ones, `a` and `b` (tuples: vpn, variant, records, suite), n blocks, the median ratio a / b, its
     interval, p (corrected within the comparison's family) and verdict: `tie`, `higher`, `lower`, `undecided`. On the
-    instruction clock the interval is from the least to the greatest ratio of any two samples, there is no p, and the
-    ratio is NaN where a cell has more than one mode; n is that of the cell with fewer samples.
+    instruction clock the interval is from the least to the greatest ratio of any two samples. There is no p. The ratio
+    is NaN if a cell has more than one mode. n is that of the cell with fewer samples.
     """
     cells = rankable(df, metric)
-    good = cells.loc[cells["why"] == "", [*CELL, *METRIC]]
-    rows = measured(df, metric).merge(good, on=[*CELL, *METRIC])
-    found = []
+    ranked_cells = cells.loc[cells["why"] == "", [*CELL, *METRIC]]
+    rows = measured(df, metric).merge(ranked_cells, on=[*CELL, *METRIC])
+    pair_lists = []
     for key, group in rows.groupby(SHARED):
         shared = dict(zip(SHARED, key, strict=True))
         of_clock = _exact if shared["clock"] == modes.EXACT else _noisy
-        found.append([shared | pair for pair in of_clock(group, margin)])
+        pair_lists.append([shared | pair for pair in of_clock(group, margin)])
     columns = [*SHARED, "a", "b", "n", "ratio", "low", "high", "p", "verdict"]
-    return pd.DataFrame([row for rows in found for row in rows], columns=columns)
+    return pd.DataFrame([row for rows in pair_lists for row in rows], columns=columns)
 
 
 def _noisy(group: pd.DataFrame, margin: float) -> list[dict[str, Any]]:
-    """Pairs on the wall clock: by ratios within blocks."""
+    """Pairs on the wall clock, by ratios within blocks."""
     table = group.pivot_table(index=["run", "block"], columns=SERIES, values="value", aggfunc="median")
     logs, names = np.log(table.to_numpy(float)), list(table.columns)
     pairs = list(combinations(range(len(names)), 2))
@@ -82,46 +82,48 @@ def _noisy(group: pd.DataFrame, margin: float) -> list[dict[str, Any]]:
 
 
 def _exact(group: pd.DataFrame, margin: float) -> list[dict[str, Any]]:
-    """Pairs on the instruction clock: by the ranges of all their samples."""
+    """Pairs on the instruction clock, by the ranges of all their samples."""
     cells = {name: (rows["value"].to_numpy(), rows["mode"].max()) for name, rows in group.groupby(SERIES, sort=True)}
     pairs = list(combinations(cells, 2))
     low, high = inference.ranges([cells[a][0] for a, _ in pairs], [cells[b][0] for _, b in pairs])
-    found = []
+    pair_rows = []
     for k, (a, b) in enumerate(pairs):
-        (ours, ours_modes), (theirs, their_modes) = cells[a], cells[b]
-        single = max(ours_modes, their_modes) == 1
-        found.append(
+        (a_values, a_modes), (b_values, b_modes) = cells[a], cells[b]
+        single = max(a_modes, b_modes) == 1
+        pair_rows.append(
             {
-                "a": a, "b": b, "n": min(len(ours), len(theirs)),
-                "ratio": float(np.median(ours) / np.median(theirs)) if single else float("nan"),
+                "a": a, "b": b, "n": min(len(a_values), len(b_values)),
+                "ratio": float(np.median(a_values) / np.median(b_values)) if single else float("nan"),
                 "low": low[k], "high": high[k], "p": float("nan"),
                 "verdict": inference.exact_verdict(low[k], high[k], margin),
             }
         )  # fmt: skip
-    return found
+    return pair_rows
 
 
 def tiers(
     df: pd.DataFrame, metric: str = "throughput", margin: float = MARGIN, control: str | None = None
 ) -> pd.DataFrame:
-    """The summary of each cell with its rank tier (1 is best) among those of the same measure and conditions.
+    """The summary of each cell, with its tier (1 is best) among cells of the same measure and conditions.
 
-    A tier is led by its best cell and holds those that follow until one is shown to be lower than the leader: within
-    a tier nothing is known to be worse than its best. `tier` is 0 where a cell cannot be ranked, and `why` says why.
-    A cell of several modes has a row for each, one after the other, and the place of its first.
+    The best cell leads a tier. The next tier starts at the first cell that is shown to be lower than the leader. So no
+    cell is known to be worse than the best of its tier. `tier` is 0 if a cell cannot be ranked; `why` says why. A cell
+    of several modes has one row for each, together, at the place of its first.
     """
     summary = summarise(df, metric).merge(rankable(df, metric).drop(columns="n"), on=[*CELL, *METRIC])
     summary = summary[summary["vpn"] != control]
     pairs = pairwise(df[df["vpn"] != control], metric, margin)
     lower: dict[Hashable, set[tuple[Any, Any]]] = {}
     for row in pairs.to_dict("records"):
-        worse = {"lower": (row["a"], row["b"]), "higher": (row["b"], row["a"])}.get(row["verdict"])
-        if worse:
-            lower.setdefault(tuple(row[column] for column in SHARED), set()).add(worse)
+        lower_pair = {"lower": (row["a"], row["b"]), "higher": (row["b"], row["a"])}.get(row["verdict"])
+        if lower_pair:
+            lower.setdefault(tuple(row[column] for column in SHARED), set()).add(lower_pair)
     parts = []
     for key, group in summary.groupby(SHARED):
-        lead = group.drop_duplicates(SERIES).sort_values(["median", *SERIES], ascending=[False, True, True, True, True])
-        ranked = lead[SERIES].assign(tier=_number(lead, lower.get(key, set())))
+        first_modes = group.drop_duplicates(SERIES).sort_values(
+            ["median", *SERIES], ascending=[False, True, True, True, True]
+        )
+        ranked = first_modes[SERIES].assign(tier=_number(first_modes, lower.get(key, set())))
         parts.append(ranked.merge(group, on=SERIES)[[*summary.columns, "tier"]])
     if not parts:
         return summary.assign(tier=0)

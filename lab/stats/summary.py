@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One run, read once: all that a view of it takes."""
+"""The data of one run for every view. The run is read once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from lab.stats import analysis
 
 @dataclass(frozen=True)
 class Summary:
-    """A run's rows (`Store.frame`), what `meta.json` says, and the samples that count, raw.
+    """A run's rows (`Store.frame`), its `meta.json`, and the raw samples that count.
 
-    Raises LabError where the rows are of more than one engine or clock.
+    Raises LabError if the rows are of more than one engine or clock.
     """
 
     df: pd.DataFrame
@@ -27,18 +27,18 @@ class Summary:
 
     @classmethod
     def of(cls, store: Store) -> Summary:
-        """What a run's folder holds. Raises what `Store.read` raises."""
+        """Read a run's folder. Raises what `Store.read` raises."""
         samples = store.last()
         return cls(store.frame(samples), store.meta(), samples)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was measured yet."""
+        """Whether there are no rows yet."""
         return self.df.empty
 
     @cached_property
     def runs(self) -> list[str]:
-        """The names of the runs in it: one, as a rule."""
+        """The names of its runs: usually one."""
         return sorted(set(self.df["run"].astype(str)))
 
     @cached_property
@@ -58,7 +58,7 @@ class Summary:
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        """How many samples of each cell ended how, and why: `analysis.outcomes`."""
+        """The number of samples of each cell by outcome and reason: `analysis.outcomes`."""
         return analysis.outcomes(self.df)
 
     @cached_property
@@ -68,7 +68,7 @@ class Summary:
 
     @cached_property
     def retaken(self) -> int:
-        """How many samples were taken more than once."""
+        """The number of repeated samples."""
         return len(analysis.attempts(self.df))
 
     @cached_property

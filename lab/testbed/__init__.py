@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""A topology of containers on an engine: its wire, its secrets, its meter."""
+"""A topology of containers on an engine: wire, secrets and meter."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Secrets for one lab: made when it comes up, kept in its volumes, gone with it."""
+"""Secrets of one lab. They are made when the lab starts, are kept in its volumes, and are removed with it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
 def make() -> dict[str, dict[str, bytes]]:
-    """The files of /run/credentials for each end.
+    """The files of /run/credentials for each endpoint.
 
-    ca.crt, end.crt, end.key, peer.crt (PEM, RSA 2048: what the oldest protocols still take), end.p12 with p12.password;
-    password and psk, the same at both ends; x25519.key, x25519.pub, peer-x25519.pub (base64).
+    ca.crt, end.crt, end.key, peer.crt (PEM, RSA 2048: the oldest protocols accept it), end.p12 with p12.password;
+    password and psk, the same at both endpoints; x25519.key, x25519.pub, peer-x25519.pub (base64).
     """
     ca_key = _rsa()
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab CA")])
@@ -69,7 +69,7 @@ def _rsa() -> rsa.RSAPrivateKey:
 def _certificate(
     subject: x509.Name, key: rsa.RSAPublicKey, issuer: x509.Name, issuer_key: rsa.RSAPrivateKey, *, end: str | None
 ) -> x509.Certificate:
-    """A certificate for `end`, or for the authority itself where `end` is None."""
+    """A certificate for the endpoint `end`, or for the CA itself if `end` is None."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()

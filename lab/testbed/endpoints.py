@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What both ends of a lab run on: the part of `meta.json` that is theirs alone."""
+"""The environment of both endpoints: their part of `meta.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SYSCTLS = (
 
 
 def describe(bed: Testbed, ends: dict[str, Container]) -> dict[str, Any]:
-    """Offloads of the wire and sysctls of the network namespace, at each end."""
+    """Offloads of the wire and sysctls of the network namespace, at each endpoint."""
     script = "ethtool -k eth0 | grep -E ': (on|off)'; cd /proc/sys; for f; do echo \"$f: $(cat $f 2>/dev/null)\"; done"
-    said = {end: bed.engine.execute(ends[end], ["sh", "-c", script, "sh", *SYSCTLS]).stdout for end in ends}
-    return {end: dict(pairs(text)) for end, text in said.items()}
+    outputs = {end: bed.engine.execute(ends[end], ["sh", "-c", script, "sh", *SYSCTLS]).stdout for end in ends}
+    return {end: dict(pairs(text)) for end, text in outputs.items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The meter of a lab: the container that reads the counters of the others. It may die: that is noticed, and told."""
+"""The meter of a lab: the container that reads the counters of the others. If it dies, the lab reports that."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lab.engines.engine import stopped
 from lab.testbed.testbed import Testbed
 
 START = 20
-"""Seconds within which it is at the gate."""
+"""Seconds within which the meter must be at the gate."""
 ANSWER = 10
-"""Seconds within which it answers; longer than it waits itself for an asker that is gone."""
+"""Seconds within which it must answer. The meter itself waits less for a client that is gone."""
 ASK = ["ask", "snapshot"]
 
 
 class Meter:
-    """Started with the lab, and anew where it has stopped or hangs."""
+    """The meter starts with the lab. It is restarted if it has stopped or hangs."""
 
     def __init__(self, bed: Testbed) -> None:
         self.bed = bed
@@ -27,29 +27,29 @@ class Meter:
         self.container = self._start()
 
     def _start(self) -> Container:
-        """Start it and wait until it is at the gate. The pipes of a former one are there until it has made its own."""
+        """Start the meter and wait until it is at the gate. The pipes of an earlier one stay until it makes its own."""
         container = self.bed.start("meter", self.bed.compose.resolve(self.bed.variables))
         limit = START * self.bed.engine.patience
-        waiting = ["wait-until", f"{limit:g}", "timeout", "2", *ASK]
-        if self.bed.engine.execute(container, waiting, timeout=START + 5).status:
-            said = container.logs(tail=5).decode(errors="replace").strip()
-            raise LabError(f"the meter is not at the gate after {limit:g} s: {said or 'it has not said why'}")
+        command = ["wait-until", f"{limit:g}", "timeout", "2", *ASK]
+        if self.bed.engine.execute(container, command, timeout=START + 5).status:
+            output = container.logs(tail=5).decode(errors="replace").strip()
+            raise LabError(f"the meter is not at the gate after {limit:g} s: {output or 'it has not said why'}")
         return container
 
     def revived(self) -> str:
-        """Start it anew where it does not run or hangs; returns what was the matter, empty where all is well.
+        """Restart the meter if it does not run or hangs. Returns what was wrong; empty if nothing was.
 
         Raises:
-            LabError: it does not start; with what it said.
+            LabError: it does not start; with its output.
         """
-        wrong = stopped({"meter": self.container}) or ("the meter did not answer" if self.hangs else "")
-        if wrong:
+        problem = stopped({"meter": self.container}) or ("the meter did not answer" if self.hangs else "")
+        if problem:
             self.bed.remove({"meter": self.container})
             self.container, self.hangs = self._start(), False
-        return wrong
+        return problem
 
     def answers(self) -> bool:
-        """Whether it answers now; where it does not, it is started anew before it is needed again."""
+        """Whether the meter answers now. If not, the next `revived` restarts it."""
         self.hangs = True
         with suppress(LabError):
             self.hangs = self.bed.engine.execute(self.container, ASK, timeout=ANSWER).status != 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One lab on an engine: its wire, volumes, secrets and meter. All carry its name in a label, and go with it."""
+"""One lab on an engine: wire, volumes, secrets and meter. All have its name in a label, and are removed with it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from lab.engines.ownership import NAME, ROLE, State, called
 from lab.testbed import credentials, topology
 
 RANGE = ipaddress.IPv4Network("198.18.0.0/16")
-"""Half of the range reserved for benchmarking (RFC 2544): the wires. Tunnels live in the other half, 198.19.0.0/16."""
+"""The wires: half of the range for benchmarking (RFC 2544). Tunnels use the other half, 198.19.0.0/16."""
 GOING = 30
-"""Seconds that a container may take to go which another is removing."""
+"""Seconds to wait for a container that another process is removing."""
 
 ENDED = ("created", "exited", "dead", "removing")
-"""What the engine says of a container that does not run."""
+"""The engine's states of a container that does not run."""
 
 Thing = Container | Network | Volume
 T = TypeVar("T", Container, Network, Volume)
@@ -53,7 +53,7 @@ class Testbed:
     payloads: set[int] = field(default_factory=set)
 
     def start(self, role: str, plan: topology.Topology, service: topology.Service | None = None) -> Container:
-        """Create and start the container of a service of `plan`, as `service` where that says less.
+        """Create and start the container of a service of `plan`. `service`, if given, replaces the plan's.
 
         Raises:
             LabError: the image is missing, the name is taken, or the engine refuses; says which.
@@ -77,7 +77,7 @@ class Testbed:
             container = self.engine.client.containers.create(**options)
             try:
                 container.start()
-            except BaseException:  # its name would be taken for the next
+            except BaseException:  # the next one needs its name
                 container.remove(force=True, v=True)
                 raise
         except ImageNotFound as error:
@@ -91,31 +91,31 @@ class Testbed:
         return f"{called(self.name, source)}:{target}" if source in plan.volumes else entry
 
     def payload(self, size: int) -> str:
-        """The path, in a load's container, of a file of `size` random bytes; made when it is first asked for."""
+        """The path, in a load's container, of a file of `size` random bytes. The first call makes it."""
         if size not in self.payloads:
             volume = {called(self.name, "payload"): {"bind": "/payload", "mode": "rw"}}
             script = 'head -c "$1" /dev/urandom >"/payload/$1"'
-            made = self.engine.once(
+            result = self.engine.once(
                 "lab/base:latest", ["sh", "-c", script, "sh", str(size)], timeout=120, volumes=volume
             )
-            if made.status:
-                raise LabError(f"no file of {size} bytes could be made: {made.complaint}")
+            if result.status:
+                raise LabError(f"no file of {size} bytes could be made: {result.complaint}")
             self.payloads.add(size)
         return f"/payload/{size}"
 
     def remove(self, containers: Mapping[str, Container]) -> None:
-        """Kill and remove containers, whatever state they are in."""
+        """Kill and remove containers, whatever their state."""
         list(self.pool.map(_remove, containers.values()))
 
 
 @contextmanager
 def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed]:
-    """Bring the wire and the secrets of a lab up; take everything that carries its labels down afterwards.
+    """Create the wire and the secrets of a lab; afterwards remove everything with its labels.
 
-    With `keep`, what is up stays up unless bringing it up failed.
+    With `keep`, the lab stays up unless the block failed.
 
     Raises:
-        LabError: it cannot be brought up, or not all of it be taken down.
+        LabError: the lab cannot be created, or not all of it can be removed.
     """
     labels = ownership.labels(name, held=not keep)
     compose = topology.load()
@@ -128,9 +128,9 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
             _fill_volumes(bed)
             yield bed
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # what a thread was still making is there now, for the sweep to find
-            if network is not None:  # whoever has the network has all that carries this name
-                # What went wrong matters more than what stays; `lab doctor` and `lab status` tell of that.
+            pool.shutdown(cancel_futures=True)  # the threads have ended, so the sweep finds all that they made
+            if network is not None:  # the network is ours, so all things of this name are
+                # The first error matters more than leftovers; `lab doctor` and `lab status` show those.
                 with undisturbed(), suppress(LabError, *LOST):
                     sweep(engine, name)
             raise
@@ -141,18 +141,20 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
 
 
 def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network, dict[str, str]]:
-    """A network on the first free /24, looking from a random place so that labs started together do not race.
+    """Create a network on the first free /24. The search starts at random, so that labs started together do not race.
 
-    Of this machine's engine it is free where no route of the machine leads to it: the wire's would be preferred.
+    On this machine's engine, a subnet is free if no route of the machine leads there: the wire's route would win.
     """
     subnets = list(RANGE.subnets(new_prefix=24))
     start = secrets.randbelow(len(subnets))
-    held = routes.held() if engine.here else {}
+    held_networks = routes.held() if engine.here else {}
     wire = called(name, "wire")
     refusal = ""
     for subnet in subnets[start:] + subnets[:start]:
-        if by := next((f"{net} is {by}'s" for net, by in held.items() if net.overlaps(subnet)), ""):
-            refusal = refusal or by
+        if conflict := next(
+            (f"{net} is {device}'s" for net, device in held_networks.items() if net.overlaps(subnet)), ""
+        ):
+            refusal = refusal or conflict
             continue
         pool = IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet))])
         try:
@@ -165,8 +167,8 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network
                 continue
             hint = ""
             if "already exists" in refusal:
-                ours = f"`lab down --name {name}` removes it"
-                hint = ours if name in labs(engine) else "it is not the lab's: choose another name"
+                own_hint = f"`lab down --name {name}` removes it"
+                hint = own_hint if name in labs(engine) else "it is not the lab's: choose another name"
             raise LabError(f"the wire of lab {name!r} could not be made: {refusal}", hint) from error
         addresses = {"LAB_SUBNET": subnet, "LAB_SERVER": subnet[2], "LAB_CLIENT": subnet[3]}
         return network, {key: str(value) for key, value in addresses.items()}
@@ -175,33 +177,35 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network
 
 
 def _fill_volumes(bed: Testbed) -> None:
-    """Make the volumes, and put each end's secrets into its own.
+    """Make the volumes, and put each endpoint's secrets into its volume.
 
     Raises:
-        LabError: one of that name is there: the engine would give it to us, with what somebody else has in it.
+        LabError: a foreign volume has the name. The engine would return it, with somebody else's data.
     """
     for volume in bed.compose.resolve(bed.variables).volumes:
-        made = bed.engine.client.volumes.create(called(bed.name, volume), labels=bed.labels)
-        if made.attrs["Labels"] != bed.labels:
-            raise LabError(f"a volume {made.name} is there and not this lab's", "choose another --name, or remove it")
+        docker_volume = bed.engine.client.volumes.create(called(bed.name, volume), labels=bed.labels)
+        if docker_volume.attrs["Labels"] != bed.labels:
+            raise LabError(
+                f"a volume {docker_volume.name} is there and not this lab's", "choose another --name, or remove it"
+            )
     volumes = {end: called(bed.name, f"{end}-credentials") for end in credentials.ENDS}
     put_credentials(bed.engine, volumes, bed.labels)
 
 
 def renew_credentials(engine: Engine, project: str) -> list[str]:
-    """Put new secrets into the volumes that Compose made for a project; returns their names.
+    """Put new secrets into the volumes that Compose made for a project. Returns the volumes' names.
 
     Raises:
-        LabError: there is no such volume, or it is not Compose's for that.
+        LabError: there is no such volume, or Compose did not make it for the project.
     """
     volumes = {end: f"{project}_{end}-credentials" for end in credentials.ENDS}
     for end, volume in volumes.items():
         try:
-            written = engine.client.volumes.get(volume).attrs["Labels"] or {}
+            labels = engine.client.volumes.get(volume).attrs["Labels"] or {}
         except NotFound as error:
             raise LabError(f"there is no volume {volume}", "`docker compose up --detach` makes it") from error
-        told = {"com.docker.compose.project": project, "com.docker.compose.volume": f"{end}-credentials"}
-        if not told.items() <= written.items():
+        compose_labels = {"com.docker.compose.project": project, "com.docker.compose.volume": f"{end}-credentials"}
+        if not compose_labels.items() <= labels.items():
             raise LabError(
                 f"the volume {volume} was not made by Compose for the project {project!r}",
                 "nothing was written to it; `docker compose up --detach` makes volumes of its own",
@@ -211,13 +215,13 @@ def renew_credentials(engine: Engine, project: str) -> list[str]:
 
 
 def put_credentials(engine: Engine, volumes: Mapping[str, str], labels: dict[str, str]) -> None:
-    """Make new secrets and put each end's into its volume; `volumes` names them by end."""
+    """Make new secrets and put each endpoint's into its volume. `volumes` has the volume names by endpoint."""
     secret = credentials.make()
-    carrier = engine.client.containers
+    containers = engine.client.containers
     mounts = [f"{volumes[end]}:/{end}" for end in secret]
     name = called(labels[NAME], f"carrier-{secrets.token_hex(4)}")
     try:
-        container = carrier.create(
+        container = containers.create(
             "lab/base:latest", "true", name=name, volumes=mounts, labels=labels, network_mode="none"
         )
     except ImageNotFound as error:
@@ -230,7 +234,7 @@ def put_credentials(engine: Engine, volumes: Mapping[str, str], labels: dict[str
 
 
 def _remove(thing: Thing) -> None:
-    """Remove a thing, whoever else is removing it too."""
+    """Remove a thing, even if another process is removing it too."""
     with suppress(NotFound):
         if not isinstance(thing, Container):
             thing.remove()
@@ -244,9 +248,9 @@ def _remove(thing: Thing) -> None:
 
 
 def found(engine: Engine, name: str | None = None, *, role: str | None = None) -> list[Container]:
-    """The containers of the lab `name`, of all labs where it is None."""
-    there = engine.client.containers.list(all=True, filters={"label": _labels(name, role)}, ignore_removed=True)
-    return list(_owned(there))
+    """The containers of the lab `name`; of all labs if it is None."""
+    containers = engine.client.containers.list(all=True, filters={"label": _labels(name, role)}, ignore_removed=True)
+    return list(_owned(containers))
 
 
 def _labels(name: str | None, role: str | None = None) -> list[str]:
@@ -254,9 +258,9 @@ def _labels(name: str | None, role: str | None = None) -> list[str]:
 
 
 def things(engine: Engine, name: str | None = None) -> list[Thing]:
-    """All that belongs to the lab `name`, to all labs where it is None, in the order in which it can be removed.
+    """All things of the lab `name` (None: of all labs), in an order in which they can be removed.
 
-    The secrets come before the wire, which a container that is not the lab's may hold.
+    The secrets come before the wire, since a foreign container may hold the wire.
     """
     label: dict[str, Any] = {"label": _labels(name)}
     volumes, networks = engine.client.volumes.list(filters=label), engine.client.networks.list(filters=label)
@@ -264,51 +268,54 @@ def things(engine: Engine, name: str | None = None) -> list[Thing]:
 
 
 def _mark(thing: Thing) -> ownership.Mark | None:
-    written = thing.labels if isinstance(thing, Container) else thing.attrs["Labels"]
-    return ownership.mark(written, str(thing.name))
+    labels = thing.labels if isinstance(thing, Container) else thing.attrs["Labels"]
+    return ownership.mark(labels, str(thing.name))
 
 
 def _owned(there: Iterable[T]) -> Iterator[T]:
-    return (each for each in there if _mark(each))
+    return (thing for thing in there if _mark(thing))
 
 
 def sweep(engine: Engine, name: str) -> int:
-    """Remove every container, network and volume of the lab `name`; returns how many there were.
+    """Remove every container, network and volume of the lab `name`. Returns their number.
 
     Raises:
-        LabError: some could not be removed, and the rest is gone; says which, why, and what to do.
+        LabError: some could not be removed, but the rest is gone; says which, why, and what to do.
     """
-    there = things(engine, name)
-    containers = [each for each in there if isinstance(each, Container)]
+    lab_things = things(engine, name)
+    containers = [thing for thing in lab_things if isinstance(thing, Container)]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        left = [*pool.map(partial(_left, engine), containers)]
-    left += [_left(engine, each) for each in there if not isinstance(each, Container)]
-    if stuck := [reason for reason in left if reason]:
-        count = f"{len(stuck)} of {len(there)} containers, networks and volumes"
+        reasons = [*pool.map(partial(_left, engine), containers)]
+    reasons += [_left(engine, thing) for thing in lab_things if not isinstance(thing, Container)]
+    if failures := [reason for reason in reasons if reason]:
+        count = f"{len(failures)} of {len(lab_things)} containers, networks and volumes"
         raise LabError(
-            f"lab {name!r}: {count} could not be removed:\n" + "\n".join(f"  {reason}" for reason in stuck),
+            f"lab {name!r}: {count} could not be removed:\n" + "\n".join(f"  {reason}" for reason in failures),
             f"remove what holds them, or `docker network disconnect` it; then `lab down --name {name}` again",
         )
-    return len(there)
+    return len(lab_things)
 
 
 def _left(engine: Engine, thing: Thing) -> str:
-    """Remove a thing; why it is still there, empty where it is gone."""
+    """Remove a thing. Returns why it is still there; empty if it is gone."""
     try:
         _remove(thing)
     except (APIError, RequestException) as error:
-        why = because(error) if isinstance(error, APIError) else str(error)
+        cause = because(error) if isinstance(error, APIError) else str(error)
         holders = ", ".join(_holders(engine, thing))
-        return f"{type(thing).__name__.lower()} {thing.name}: {f'held by container {holders}' if holders else why}"
+        return f"{type(thing).__name__.lower()} {thing.name}: {f'held by container {holders}' if holders else cause}"
     return ""
 
 
 def _holders(engine: Engine, thing: Thing) -> list[str]:
-    """The containers that keep a network or volume from going."""
+    """The containers that use a network or volume."""
     if isinstance(thing, Container):
         return []
-    which: dict[str, Any] = {"network" if isinstance(thing, Network) else "volume": thing.name}
-    return [str(each.name) for each in engine.client.containers.list(all=True, filters=which, ignore_removed=True)]
+    filters: dict[str, Any] = {"network" if isinstance(thing, Network) else "volume": thing.name}
+    return [
+        str(container.name)
+        for container in engine.client.containers.list(all=True, filters=filters, ignore_removed=True)
+    ]
 
 
 def labs(engine: Engine) -> dict[str, State]:
@@ -317,22 +324,26 @@ def labs(engine: Engine) -> dict[str, State]:
 
 
 def standing(engine: Engine) -> dict[str, str]:
-    """Every lab that has anything on the engine: whose it is, and what of a person's has ended."""
+    """Every lab that has anything on the engine: its state, and the ended containers of a person's lab."""
     containers = found(engine)
-    said = {}
+    descriptions = {}
     for name, state in labs(engine).items():
-        own = {each.labels.get(ROLE, str(each.name)): each.status for each in containers if each.labels[NAME] == name}
-        ended = sorted(role for role, status in own.items() if status in ENDED)
-        said[name] = str(state)
-        if state is State.UP and len(ended) == len(own):
-            said[name] = f"ended: {', '.join(ended) or 'no container is left'}"
+        statuses = {
+            container.labels.get(ROLE, str(container.name)): container.status
+            for container in containers
+            if container.labels[NAME] == name
+        }
+        ended = sorted(role for role, status in statuses.items() if status in ENDED)
+        descriptions[name] = str(state)
+        if state is State.UP and len(ended) == len(statuses):
+            descriptions[name] = f"ended: {', '.join(ended) or 'no container is left'}"
         elif state is State.UP and ended:
-            said[name] = f"up, but for what has ended: {', '.join(ended)}"
-    return said
+            descriptions[name] = f"up, but for what has ended: {', '.join(ended)}"
+    return descriptions
 
 
 def sweep_forgotten(engine: Engine) -> list[str]:
-    """Remove what labs left behind whose `lab` was killed outright; returns their names."""
+    """Remove the labs whose `lab` process was killed. Returns their names."""
     forgotten = [name for name, state in labs(engine).items() if state is State.FORGOTTEN]
     for name in forgotten:
         with suppress(DockerException, LabError):

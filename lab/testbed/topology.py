@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The topology as `docker-compose.yml` states it, in the terms of docker-py.
+"""The topology of `docker-compose.yml`, as arguments for docker-py.
 
-The file is the only place for capabilities, devices, sysctls, networks and mounts. Only the part of the Compose format
-that it uses is understood: any other key is an error, rather than something that a person's Compose does and `lab`
-does not.
+The file is the only place for capabilities, devices, sysctls, networks and mounts. `lab` reads only the part of the
+Compose format that the file uses. Any other key is an error, so that Compose never does something that `lab` does not.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ COMPOSE = ROOT / "docker-compose.yml"
 
 
 class Address(Document):
-    """The place of a service on a network."""
+    """The address of a service on a network."""
 
     ipv4_address: str
 
 
 class Service(Document):
-    """One container, by Compose's own keys."""
+    """One container, with Compose's own keys."""
 
     image: str
     init: bool = False
@@ -52,13 +51,13 @@ class Service(Document):
     cgroup: str | None = None
 
     def limited_to(self, needs: Needs) -> Service:
-        """This service with no more capabilities and devices than `needs`, all of which the file must grant."""
+        """This service with only the capabilities and devices of `needs`. The file must grant all of them."""
         devices = {entry.split(":")[0]: entry for entry in [*self.devices, *self.optional_devices]}
-        for kind, wanted, granted in (
+        for kind, names, granted in (
             ("capability", needs.capabilities, self.cap_add),
             ("device", needs.devices, list(devices)),
         ):
-            for name in wanted:
+            for name in names:
                 if name not in granted:
                     raise UsageError(
                         f"{kind} {name!r} is not granted by {COMPOSE.name} (it grants {', '.join(granted) or 'none'})",
@@ -106,7 +105,7 @@ class Network(Document):
 
 
 class Topology(Document):
-    """The whole file, its variables filled in."""
+    """The whole file, with its variables filled in."""
 
     name: str
     services: dict[str, Service]
@@ -116,14 +115,14 @@ class Topology(Document):
     @model_validator(mode="before")
     @classmethod
     def _without_extensions(cls, document: Any) -> Any:
-        """What begins with `x-` is there to be referred to, as in Compose."""
+        """Drop keys that begin with `x-`: as in Compose, they are only for references."""
         if not isinstance(document, dict):
             return document
         return {key: value for key, value in document.items() if not str(key).startswith("x-")}
 
 
 class Compose(Document):
-    """The text of the file with its variables still open."""
+    """The text of the file, with its variables not filled in."""
 
     text: str = Field(repr=False)
     path: Path = COMPOSE
@@ -132,13 +131,13 @@ class Compose(Document):
         """Fill in `variables` (and the file's own defaults) and read the result.
 
         Raises:
-            UsageError: it has something that lab does not understand; with its line.
+            UsageError: the file has something that lab does not understand; names the line.
         """
         return parse(self.path, _interpolate(self.text, variables), Topology)
 
 
 def load(path: Path = COMPOSE) -> Compose:
-    """Read the file; it is resolved once for the lab, and again for every tunnel."""
+    """Read the file. It is resolved once for the lab, and again for every tunnel."""
     try:
         return Compose(text=path.read_text(encoding="utf-8"), path=path)
     except OSError as error:
@@ -148,6 +147,6 @@ def load(path: Path = COMPOSE) -> Compose:
 
 
 def _interpolate(text: str, variables: Mapping[str, str]) -> str:
-    """Compose's `${NAME:-default}`: the variable where it is set and not empty, the default otherwise."""
-    known = {key: value for key, value in os.environ.items() if key.startswith("LAB_")} | dict(variables)
-    return re.sub(r"\$\{(LAB_[A-Z_]+):-([^}]*)\}", lambda match: known.get(match[1]) or match[2], text)
+    """Fill in Compose's `${NAME:-default}`: the variable if it is set and not empty, else the default."""
+    values = {key: value for key, value in os.environ.items() if key.startswith("LAB_")} | dict(variables)
+    return re.sub(r"\$\{(LAB_[A-Z_]+):-([^}]*)\}", lambda match: values.get(match[1]) or match[2], text)
