@@ -8,11 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
