@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What can be compared: a folder each, found by being there. `lab.runner.bench` says what is in one.
+"""The benches: each folder here is one. `lab.runner.bench` describes what a folder contains.
 
-A folder's `settings.py` is light, for the command line is made of it; the rest is loaded when it is needed: what
-measures by the command that measures, what shows a run by those that show it.
+A folder's `settings.py` is light to import, because the command line is built from it. The rest is loaded on demand:
+the bench by the command that measures, the views by the commands that show a run.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from lab.core.errors import UsageError
 from lab.results.store import Store, kind_of
 
 Offer = Callable[[str], Any]
-"""What a bench, named by its kind, has to say about a run of another; None where it has nothing."""
+"""What a bench, named by its kind, can add to a run of another bench; None if it has nothing to add."""
 
 
 @cache
 def folders() -> dict[str, str]:
-    """The folder of each kind of run: the kind is the command, and stands in `meta.json`."""
+    """The folder of each kind of run. The kind is the name of the command; `meta.json` records it."""
     names = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
     return {str(_module(name, "settings").KIND): name for name in names}
 
 
 def settings(kind: str) -> Any:
-    """The settings of a bench: KIND, TITLE, and the model Settings."""
+    """The settings module of a bench: KIND, TITLE and the model Settings."""
     return _module(_folder(kind), "settings")
 
 
 def bench(kind: str) -> Any:
-    """A bench, as `lab.runner.bench.Bench` has it."""
+    """The bench module of a kind (`lab.runner.bench.Bench`)."""
     return _module(_folder(kind), "bench")
 
 
 def views(kind: str) -> Any:
-    """What runs of a bench show, as `lab.report.views.Views` has it; of one that has none of its own, its figures."""
+    """The views of a bench (`lab.report.views.Views`); the default views if it has none of its own."""
     own = _found(_folder(kind), "views.report")
     return own or importlib.import_module("lab.report.default_views")
 
@@ -49,7 +49,7 @@ def of(store: Store) -> str:
     """The kind of a run.
 
     Raises:
-        UsageError: this lab has no such bench; names the file.
+        UsageError: this lab has no such bench. The message names the file.
     """
     kind = kind_of(store.meta())
     if kind not in folders():
@@ -59,11 +59,11 @@ def of(store: Store) -> str:
 
 
 def offer(run: Path, meta: Mapping[str, Any]) -> Offer:
-    """What the benches have to say about the run in that folder, each asked for by its kind."""
+    """What the benches can add to the run in that folder; each is asked by its kind."""
 
     def of(kind: str) -> Any:
-        found = _found(folders()[kind], "offer") if kind in folders() else None
-        return found.offer(run, meta) if found else None
+        module = _found(folders()[kind], "offer") if kind in folders() else None
+        return module.offer(run, meta) if module else None
 
     return of
 
@@ -77,7 +77,7 @@ def _module(folder: str, name: str) -> Any:
 
 
 def _found(folder: str, name: str) -> Any:
-    """A module that a bench may lack; None where it does."""
+    """An optional module of a bench; None if the bench lacks it."""
     package = f"{__name__}.{folder}"
     for part in name.split("."):
         if find_spec(package := f"{package}.{part}") is None:

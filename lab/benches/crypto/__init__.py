@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The ciphers alone: what the libraries under the VPNs reach, on the machine itself and in a container.
+"""The ciphers alone: the speed of the libraries under the VPNs, on the host and in a container.
 
-settings      what `lab crypto` can be asked for
-bench         look it up, open what a run needs, and time a cell
-libraries     which libraries there are, how one is asked for a suite, and what it answers
-places        where a library is timed: in a container, or on the machine itself
-encryption_share  how much of a VPN's throughput is encryption; `offer` has it for reports of other benches
-views/        tables, the picture, and the thesis beside a run
+settings      the options of `lab crypto`
+bench         check the settings, open what a run needs, and time a cell
+libraries     the libraries, the command for each suite, and the parser of its output
+places        where a library is timed: in a container, or on the host
+encryption_share  how much of a VPN's throughput is encryption; `offer` gives it to reports of other benches
+views/        tables, the picture, and the comparison with the thesis
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`lab crypto`: look up what is to be timed, and open what a run of the plan needs.
+"""`lab crypto`: check the settings, and open what a run of the plan needs.
 
-In its samples the library stands where a VPN would, the place where a variant would: so the plan, the store and the
-analysis serve both.
+In its samples the column `vpn` holds the library and `variant` the place: so the plan, the store and the analysis
+serve all benches.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from lab.runner.failure import explained
 from lab.runner.plan import Plan, Step
 
 KEPT = ("plan", "images", "engine", "machine", "implementations")
-"""What must be as it was for a run to go on: the same image, on the same kernel, with the same code paths."""
+"""What must be unchanged to resume a run: the same image, on the same kernel, with the same code paths."""
 START_UP = 0.3
-"""Seconds that a command takes beyond what it times: a process in a container, 50 ms of warming up."""
+"""Seconds that a command takes beyond what it times: to start a process in a container, and 50 ms of warm-up."""
 PATIENCE = 30.0
 """Seconds that a command may take beyond what it times."""
 PACKAGES = ("libgnutls30t64", "libssl3t64", "openssl", "openssl-provider-legacy")
@@ -38,7 +38,7 @@ PACKAGES = ("libgnutls30t64", "libssl3t64", "openssl", "openssl-provider-legacy"
 
 @dataclass(frozen=True)
 class Choice:
-    """What the settings name, found: no engine is needed to know that it exists."""
+    """What the settings name, looked up. This needs no engine."""
 
     catalog: Catalog
     settings: Settings
@@ -46,7 +46,7 @@ class Choice:
     libraries: dict[str, Library]
 
     def plan(self, lacks: Mapping[tuple[str, str], str]) -> Plan:
-        """Library x place x suite x size; `lacks` maps a library and place to the reason why it cannot run there."""
+        """Library x place x suite x size; `lacks` maps a library and place to why it cannot run there."""
         cells: list[Cell] = []
         impossible: dict[Cell, str] = {}
         for name, library in self.libraries.items():
@@ -61,21 +61,21 @@ class Choice:
         return Plan(tuple(cells), impossible, self.settings.blocks, self.settings.seed)
 
     def commands(self, cell: Cell) -> Commands:
-        """What a sample of a cell runs."""
+        """The commands of one sample of a cell."""
         size = int(parse_conditions(cell.conditions)["size"])
         return self.libraries[cell.vpn].commands(self.suites[cell.suite], size, self.settings.seconds)
 
     def duration(self, plan: Plan) -> float:
-        """About how many seconds a plan takes, where the processor is no emulated one."""
+        """About how many seconds a plan takes on a processor that is not emulated."""
         commands = sum(len(self.commands(cell)) for cell in plan.cells)
         return commands * plan.blocks * (self.settings.seconds + START_UP)
 
 
 def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
-    """Look everything up. Control suites, which no library has a column for, are left out.
+    """Look up everything that the settings name. Control suites are left out: no library has a column for them.
 
     Raises:
-        UsageError: there is no such library or suite; with those that there are.
+        UsageError: there is no such library or suite; lists the valid ones.
     """
     catalog, known = catalog or Catalog(), libraries.load()
     for name in settings.libraries:
@@ -89,7 +89,7 @@ def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
 
 
 class Site:
-    """A plan that is known to fit the places that are open: of each engine, by their names."""
+    """A plan checked against the open places: of each engine, by name."""
 
     def __init__(self, choice: Choice, opened: Sequence[tuple[Engine, Mapping[str, Place]]]) -> None:
         self.choice, self.places = choice, [places for _, places in opened]
@@ -98,12 +98,12 @@ class Site:
         self.plan = choice.plan(lacks)
 
     def announced(self) -> str:
-        """What is to come, and about how long it will take."""
+        """The size of the plan, and about how long it will take, in words."""
         minutes = self.choice.duration(self.plan) / 60 / len(self.engines)
         return f"{len(self.plan.cells)} cells x {self.plan.blocks} blocks, about {minutes:.1f} min"
 
     def meta(self) -> dict[str, Any]:
-        """What `meta.json` says of a run of this plan; `implementations` by library and place."""
+        """What `meta.json` records about a run of this plan; `implementations` by library and place."""
         return {
             "kind": KIND,
             "columns": COLUMNS,
@@ -116,39 +116,39 @@ class Site:
         }
 
     def about(self, step: Step) -> dict[str, Any]:
-        """Which records a library is for; the engine and clock of the place where it was timed."""
+        """Which records a library is for, and the engine and clock of the sample's place."""
         place = self.places[0][step.cell.variant]
         records = self.choice.libraries[step.cell.vpn].records
         return {"records": records, "engine": place.engine, "clock": place.clock}
 
     @contextmanager
     def share(self, number: int, run: str) -> Iterator[Timer]:
-        """The places of one engine: they are open already."""
+        """The places of one engine, which are open already."""
         yield Timer(self.choice, self.places[number])
 
 
 @dataclass(frozen=True)
 class Timer:
-    """Times libraries in the places of one engine; nothing is shared by two samples."""
+    """Times libraries in the places of one engine; samples share nothing."""
 
     choice: Choice
     places: Mapping[str, Place]
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """All is known from the beginning."""
+        """`meta` is complete from the start."""
         return dict(meta)
 
     @contextmanager
     def session(self, attempt: Attempt) -> Iterator[Timer]:
-        """Where its place has stopped, that is why a sample failed."""
+        """If the place has stopped, the error of a sample says so."""
         with explained(self.places[attempt.cell.variant].stopped):
             yield self
 
     def sample(self, attempt: Attempt) -> None:
-        """Time all parts of a cell; one that not every processor has may be missing.
+        """Time all parts of a cell; a part that not every processor supports may be missing.
 
         Raises:
-            Unsupported: the library, or the kernel, has no such thing. LabError: anything else that went wrong.
+            Unsupported: the library or the kernel lacks the cipher. LabError: any other failure.
         """
         timings: dict[str, Timing] = {}
         for part, argv in self.choice.commands(attempt.cell).items():
@@ -158,37 +158,37 @@ class Timer:
                 if part in libraries.NEEDED:
                     raise
         attempt.known["readings"] = [asdict(reading) for reading in libraries.readings(timings)]
-        found = {timing.implementation for timing in timings.values()} - {""}
-        attempt.known["implementation"] = ", ".join(sorted(found))
+        implementations = {timing.implementation for timing in timings.values()} - {""}
+        attempt.known["implementation"] = ", ".join(sorted(implementations))
 
     def _time(self, attempt: Attempt, part: str, argv: list[str]) -> Timing:
         cell = attempt.cell
         with attempt.phase("measure"):
-            done = self.places[cell.variant].run(argv, self.choice.settings.seconds + PATIENCE)
-        attempt.known["raw"][part] = {"argv": argv, "stdout": done.stdout, "stderr": done.stderr}
-        libraries.check(done)
-        return libraries.parse(self.choice.libraries[cell.vpn].program, done.stdout, done.stderr)
+            result = self.places[cell.variant].run(argv, self.choice.settings.seconds + PATIENCE)
+        attempt.known["raw"][part] = {"argv": argv, "stdout": result.stdout, "stderr": result.stderr}
+        libraries.check(result)
+        return libraries.parse(self.choice.libraries[cell.vpn].program, result.stdout, result.stderr)
 
 
 @contextmanager
 def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
-    """The engines and the places of a choice, open; they are closed afterwards.
+    """Open the engines and the places of a choice; they are closed afterwards.
 
     Raises:
         LabError: there is no engine, or the image is missing or out of date.
     """
     with opening.several(choice.settings.engine, say) as engines, ExitStack() as stack:
-        found = []
+        places = []
         for engine in engines:
             check_image(engine, choice.catalog)
-            found.append((engine, stack.enter_context(open_places(engine, choice.settings.timed_in))))
-        yield Site(choice, found)
+            places.append((engine, stack.enter_context(open_places(engine, choice.settings.timed_in))))
+        yield Site(choice, places)
 
 
 def _facts(
     choice: Choice, opened: Mapping[str, Place]
 ) -> tuple[dict[str, dict[str, list[str]]], dict[tuple[str, str], str]]:
-    """What each library says of itself in each place; and where it cannot run, why."""
+    """What each library reports about itself in each place; and why it cannot run in a place."""
     facts: dict[str, dict[str, list[str]]] = {}
     lacks: dict[tuple[str, str], str] = {}
     for name, library in choice.libraries.items():
@@ -202,14 +202,14 @@ def _facts(
 
 
 def _fact(place: Place, argv: list[str]) -> str:
-    done = place.run(argv, PATIENCE)
-    libraries.check(done)
-    said = done.stdout.strip()
-    return libraries.parse("", said, done.stderr).implementation if said.startswith("{") else said
+    result = place.run(argv, PATIENCE)
+    libraries.check(result)
+    text = result.stdout.strip()
+    return libraries.parse("", text, result.stderr).implementation if text.startswith("{") else text
 
 
 def check_image(engine: Engine, catalog: Catalog) -> None:
-    """Check that the image is there and was built from this checkout.
+    """Check that the image exists and was built from this checkout.
 
     Raises:
         LabError: it is missing or out of date.

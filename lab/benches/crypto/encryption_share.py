@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How much of a VPN's cost is encryption: its throughput beside the raw speed of the cipher on the same machine.
 
-The raw speeds are those of the newest run of `lab crypto` in the same folder of results, on the same engine, clock,
-kernel and processor. Where there is none, or it lacks the suite or the library, there is no share.
+The raw speeds are from the newest run of `lab crypto` in the same results folder, on the same engine, clock, kernel
+and processor. If there is no such run, or it lacks the suite or the library, there is no share.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAME_MACHINE = ("kernel", "cpu", "flags")
-"""What of `machine` in meta.json decides how fast a cipher is: flags say which instructions there are."""
+"""The keys of `machine` in meta.json that decide how fast a cipher is; `flags` lists the instruction sets."""
 
 
 def _platform(meta: Mapping[str, Any]) -> list[Any]:
@@ -40,7 +40,7 @@ class Raw:
         self.known: dict[tuple[str, str], float] = {}
 
     def share(self, vpn: str, records: str, suite: str, throughput: float) -> float:
-        """What part of one processor encryption alone takes at `throughput` (Mbit/s); NaN where it is not known."""
+        """The part of one processor that encryption alone takes at `throughput` (Mbit/s); NaN if unknown."""
         if vpn not in self.catalog.vpns:
             return float("nan")
         library = frame.library_of(records, self.catalog.vpns[vpn].file.dialect)
@@ -59,7 +59,7 @@ class Raw:
         return max((size for size in sizes if size <= frame.PAYLOAD), default=0)
 
     def note(self) -> str:
-        """What the share is, and where the raw speeds are from."""
+        """What the share means, and where the raw speeds come from."""
         return (
             f"share of raw cipher speed: throughput ÷ speed of the cipher alone at {self.payload} B, in the library "
             f"that the data path uses (run {self.run}): what part of one processor encryption alone takes, at each end"
@@ -67,14 +67,14 @@ class Raw:
 
 
 def beside(folder: Path, meta: Mapping[str, Any], catalog: Catalog | None = None) -> Raw | None:
-    """The newest run of `lab crypto` beside `folder` that was made on what `meta` says; None if there is none."""
+    """The newest run of `lab crypto` beside `folder` on the same platform as `meta`; None if there is none."""
     for store in runs(folder.parent, KIND):
         try:
             if _platform(store.meta()) != _platform(meta):
                 continue
             df = store.frame()
         except LabError:
-            continue  # torn, or of another version: the column is optional
+            continue  # damaged, or of another version: the column is optional
         name, clock, *_ = _platform(meta)
         df = df[(df["engine"] == name) & (df["clock"] == clock)]
         if (df["outcome"] == "ok").any():

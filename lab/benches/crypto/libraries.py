@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The libraries: how each is asked for a suite, and what its bench answers. Parsing is pure."""
+"""The libraries: the command for each suite, and the parser of its output. Parsing is pure."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from lab.results.reading import Reading
 
 FILE = Path(__file__).with_name("libraries.yaml")
 PLACES = ("host", "container")
-"""Where a library may be timed: on the machine itself, or in a container."""
+"""Where a library may be timed: on the host, or in a container."""
 UNIT = "B/s"
 END = "machine"
 STITCHED = "openssl-stitched"
-"""The column of suites.yaml that names OpenSSL's ciphers that hash in the same pass."""
+"""The column of suites.yaml for OpenSSL's ciphers that encrypt and hash in one pass."""
 PROVIDERS = ["-provider", "default", "-provider", "legacy"]
 UNKNOWN = re.compile(r"is an unknown|unsupported|not supported", re.IGNORECASE)
 DETECTED = re.compile(r"^gnutls\[\d+\]: (.+) was detected$", re.MULTILINE)
 REFUSED = 127
 NEEDED = ("speed", "cipher", "mac")
-"""The parts without which there is no figure; not every processor has the others."""
+"""The parts that a figure needs; not every processor supports the others."""
 Commands = Mapping[str, list[str]]
-"""The commands of one sample, by what each times: `speed`, or `cipher` and `mac`, and `stitched`."""
+"""The commands of one sample by part: `speed`, or `cipher` and `mac`, and `stitched`."""
 
 
 class Library(Document):
@@ -48,17 +48,17 @@ class Library(Document):
     facts: Annotated[list[list[str]], Field(min_length=1)]
 
     def covers(self, records: str, dialect: str) -> bool:
-        """Whether it protects the records of a data path: the kernel's all that are in the kernel, whatever the VPN."""
+        """Whether it protects the records of a data path. The kernel covers all records in the kernel, for any VPN."""
         return records == self.records and (records == "kernel" or dialect in self.serves)
 
     def why_not(self, suite: Suite) -> str:
-        """Why there is nothing to time, empty where there is."""
+        """Why the suite cannot be timed; empty if it can."""
         if self.dialect in suite.native:
             return ""
         return suite.absent.get(self.dialect) or f"the {self.dialect} dialect has no name for {suite.suite}"
 
     def commands(self, suite: Suite, size: int, seconds: int) -> Commands:
-        """What to run for one sample of `size` bytes of payload."""
+        """The commands for one sample of `size` bytes of payload."""
         native = suite.native[self.dialect]
         if self.program != "openssl":
             return {"speed": [self.program, *native.split(), str(size), str(seconds)]}
@@ -82,9 +82,9 @@ def load() -> dict[str, Library]:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a bench answered: bytes a second of CPU time, and the code path where it names one.
+    """The result of a bench: bytes per second of CPU time, and the code path if the bench names one.
 
-    `busy` is the share of the time in which it had a processor; NaN where the bench does not tell.
+    `busy` is the share of the time in which it had a processor; NaN if the bench does not report it.
     """
 
     speed: float
@@ -96,48 +96,48 @@ def check(result: Result) -> None:
     """Raise Unsupported if the library lacks a cipher, LabError if the program failed otherwise.
 
     Raises:
-        Unsupported: the library, or the kernel, has no such thing. LabError: anything else.
+        Unsupported: the library or the kernel lacks the cipher. LabError: any other failure.
     """
     if not result.status:
         return
-    said = [line for line in result.stderr.splitlines() if line.strip()]
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
     if result.status == REFUSED:
-        raise Unsupported(said[-1] if said else "the bench refused it, and did not say why")
-    unknown = next((line for line in said if UNKNOWN.search(line)), "")
+        raise Unsupported(lines[-1] if lines else "the bench refused it, and did not say why")
+    unknown = next((line for line in lines if UNKNOWN.search(line)), "")
     if unknown:
         raise Unsupported(unknown.removeprefix("speed: "))
     raise LabError(f"the bench ended with {result.status}: {result.complaint}")
 
 
 def parse(program: str, text: str, log: str = "") -> Timing:
-    """The answer of a bench, as it was printed.
+    """Parse the output of a bench.
 
     `openssl speed -mr` prints `+F:<its number>:<name>:<bytes a second of user time>`; the others print a line of JSON.
-    GnuTLS tells of its code path in its `log`.
+    GnuTLS names its code path in its `log`.
 
     Raises:
-        ValueError, LookupError, ArithmeticError: it is no such answer.
+        ValueError, LookupError, ArithmeticError: the output has another form.
     """
     if program == "openssl":
         speed = float(re.findall(r"^\+F:\d+:[^:\n]+:([\d.]+)$", text, re.MULTILINE)[0])
         timing = Timing(speed)
     else:
-        said = json.loads(text)
-        path = said["implementation"] or "; ".join(DETECTED.findall(log))
-        timing = Timing(said["bytes"] / said["cpu"], path, said["cpu"] / said["wall"])
+        answer = json.loads(text)
+        path = answer["implementation"] or "; ".join(DETECTED.findall(log))
+        timing = Timing(answer["bytes"] / answer["cpu"], path, answer["cpu"] / answer["wall"])
     if timing.speed <= 0:
         raise ValueError(f"a speed of {timing.speed} B/s")
     return timing
 
 
 def readings(timings: Mapping[str, Timing]) -> list[Reading]:
-    """The figures of a sample: `speed` first. A cipher and an HMAC that are timed apart cost their times' sum."""
+    """The figures of a sample, `speed` first. A cipher and an HMAC timed separately cost the sum of their times."""
     figures = {part: timing.speed for part, timing in timings.items()}
     if "speed" not in figures:
         figures = {"speed": in_turn(figures["cipher"], figures["mac"]), **figures}
-    found = [Reading(metric, UNIT, END, value) for metric, value in figures.items()]
+    rows = [Reading(metric, UNIT, END, value) for metric, value in figures.items()]
     busy = [timing.busy for timing in timings.values() if timing.busy == timing.busy]  # NaN is not itself
-    return found + ([Reading("busy", "fraction", END, min(busy))] if busy else [])
+    return rows + ([Reading("busy", "fraction", END, min(busy))] if busy else [])
 
 
 def in_turn(one: float, two: float) -> float:

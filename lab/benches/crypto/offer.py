@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this bench has to say about runs of others: how fast the ciphers are alone, on the same machine."""
+"""What this bench adds to runs of others: the speed of the ciphers alone on the same machine."""
 
 from lab.benches.crypto.encryption_share import beside as offer
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a bench runs: in a container, or on the machine itself, with the same programs and libraries to the byte."""
+"""Where a bench runs: in a container or on the host, with byte-identical programs and libraries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lab.testbed import testbed
 
 IMAGE = "lab/crypto:latest"
 FOLDER = "/opt/crypto"
-"""The programs and all that they load; in the image, and copied out of it."""
+"""The programs and everything that they load; in the image, and copied out of it for the host."""
 
 
 class Place(Protocol):
@@ -37,18 +37,18 @@ class Place(Protocol):
 
     @property
     def clock(self) -> str:
-        """What its seconds are."""
+        """The clock of its seconds."""
 
     def run(self, argv: Sequence[str], timeout: float) -> Result:
         """Run a program of the image's folder to its end."""
 
     def stopped(self) -> str:
-        """What has stopped that should run; empty where all does."""
+        """What has stopped; empty if everything runs."""
 
 
 @dataclass
 class InContainer:
-    """A container that may do nothing and reaches nobody."""
+    """A container without capabilities and without network."""
 
     place: Engine
     container: Container
@@ -64,7 +64,7 @@ class InContainer:
         return self.place.clock
 
     def run(self, argv: Sequence[str], timeout: float) -> Result:
-        """As any command in a container, which is started again where it has ended."""
+        """Run as a command in the container; a container that has stopped is started again."""
         self.container.reload()
         if self.container.status != "running":
             self.container.start()
@@ -77,16 +77,16 @@ class InContainer:
 
 @dataclass
 class OnHost:
-    """The machine that runs the lab: no container, no control group, no filter of system calls."""
+    """The host that runs the lab: no container, no control group, no filter of system calls."""
 
     folder: Path
     engine: str = "host"
     clock: str = "wall"
 
     def run(self, argv: Sequence[str], timeout: float) -> Result:
-        """As a child of this process."""
+        """Run as a child of this process."""
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 [self.folder / "bench", *argv],
                 capture_output=True, text=True, errors="replace", check=False, timeout=timeout,
             )  # fmt: skip
@@ -96,39 +96,39 @@ class OnHost:
             raise Unsupported(
                 f"{self.folder} does not run here: {error.strerror}; TMPDIR names another place"
             ) from error
-        return Result(done.returncode, done.stdout, done.stderr)
+        return Result(process.returncode, process.stdout, process.stderr)
 
     def stopped(self) -> str:
-        """Nothing: this machine runs as long as we do."""
+        """Nothing: the host runs as long as this process."""
         return ""
 
 
 @contextmanager
 def open_places(engine: Engine, names: Sequence[str]) -> Iterator[dict[str, Place]]:
-    """The places of those names; the container and the copied files are gone afterwards."""
+    """The places of those names; the container and the copied files are removed afterwards."""
     container, failed = None, False
     testbed.sweep_forgotten(engine)
     with tempfile.TemporaryDirectory(prefix="lab-crypto-") as folder:
         try:
-            with undisturbed():  # a container that is not known here is removed by nobody
+            with undisturbed():  # otherwise nobody would remove the container
                 lab = f"crypto-{secrets.token_hex(4)}"
                 container = engine.client.containers.create(
                     IMAGE, ["sleep", "infinity"], init=True, network_mode="none", cap_drop=["ALL"],
                     labels=ownership.labels(lab), name=ownership.called(lab, "bench"),
                 )  # fmt: skip
-            found: dict[str, Place] = {}
+            places: dict[str, Place] = {}
             if "host" in names:
-                found["host"] = OnHost(_unpack(container, Path(folder)))
+                places["host"] = OnHost(_unpack(container, Path(folder)))
             if "container" in names:
                 container.start()
-                found["container"] = InContainer(engine, container)
-            yield found
+                places["container"] = InContainer(engine, container)
+            yield places
         except BaseException:
             failed = True
             raise
         finally:
             if container is not None:
-                with undisturbed(), suppress(*(LOST if failed else ())):  # what went wrong first is what is told
+                with undisturbed(), suppress(*(LOST if failed else ())):  # report the first failure, not this one
                     container.remove(force=True)
 
 
@@ -136,7 +136,7 @@ def _unpack(container: Container, into: Path) -> Path:
     """Copy the programs out of the image."""
     parts, _ = container.get_archive(FOLDER)
     with tarfile.open(fileobj=io.BytesIO(b"".join(parts))) as tar:
-        for member in (each for each in tar.getmembers() if each.isfile()):
+        for member in (entry for entry in tar.getmembers() if entry.isfile()):
             path = into / member.name
             if not path.resolve().is_relative_to(into.resolve()):
                 raise LabError(f"{IMAGE} holds a file outside of its folder: {member.name}", "`lab build crypto`")

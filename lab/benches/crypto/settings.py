@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`lab crypto`: what it can be asked for. Light to import: the command line is made of it."""
+"""The options of `lab crypto`. Light to import: the command line is built from them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lab.runner import settings as common
 from lab.runner.settings import Words
 
 KIND = "crypto"
-"""What `meta.json` says under `kind`, and the measure of every sample."""
+"""The `kind` in `meta.json`, and the measure of every sample."""
 TITLE = "Time the ciphers alone: OpenSSL, GnuTLS and the kernel, on the machine itself and in a container."
 COLUMNS = {"vpn": "library", "variant": "place"}
-"""What the subject of a sample is called on the disk."""
+"""The names of a sample's columns on the disk."""
 SIZES = (16, 64, 256, 1024, 8192, 16384)
-"""Bytes of payload: those that `openssl speed` takes by default, as the thesis had them."""
+"""Bytes of payload: the defaults of `openssl speed`, as in the thesis."""
 
 
 class Settings(common.Settings):
@@ -37,7 +37,7 @@ class Settings(common.Settings):
     @model_validator(mode="before")
     @classmethod
     def _of_older_runs(cls, data: Any) -> Any:
-        """Blocks were once called runs here."""
+        """Older runs call blocks runs."""
         if isinstance(data, dict) and "runs" in data:
             return {"blocks" if key == "runs" else key: value for key, value in data.items()}
         return data
@@ -50,5 +50,5 @@ class Settings(common.Settings):
 
     @property
     def timed_in(self) -> list[str]:
-        """The places: those that were named, or all that the engine has."""
+        """The places named, or all that the engine has."""
         return list(self.places) or (["host", "container"] if self.engine.name == "host" else ["container"])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`lab ktls`: look up what is to be measured, and open what a run of the plan needs.
+"""`lab ktls`: check the settings, and open what a run of the plan needs.
 
-In its samples the protocol stands where a VPN would, who makes the records where a variant would, the scenario where a
-measure would.
+In its samples the column `vpn` holds the protocol, `variant` the path (who makes the records), and `measure` the
+scenario.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from lab.runner.plan import Plan, Step
 
 CIPHERS = ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305")
 PATIENCE = 60.0
-"""Seconds that a command may take beyond what it times: a file is made, a handshake, the peer drains."""
+"""Seconds that a command may take beyond what it times: to make a file, for a handshake, for the peer to drain."""
 SLOWEST = 2e6
-"""Bytes or, 1400 times fewer, records a second that even the slowest path moves."""
+"""Bytes per second that even the slowest path moves; for records, 1400 times fewer."""
 PACKAGES = ("libgnutls30t64", "linux-perf")
 KEPT = ("plan", "images", "engine", "machine", "modules")
-"""What must be as it was for a run to go on."""
+"""What must be unchanged to resume a run."""
 
 
 class Blocks(Plan):
-    """A plan whose profiles are taken once: they are means over thousands of samples, and show shares, not figures."""
+    """A plan that takes each profile once: a profile is a mean over thousands of samples, and shows shares."""
 
     def steps(self) -> list[Step]:
         """Every sample in order."""
@@ -45,7 +45,7 @@ class Blocks(Plan):
 
 @dataclass(frozen=True)
 class Choice:
-    """What the settings name, found: no engine is needed to know that it exists."""
+    """The settings and their plan. This needs no engine."""
 
     settings: Settings
     plan: Plan
@@ -55,7 +55,7 @@ def choose(settings: Settings) -> Choice:
     """The plan of the settings.
 
     Raises:
-        UsageError: there is no such scenario, protocol, path or cipher; with those that there are.
+        UsageError: there is no such scenario, protocol, path or cipher; lists the valid ones.
     """
     known = cells.load()
     for kind, names, valid in (
@@ -65,15 +65,15 @@ def choose(settings: Settings) -> Choice:
         for name in names:
             if name not in valid:
                 raise unknown(kind, name, valid)
-    found = cells.cells(
+    measured = cells.cells(
         settings.scenarios, settings.protocols, settings.paths, settings.ciphers, settings.payloads,
         settings.file_payloads,
     )  # fmt: skip
     scenarios = [name for name in settings.scenarios if known.scenario[name].payload]
-    looked_at = cells.cells(
+    profiled = cells.cells(
         scenarios, settings.protocols, settings.paths, settings.ciphers, settings.profile, settings.profile
     )
-    plan = Blocks((*found, *map(cells.profiled, looked_at)), {}, settings.blocks, settings.seed)
+    plan = Blocks((*measured, *map(cells.profiled, profiled)), {}, settings.blocks, settings.seed)
     return Choice(settings, plan)
 
 
@@ -88,17 +88,17 @@ class Where(Protocol):
         """Run the bench to its end."""
 
     def watched(self, argv: list[str], timeout: float) -> tuple[Result, dict[str, Any]]:
-        """Run the bench under `perf`; its report, and what is needed to read it."""
+        """Run the bench under `perf`; returns the report, and what is needed to read it."""
 
     def facts(self) -> dict[str, str]:
         """The modules that are loaded."""
 
     def stopped(self) -> str:
-        """What has stopped that should run; empty where all does."""
+        """Which containers have stopped; empty if all run."""
 
 
 class Site:
-    """A plan, and the ends that carry it out: in each engine a pair, that takes its share of the samples."""
+    """A plan, and the endpoints that carry it out: a pair on each engine, which takes its share of the samples."""
 
     def __init__(self, settings: Settings, places: Sequence[tuple[Engine, Where]]) -> None:
         self.settings, self.places = settings, places
@@ -106,11 +106,11 @@ class Site:
         self.plan = choose(settings).plan
 
     def announced(self) -> str:
-        """What is to come."""
+        """The size of the plan, in words."""
         return f"{len(self.plan.cells)} cells in {self.plan.blocks} blocks, {len(self.plan.steps())} samples"
 
     def meta(self) -> dict[str, Any]:
-        """What `meta.json` says of a run of this plan."""
+        """What `meta.json` records about a run of this plan."""
         engine, where = self.places[0]
         return {
             "kind": KIND,
@@ -125,40 +125,40 @@ class Site:
         }
 
     def about(self, step: Step) -> dict[str, Any]:
-        """Who makes the records of a sample, and on which engine and clock it was taken."""
+        """Who makes the records of a sample, and the engine and clock of the sample."""
         engine = self.engines[0]
         records = cells.load().path[step.cell.variant].records
         return {"records": records, "engine": engine.name, "clock": engine.clock}
 
     @contextmanager
     def share(self, number: int, run: str) -> Iterator[Sender]:
-        """The ends of one engine: they are up already."""
+        """The endpoints of one engine, which are up already."""
         yield Sender(self.settings, *self.places[number])
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends records between the ends of one engine; nothing is shared by two samples."""
+    """Sends records between the endpoints of one engine; samples share nothing."""
 
     settings: Settings
     engine: Engine
     where: Where
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """All is known from the beginning."""
+        """`meta` is complete from the start."""
         return dict(meta)
 
     @contextmanager
     def session(self, attempt: Attempt) -> Iterator[Sender]:
-        """Where an end has stopped, that is why a sample failed."""
+        """If an endpoint has stopped, the error of a sample says so."""
         with explained(self.where.stopped):
             yield self
 
     def sample(self, attempt: Attempt) -> None:
-        """Run the bench to its end, and prove that it ran what was asked for.
+        """Run the bench to its end, and prove that it ran what was requested.
 
         Raises:
-            Unsupported, InvalidSample, LabError: what the bench said, or did not.
+            Unsupported, InvalidSample, LabError: the bench reported it, or its output does not prove the sample.
         """
         settings, cell, known = self.settings, attempt.cell, attempt.known
         argv = cells.arguments(
@@ -166,20 +166,20 @@ class Sender:
         )
         with attempt.phase("measure"):
             if cell.measure == cells.PROFILE:
-                done, seen = self.where.watched(argv, self.limit(cell))
-                known["raw"] |= seen
+                result, profile = self.where.watched(argv, self.limit(cell))
+                known["raw"] |= profile
             else:
-                done = self.where.run(argv, self.limit(cell), later=attempt.offset)
-        known["raw"] |= {"argv": argv, "stdout": done.stdout, "stderr": done.stderr}
-        output.check(done)
-        said = output.parse(done.stdout)
-        output.prove(said, cell)
-        known["drivers"] = said.get("drivers")
-        found = output.readings(said, self.engine.clock, self.engine.processors)
-        known["readings"] = [asdict(reading) for reading in found]
+                result = self.where.run(argv, self.limit(cell), later=attempt.offset)
+        known["raw"] |= {"argv": argv, "stdout": result.stdout, "stderr": result.stderr}
+        output.check(result)
+        answer = output.parse(result.stdout)
+        output.prove(answer, cell)
+        known["drivers"] = answer.get("drivers")
+        readings = output.readings(answer, self.engine.clock, self.engine.processors)
+        known["readings"] = [asdict(reading) for reading in readings]
 
     def limit(self, cell: Cell) -> float:
-        """Seconds after which a sample is given up."""
+        """Seconds after which a sample times out."""
         settings, scenario = self.settings, cells.load().scenario[cells.scenario_of(cell)]
         if scenario.size:
             return PATIENCE + settings.size / SLOWEST
@@ -188,18 +188,18 @@ class Sender:
 
 @contextmanager
 def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
-    """Every engine, and both ends in each, up; gone afterwards.
+    """Open every engine, with both endpoints up in each; they are removed afterwards.
 
     Raises:
         LabError: there is no engine, or the image is missing or out of date.
     """
     settings = choice.settings
-    check_image(connect())  # that of this machine goes to the guest, which takes a while
+    check_image(connect())  # this machine's image is copied to the guest, which is slow: check it first
     parameters = [f"driver={settings.driver}"] if settings.driver else []
     override = {"GNUTLS_CPUID_OVERRIDE": settings.cpuid} if settings.cpuid else {}
-    with opening.several(settings.engine, say) as found, ExitStack() as stack:
+    with opening.several(settings.engine, say) as engines, ExitStack() as stack:
         places: list[tuple[Engine, Where]] = []
-        for engine in found:
+        for engine in engines:
             check_image(engine)
             where = stack.enter_context(
                 ends.opened(engine, environment=override, parameters=parameters, watching=bool(settings.profile))
@@ -212,10 +212,10 @@ def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
 
 
 def check_driver(facts: Mapping[str, str], driver: str) -> None:
-    """Check that the module, where it is loaded, was loaded for this driver (empty: the kernel's choice).
+    """Check that the module, if loaded, was loaded for this driver (empty: the kernel's choice).
 
     Raises:
-        LabError: it is loaded with another: what somebody else has loaded stays as it is.
+        LabError: it is loaded with another driver. A module that somebody else loaded is left unchanged.
     """
     loaded = facts.get("af_ktls driver", driver)
     if loaded != driver:
@@ -227,7 +227,7 @@ def check_driver(facts: Mapping[str, str], driver: str) -> None:
 
 
 def check_image(engine: Engine) -> None:
-    """Check that the image is there and was built from this checkout.
+    """Check that the image exists and was built from this checkout.
 
     Raises:
         LabError: it is missing or out of date.

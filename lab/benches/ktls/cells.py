@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can be run, as `cells.yaml` has it: scenarios, who makes the records, how the data is handed over. Pure."""
+"""What can be run (`cells.yaml`): scenarios, who makes the records, how the data is handed over. Pure."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from lab.results.cell import Cell, conditions_text, parse_conditions
 FILE = File(__file__).with_name("cells.yaml")
 PROGRAM = "ktls-bench"
 FOLDER = "/file"
-"""Where the file of a transfer lies, on a tmpfs."""
+"""The folder of a transfer's file, on a tmpfs."""
 RAW = "raw"
-"""How the bench calls an end that has no records."""
+"""The bench's word for an endpoint without records."""
 NONE = "none"
-"""The suite of what has no records."""
+"""The suite of a protocol without records."""
 PROFILE = "profile"
-"""The measure of a sample that was taken under `perf`."""
+"""The measure of a sample taken under `perf`."""
 
 
 class Protocol(Document):
-    """A protocol by the lab's name; `words` are the bench's."""
+    """A protocol by the lab's name; `words` are the bench's arguments for it."""
 
     protocol: NAME
     title: str
@@ -47,7 +47,7 @@ class Path(Document):
 
 
 class Scenario(Document):
-    """What moves; `ways` maps how its data is handed over to the paths that can. `word` is the bench's."""
+    """What moves; `ways` maps each way to hand over data to the paths that can use it. `word` is the bench's."""
 
     scenario: NAME
     title: str
@@ -67,7 +67,7 @@ class Rung(Document):
 
 
 class Ladder(Document):
-    """From the library to as much as the kernel can do, one change a step."""
+    """From the library to everything that the kernel can do, one change per step."""
 
     scenario: NAME
     steps: list[Rung]
@@ -104,7 +104,7 @@ def load() -> Paths:
 
 
 def cell(scenario: str, protocol: str, path: str, suite: str, *, way: str, payload: int | None) -> Cell:
-    """A cell of this bench: the protocol stands where a VPN would, the path where a variant would."""
+    """A cell of this bench: its VPN is the protocol, its variant is the path."""
     conditions: dict[str, object] = {"way": way} | ({"payload": payload} if payload else {})
     return Cell(protocol, path, suite, scenario, conditions_text(conditions))
 
@@ -113,49 +113,49 @@ def cells(
     scenarios: Sequence[str], protocols: Sequence[str], paths: Sequence[str], suites: Sequence[str],
     payloads: Sequence[int], file_payloads: Sequence[int],
 ) -> list[Cell]:  # fmt: skip
-    """Every cell of these; what carries no records has no suite but `none`."""
+    """Every cell of these; a protocol without records has only the suite `none`."""
     known = load()
-    found: list[Cell] = []
+    combinations: list[Cell] = []
     for scenario in (known.scenario[name] for name in scenarios):
         sizes: Sequence[int | None] = file_payloads if scenario.size else payloads if scenario.payload else [None]
         for protocol in (known.protocol[name] for name in protocols):
-            for way, able in scenario.ways.items():
-                for path in (known.path[name] for name in able if name in paths):
+            for way, path_names in scenario.ways.items():
+                for path in (known.path[name] for name in path_names if name in paths):
                     if protocol.protocol in path.protocols:
-                        found += [
+                        combinations += [
                             cell(scenario.scenario, protocol.protocol, path.path, suite, way=way, payload=size)
                             for suite in ([NONE] if protocol.raw else suites)
                             for size in sizes
                         ]
-    return found
+    return combinations
 
 
 def profiled(cell: Cell) -> Cell:
-    """The same under `perf`."""
+    """The same cell under `perf`."""
     return Cell(cell.vpn, cell.variant, cell.suite, PROFILE, f"{cell.conditions} scenario={cell.measure}")
 
 
 def scenario_of(cell: Cell) -> str:
-    """The scenario of a cell, also where it is profiled."""
+    """The scenario of a cell, profiled or not."""
     return parse_conditions(cell.conditions).get("scenario", cell.measure)
 
 
 def ends(cell: Cell) -> tuple[str, str]:
-    """How records are sent and received (`tx`, `rx`) in the bench's words."""
+    """How records are sent and received (`tx`, `rx`), in the bench's words."""
     path, plain = load().path[cell.variant], load().scenario[scenario_of(cell)].plain
     return (RAW if plain == "tx" else path.tx), (RAW if plain == "rx" else path.rx)
 
 
 def arguments(cell: Cell, peer: str, *, seconds: float, count: int | None, size: int) -> list[str]:
     """The bench's command for one sample of `cell` against the peer at that address."""
-    known, said = load(), parse_conditions(cell.conditions)
+    known, conditions = load(), parse_conditions(cell.conditions)
     scenario, (tx, rx) = known.scenario[scenario_of(cell)], ends(cell)
     words = [PROGRAM, "run", "--peer", peer, "--scenario", scenario.word, *known.protocol[cell.vpn].words]
     words += [] if cell.suite == NONE else ["--cipher", cell.suite]
-    words += ["--tx", tx, "--rx", rx, "--way", said["way"]]
+    words += ["--tx", tx, "--rx", rx, "--way", conditions["way"]]
     if not scenario.payload:
         return words
-    words += ["--payload", said["payload"]]
+    words += ["--payload", conditions["payload"]]
     if scenario.size:
         return [*words, "--bytes", str(size), "--directory", FOLDER]
     return [*words, "--count", str(count)] if count else [*words, "--seconds", f"{seconds:g}"]

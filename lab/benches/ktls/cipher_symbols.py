@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Which functions of a stripped library are ciphers: those with the processor's instructions for AES and GHASH. Pure.
 
-Debian strips the names of GnuTLS's own assembly, so a profile shows addresses. The table by which exceptions are
-unwound (`.eh_frame_hdr`, Linux Standard Base 5.0, 10.6) still says where each function begins.
+Debian strips the names of GnuTLS's own assembly, so a profile shows addresses. The table for unwinding exceptions
+(`.eh_frame_hdr`, Linux Standard Base 5.0, 10.6) still lists where each function begins.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ EH_FRAME = 0x6474E550
 LOAD = 1
 """PT_LOAD."""
 TABLE = 0x3B
-"""Its encoding: signed words of four bytes, from where the section begins."""
+"""The encoding of the search table: signed words of four bytes, relative to the start of the section."""
 
 
 def _bytes(wanted: Callable[[int], bool]) -> bytes:
-    """A class of bytes, for a pattern."""
+    """A character class of bytes, for a pattern."""
     return b"[" + b"".join(re.escape(bytes((byte,))) for byte in range(256) if wanted(byte)) + b"]"
 
 
 def _vex(number: int) -> bytes:
-    """A VEX prefix of an opcode map: the second byte has it in its lower five bits, the third says 66 as 1.
+    """A VEX prefix of an opcode map: the map is in the lower five bits of byte two; in byte three, 1 means prefix 66.
 
     Intel's manual, volume 2, 2.3.5.
     """
@@ -41,13 +41,13 @@ INSTRUCTIONS = re.compile(
     re.DOTALL,
 )
 ENOUGH = 4
-"""Such instructions in a function of a cipher: one or two may be other bytes that look alike."""
+"""The least such instructions in a cipher's function: one or two may be other bytes that look alike."""
 Range = tuple[int, int]
-"""Addresses from, and up to but not including, as `perf` has them: of the object, not of the process."""
+"""Start and end (excluded) as `perf` gives addresses: of the object, not of the process."""
 
 
 def ciphers(library: bytes) -> list[Range]:
-    """The functions of an ELF library for x86-64 that have cipher instructions; none in any other file."""
+    """The functions of an x86-64 ELF library that have cipher instructions; empty for any other file."""
     if library[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<H", library, 18) != (62,):
         return []
     segments = list(_segments(library))
@@ -56,22 +56,22 @@ def ciphers(library: bytes) -> list[Range]:
         return []
     starts = _starts(library, segments, header)
     ends = [*starts[1:], _end(segments, starts[-1])] if starts else []
-    found = []
+    ranges = []
     for start, end in zip(starts, ends, strict=True):
-        place = _offset(segments, start)
-        if place is not None and len(INSTRUCTIONS.findall(library[place : place + end - start])) >= ENOUGH:
-            found.append((start, end))
-    return found
+        offset = _offset(segments, start)
+        if offset is not None and len(INSTRUCTIONS.findall(library[offset : offset + end - start])) >= ENOUGH:
+            ranges.append((start, end))
+    return ranges
 
 
 def within(ranges: Sequence[Sequence[int]], address: int) -> bool:
-    """Whether an address is in one of the sorted `ranges`."""
-    place = bisect_right([start for start, _ in ranges], address) - 1
-    return place >= 0 and address < ranges[place][1]
+    """Whether one of the sorted `ranges` contains an address."""
+    index = bisect_right([start for start, _ in ranges], address) - 1
+    return index >= 0 and address < ranges[index][1]
 
 
 def _segments(library: bytes) -> Iterator[tuple[int, int, int, int, int]]:
-    """Kind, flags, address, offset in the file and size of each program header."""
+    """The kind, flags, address, file offset and size of each program header."""
     (table,) = struct.unpack_from("<Q", library, 32)
     size, count = struct.unpack_from("<HH", library, 54)
     for number in range(count):
@@ -87,15 +87,15 @@ def _offset(segments: Sequence[tuple[int, int, int, int, int]], address: int) ->
 
 
 def _end(segments: Sequence[tuple[int, int, int, int, int]], address: int) -> int:
-    """Where the segment ends that an address is in."""
+    """The end of the segment that contains an address."""
     return next(start + length for kind, _, start, _, length in segments
                 if kind == LOAD and start <= address < start + length)  # fmt: skip
 
 
 def _starts(library: bytes, segments: Sequence[tuple[int, int, int, int, int]], header: int) -> list[int]:
-    """Where functions begin, sorted, as the search table of `.eh_frame_hdr` at that address has it."""
-    place = _offset(segments, header)
-    if place is None or library[place : place + 4] != bytes((1, 0x1B, 0x03, TABLE)):
+    """The sorted start of each function, from the search table of `.eh_frame_hdr` at that address."""
+    offset = _offset(segments, header)
+    if offset is None or library[offset : offset + 4] != bytes((1, 0x1B, 0x03, TABLE)):
         return []
-    (count,) = struct.unpack_from("<I", library, place + 8)
-    return [header + struct.unpack_from("<i", library, place + 12 + 8 * number)[0] for number in range(count)]
+    (count,) = struct.unpack_from("<I", library, offset + 8)
+    return [header + struct.unpack_from("<i", library, offset + 12 + 8 * number)[0] for number in range(count)]

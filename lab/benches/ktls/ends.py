@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Where the bench runs: its two ends in containers of the lab's own network, the module loaded by one that ends.
+"""Where the bench runs: two endpoints in containers on the lab's own network. A short-lived container loads the module.
 
-What each may do is in `topology.yaml`. The peer stays for the whole run: every request that it gets ends by itself.
+`topology.yaml` lists what each may do. The peer stays up for the whole run: each request to it ends by itself.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ FILE = Path(__file__).with_name("topology.yaml")
 IMAGE = "lab/kmod:latest"
 PORT = 5203
 START = 10.0
-"""Seconds within which a container starts, or the peer listens."""
+"""Seconds for a container to start, or for the peer to listen."""
 DATA = f"{perf.PLACE}/data"
 LIBRARIES = "find /usr/lib -type f -name 'libgnutls.so.*' -o -type f -name 'libnettle.so.*'"
 LISTENS = ["sh", "-c", f"ss -Hlnt | grep -q :{PORT}"]
 LATER = ["bash", "-c", 'read -rt "$1" <> <(:); shift; exec "$@"', "later"]
-"""Start a command a while later, as `images/base/bracket` does."""
+"""Start a command after a delay, as `images/base/bracket` does."""
 FACTS = """
 for module in af_ktls tls; do
     [ -d /sys/module/$module ] || continue
@@ -46,9 +46,9 @@ done
 
 @dataclass
 class Ends:
-    """Both ends, up. `perf` looks on from beside the bench, where there is one.
+    """Both endpoints, up. A run with profiles has a container `perf` beside the bench.
 
-    `refused`: why the module could not be loaded. `ciphers`: once a profile was taken, where libraries have them.
+    `refused`: why the module could not be loaded. `ciphers`: where libraries have them, known after the first profile.
     """
 
     bed: testbed.Testbed
@@ -59,7 +59,7 @@ class Ends:
 
     @property
     def engine(self) -> Engine:
-        """Where they run."""
+        """The engine of the containers."""
         return self.bed.engine
 
     @property
@@ -75,74 +75,74 @@ class Ends:
         )
 
     def watched(self, argv: Sequence[str], timeout: float) -> tuple[Result, dict[str, Any]]:
-        """Run the bench under `perf`, which samples the machine under load; its report, and where the ciphers are.
+        """Run the bench under `perf`, which samples the machine; returns its report, and where the ciphers are.
 
         Raises:
-            LabError: perf may not, or found nothing to tell.
+            LabError: `perf report` failed.
         """
         self._revive()
         watcher = self.containers["perf"]
         self.engine.execute(watcher, perf.MEET)
-        watched = [*perf.RECORD, "--output", DATA, "--", *argv, "--perf", perf.PLACE]
-        result = self.engine.execute(watcher, watched, timeout=timeout)
+        command = [*perf.RECORD, "--output", DATA, "--", *argv, "--perf", perf.PLACE]
+        result = self.engine.execute(watcher, command, timeout=timeout)
         if result.status:
             return result, {}
-        said = self.engine.execute(watcher, [*perf.REPORT, "--input", DATA], timeout=timeout)
-        if said.status:
-            raise LabError(f"perf report ended with {said.status}: {said.complaint}")
+        report = self.engine.execute(watcher, [*perf.REPORT, "--input", DATA], timeout=timeout)
+        if report.status:
+            raise LabError(f"perf report ended with {report.status}: {report.complaint}")
         if not self.ciphers:
             self.ciphers.update(self._ciphers(watcher))
-        return result, {"perf": perf.squeezed(said.stdout), "ciphers": self.ciphers}
+        return result, {"perf": perf.squeezed(report.stdout), "ciphers": self.ciphers}
 
     def facts(self) -> dict[str, str]:
-        """The modules that are loaded, as the kernel tells it, and what loading said."""
-        said = self.engine.execute(self.containers["bench"], ["sh", "-c", FACTS]).stdout
-        found = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
-        return found | ({"load": self.refused} if self.refused else {})
+        """The loaded modules, as the kernel reports them, and the error of loading, if any."""
+        output = self.engine.execute(self.containers["bench"], ["sh", "-c", FACTS]).stdout
+        facts = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
+        return facts | ({"load": self.refused} if self.refused else {})
 
     def _ciphers(self, watcher: Container) -> dict[str, list[cipher_symbols.Range]]:
-        """Where the libraries that encrypt have their ciphers, by name: Debian strips the symbols."""
-        listed = self.engine.execute(watcher, ["sh", "-c", LIBRARIES]).stdout.split()
-        found: dict[str, list[cipher_symbols.Range]] = {}
-        for path in listed:
+        """The address ranges of ciphers in each library that encrypts, by name: Debian strips the symbols."""
+        paths = self.engine.execute(watcher, ["sh", "-c", LIBRARIES]).stdout.split()
+        ciphers: dict[str, list[cipher_symbols.Range]] = {}
+        for path in paths:
             parts, _ = watcher.get_archive(path)
             with tarfile.open(fileobj=io.BytesIO(b"".join(parts))) as tar:
                 content = tar.extractfile(tar.getmembers()[0])
-                found[Path(path).name] = cipher_symbols.ciphers(content.read() if content else b"")
-        return found
+                ciphers[Path(path).name] = cipher_symbols.ciphers(content.read() if content else b"")
+        return ciphers
 
     def _revive(self) -> None:
-        """Where one has ended all are started again, in order: one is in the network of another."""
+        """If one container has stopped, restart all in order: one is in the network of another."""
         if self.stopped():
             for container in self.containers.values():
                 container.restart(timeout=0)
             self.wait()
 
     def stopped(self) -> str:
-        """Which of the containers do not run any more; empty where all do."""
+        """Which containers have stopped; empty if all run."""
         return stopped(self.containers)
 
     def wait(self) -> None:
         """Wait until the peer listens.
 
         Raises:
-            LabError: it does not; with what it said.
+            LabError: it does not listen; with its log.
         """
         peer = self.containers["peer"]
         if self.engine.execute(
             peer, ["wait-until", f"{START * self.engine.patience:g}", *LISTENS], timeout=START + 5
         ).status:
-            said = peer.logs(tail=5).decode(errors="replace").strip()
-            raise LabError(f"the peer does not listen: {said or 'it has not said why'}")
+            log = peer.logs(tail=5).decode(errors="replace").strip()
+            raise LabError(f"the peer does not listen: {log or 'it has not said why'}")
 
 
 @contextmanager
 def opened(
     engine: Engine, *, environment: Mapping[str, str], parameters: Sequence[str], watching: bool
 ) -> Iterator[Ends]:
-    """Both ends on a wire of their own, the module loaded where the machine is a guest; gone afterwards.
+    """Both endpoints on their own wire; in a guest, the module is loaded. All containers are removed afterwards.
 
-    `environment` is that of both ends, `parameters` are the module's; with `watching` there is one for `perf`.
+    `environment` is for both endpoints, `parameters` are the module's; `watching` adds a container for `perf`.
     """
     testbed.sweep_forgotten(engine)
     with testbed.opened(engine, f"ktls-{secrets.token_hex(2)}") as bed:
@@ -160,7 +160,7 @@ def opened(
 
 
 def load(engine: Engine, service: topology.Service, parameters: Sequence[str]) -> str:
-    """Load the module; what it says where it cannot. What does without it is measured all the same."""
+    """Load the module; returns the error, if any. Paths without the module are still measured."""
     result = engine.once(
         IMAGE, [*service.command, *parameters], timeout=60, cap_drop=service.cap_drop, cap_add=service.cap_add
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What `ktls-bench` answers, and the figures in it. Pure.
+"""The output of `ktls-bench`, and the figures in it. Pure.
 
-CPU time and wall time, sent and received, are never one figure.
+CPU time and wall time are separate figures; so are sent and received.
 
-All seconds are of the clock of the engine: on the instruction clock a nanosecond is an instruction.
+All seconds are of the engine's clock: on the instruction clock a nanosecond is an instruction.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ KERNEL = "af_ktls"
 
 
 def cost_unit(clock: str) -> str:
-    """What a record's cost is counted in: instructions, or nanoseconds of CPU time."""
+    """The unit of a record's cost: instructions, or nanoseconds of CPU time."""
     return "instructions" if clock == EXACT else "ns"
 
 
 def check(result: Result) -> None:
-    """Tell what cannot be here from what failed.
+    """Raise Unsupported if a feature is missing, LabError if the bench failed otherwise.
 
     Raises:
-        Unsupported: the kernel has no such thing, or no module is loaded. LabError: anything else.
+        Unsupported: the kernel lacks the feature, or no module is loaded. LabError: any other failure.
     """
     if result.status == UNSUPPORTED:
         raise Unsupported(_last(result) or "the bench cannot, and did not say why")
@@ -49,10 +49,10 @@ def check(result: Result) -> None:
 
 
 def _failures(result: Result) -> str:
-    """What a verification says of itself that found something wrong."""
+    """The failed checks of a verification, in words; empty if the output is not one."""
     try:
-        said = json.loads(result.stdout)
-        return f"{said[FAILURES]} of {said[CHECKS]} checks failed: {Result(1, '', result.stderr).complaint}"
+        answer = json.loads(result.stdout)
+        return f"{answer[FAILURES]} of {answer[CHECKS]} checks failed: {Result(1, '', result.stderr).complaint}"
     except (ValueError, LookupError, TypeError):
         return ""
 
@@ -63,35 +63,35 @@ def _last(result: Result) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The one object that the bench prints.
+    """The JSON object that the bench prints.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a JSON object.
     """
-    said = json.loads(text)
-    if not isinstance(said, dict):
+    answer = json.loads(text)
+    if not isinstance(answer, dict):
         raise ValueError(f"no object: {text[:80]!r}")
-    return said
+    return answer
 
 
 def prove(said: Mapping[str, Any], cell: Cell) -> None:
-    """Check that the bench ran what was asked for, and that the records were made where the cell says.
+    """Check that the bench ran what was requested, and that the cell's path made the records.
 
     Raises:
-        InvalidSample: it did not, or a stream lost bytes. Unsupported: the records were of another size.
+        InvalidSample: it did not, or a stream lost bytes. Unsupported: the records had another size.
     """
     scenario, methods = cells.load().scenario[cells.scenario_of(cell)], cells.ends(cell)
     protocol, way = cells.load().protocol[cell.vpn], parse_conditions(cell.conditions)["way"]
-    wanted = {"scenario": scenario.word, "protocol": protocol.words[1], "tx": methods[0], "rx": methods[1]}
-    wanted |= {"way" if scenario.payload else "verify": way} | ({} if protocol.raw else {"cipher": cell.suite})
-    _same(wanted, said)
+    expected = {"scenario": scenario.word, "protocol": protocol.words[1], "tx": methods[0], "rx": methods[1]}
+    expected |= {"way" if scenario.payload else "verify": way} | ({} if protocol.raw else {"cipher": cell.suite})
+    _same(expected, said)
     if not scenario.payload:
         return
-    sent, got = said["sender"]["bytes"], said["receiver"]["bytes"]
-    if not sent or not got:
-        raise InvalidSample(f"{sent} bytes were sent, {got} arrived")
-    if got > sent or (got != sent and not protocol.loses):
-        raise InvalidSample(f"{sent} bytes were sent{'' if protocol.loses else ' into a stream'}, {got} came out")
+    sent, received = said["sender"]["bytes"], said["receiver"]["bytes"]
+    if not sent or not received:
+        raise InvalidSample(f"{sent} bytes were sent, {received} arrived")
+    if received > sent or (received != sent and not protocol.loses):
+        raise InvalidSample(f"{sent} bytes were sent{'' if protocol.loses else ' into a stream'}, {received} came out")
     _counted(said, methods, forwards=bool(scenario.plain))
     if way == "sendfile" and not protocol.raw and said["record_size"] != said["payload"]:
         raise Unsupported(
@@ -107,9 +107,9 @@ def _same(wanted: Mapping[str, str], said: Mapping[str, Any]) -> None:
 
 
 def _counted(said: Mapping[str, Any], methods: tuple[str, str], *, forwards: bool) -> None:
-    """All that went must be in the module's own counters, at the ends where it is said to have made the records.
+    """The module's counters must contain all bytes, at each endpoint where it should have made the records.
 
-    Who forwards has both: it receives by the socket by which it sends.
+    An endpoint that forwards has both counters: it receives and sends on one socket.
     """
     counters = said.get("ktls") or {}
     for way, method, end in zip(("tx", "rx"), methods, ENDS, strict=True):
@@ -124,17 +124,17 @@ def readings(said: Mapping[str, Any], clock: str, processors: int) -> list[Readi
     if "verify" in said:
         return [Reading(name, "count", "machine", float(said[name])) for name in (CHECKS, FAILURES)]
     rows = [reading for end in ENDS for reading in _end(said[end], end, clock)]
-    sent, got = said["sender"], said["receiver"]
-    rows.append(Reading("loss", "fraction", "machine", max(0.0, 1 - got["bytes"] / sent["bytes"])))
+    sent, received = said["sender"], said["receiver"]
+    rows.append(Reading("loss", "fraction", "machine", max(0.0, 1 - received["bytes"] / sent["bytes"])))
     rows.append(Reading("setup", "s", "machine", said["handshake_s"]))
     processes = sum(said[end]["user_s"] + said[end]["system_s"] for end in ENDS)
-    rows += _machine(said["machine"], processes, got, clock, processors)
+    rows += _machine(said["machine"], processes, received, clock, processors)
     return sorted(rows, key=lambda row: (row.metric != THROUGHPUT, row.end != "receiver"))
 
 
 def _end(one: Mapping[str, Any], end: str, clock: str) -> list[Reading]:
-    """An end's own: what it moved, by wall time and by its process's CPU time."""
-    spent = one["user_s"] + one["system_s"]
+    """The figures of one endpoint: what it moved, by wall time and by its process's CPU time."""
+    cpu_time = one["user_s"] + one["system_s"]
     rows = [
         Reading(THROUGHPUT, RATE, end, one["bytes"] / one["wall_s"] / MEGABYTE),
         Reading("bytes", "B", end, one["bytes"]), Reading("records", "count", end, one["records"]),
@@ -142,11 +142,11 @@ def _end(one: Mapping[str, Any], end: str, clock: str) -> list[Reading]:
         Reading("cpu_user", "s", end, one["user_s"]), Reading("cpu_system", "s", end, one["system_s"]),
         *(Reading(f"context_switches_{kind}", "count", end, one[kind]) for kind in ("voluntary", "involuntary")),
     ]  # fmt: skip
-    if spent:
-        rows.append(Reading(CPU_RATE, CPU, end, one["bytes"] / spent / MEGABYTE))
+    if cpu_time:
+        rows.append(Reading(CPU_RATE, CPU, end, one["bytes"] / cpu_time / MEGABYTE))
     if one["records"]:
         rows += [
-            Reading(COST_RECORD, cost_unit(clock), end, spent * 1e9 / one["records"]),
+            Reading(COST_RECORD, cost_unit(clock), end, cpu_time * 1e9 / one["records"]),
             Reading("calls_record", "calls", end, one["calls"] / one["records"]),
             Reading("switches_record", "switches", end, (one["voluntary"] + one["involuntary"]) / one["records"]),
         ]
@@ -156,16 +156,16 @@ def _end(one: Mapping[str, Any], end: str, clock: str) -> list[Reading]:
 def _machine(
     states: Mapping[str, Any], processes: float, got: Mapping[str, Any], clock: str, processors: int
 ) -> list[Reading]:
-    """The whole machine's: its softirqs belong to neither end. Cost is by what arrived.
+    """The figures of the whole machine: its softirqs belong to neither endpoint. Cost is by what arrived.
 
-    `processes`: seconds that both ends' processes ran, which is exact.
+    `processes`: seconds that the processes of both endpoints ran; this is exact.
     """
     seconds = {key: states[f"{key}_s"] for key in (*SHOWN, "nice")}
     rows = [Reading("wall", "s", "machine", states["wall_s"])]
     shown = seconds | {"user": seconds["user"] + seconds["nice"]}
     rows += [Reading(f"cpu_{state}", "s", "machine", shown[state]) for state in SHOWN]
-    # The clock counts what its processor executes: what was not idle was busy. Idle time is told in ticks of 10 ms; no
-    # less than the two processes ran, which is exact, the machine was busy.
+    # The clock counts what its processor executes: all time that was not idle was busy. Idle time has a resolution of
+    # 10 ms. The time of the two processes is exact, so busy time is at least that.
     awake = max(processes, states["wall_s"] * processors - seconds["idle"] - seconds["iowait"])
     busy = awake if clock == EXACT else sum(seconds[state] for state in BUSY)
     if got["records"] and busy:

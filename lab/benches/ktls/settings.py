@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`lab ktls`: what it can be asked for. Light to import: the command line is made of it."""
+"""The options of `lab ktls`. Light to import: the command line is built from them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lab.runner.settings import Bytes, Words
 KIND = "ktls"
 TITLE = "Measure AF_KTLS, the kernel's own TLS and GnuTLS in randomised blocks, beside the thesis's chapter 5."
 COLUMNS = {"vpn": "protocol", "variant": "path", "measure": "scenario"}
-"""What the subject of a sample is called on the disk."""
+"""The names of a sample's columns on the disk."""
 PAYLOADS = (1280, 1400, 4000, 6000, 9000, 13000, 16000)
-"""Bytes of payload of a record: the thesis's (section 5.5.2)."""
+"""Bytes of payload of a record, as in the thesis (section 5.5.2)."""
 Payload = Annotated[int, Field(ge=8, le=16384)]
 
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""VPNs side by side: throughput, transfers, latency, handshakes and instructions a packet, by ciphersuite.
+"""VPNs compared: throughput, transfers, latency, handshakes and instructions per packet, by ciphersuite.
 
-settings     what `lab matrix` can be asked for
-bench        look it up, and open what a run needs; `cells` are what is compared
-sample       a sample is measured: proved, loaded, proved again, and its CPU time read
-tunnel       a tunnel: two ends, their loads, the handshake, the questions put to the ends
-proof        whether the data path is what it claims to be
+settings     the options of `lab matrix`
+bench        check the settings and open what a run needs; `cells` builds the plan
+sample       measure one sample: prove the data path, run the load, prove again, read the CPU time
+tunnel       one tunnel: two endpoints, their load containers, the handshake, the queries to the endpoints
+proof        checks that the data path is what it claims to be
 cpu_ledger   from two snapshots to seconds, switches and cost
 requirements what a kernel lacks for a data path
-measures/    what can be measured, a file each
-sandbox      `lab up`: a tunnel to play with; `doctor` says what a machine can run
-views/       tables, pictures, and the thesis beside a run
+measures/    what can be measured, one file each
+sandbox      `lab up`: a tunnel to try things in; `doctor` reports what a machine can run
+views/       tables, pictures, and the comparison with the thesis
 """

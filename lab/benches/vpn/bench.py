@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`lab matrix`: check everything, and open what a run of the plan needs."""
+"""`lab matrix`: check the settings, and open what a run of the plan needs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from lab.testbed import testbed
 from lab.testbed.meter import Meter
 
 KEPT = ("plan", "folders", "packages", "engine", "machine.kernel")
-"""What must be as it was for a run to go on: the same files make the same image, though its number differs."""
+"""What must be unchanged to resume a run. Folders stand for images: the same files make the same image."""
 OF_LOADS = ("iperf3", "netcat-openbsd", "iputils-ping")
-"""The packages of the programs that load a tunnel: in the image of every VPN."""
+"""The packages of the load programs; the image of every VPN has them."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the settings name, found in the catalog: no engine is needed to know that it exists."""
+    """What the settings name, looked up in the catalog. This needs no engine."""
 
     catalog: Catalog
     settings: Settings
@@ -43,16 +43,16 @@ class Choice:
 
     @property
     def options(self) -> Options:
-        """The part of the settings that measures look at."""
-        asked = self.settings
-        return Options(asked.duration, tuple(asked.streams), tuple(asked.directions), asked.size)
+        """The part of the settings that measures use."""
+        settings = self.settings
+        return Options(settings.duration, tuple(settings.streams), tuple(settings.directions), settings.size)
 
 
 def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
-    """Look everything up.
+    """Look up everything that the settings name.
 
     Raises:
-        UsageError: there is no such VPN, variant, suite or measure; with those that there are.
+        UsageError: there is no such VPN, variant, suite or measure; lists the valid ones.
     """
     catalog = catalog or Catalog()
     vpns = catalog.choose_vpns(settings.vpns)
@@ -65,7 +65,7 @@ def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
 
 
 class Site:
-    """A plan that is known to fit these engines; nothing has been started yet."""
+    """A plan checked against these engines; nothing has been started yet."""
 
     def __init__(self, choice: Choice, engines: Sequence[Engine]) -> None:
         self.choice, self.engines = choice, engines
@@ -80,15 +80,15 @@ class Site:
             seed=settings.seed,
             lacks=requirements.lacks(engine, choice.vpns),
             variants=settings.variants,
-            shared=engine.patience > 1,  # a guest takes as long to bring a tunnel up as to load it
+            shared=engine.patience > 1,  # in a guest, bringing a tunnel up takes as long as loading it
         )
 
     def announced(self) -> str:
-        """What is to come."""
+        """The size of the plan, in words."""
         return f"{len(self.plan.cells)} cells x {self.plan.blocks} blocks"
 
     def meta(self) -> dict[str, Any]:
-        """What `meta.json` says of a run of this plan."""
+        """What `meta.json` records about a run of this plan."""
         choice, engine = self.choice, self.engines[0]
         packages = {vpn.name: [*OF_LOADS, *vpn.file.packages] for vpn in choice.vpns}
         return {
@@ -99,19 +99,21 @@ class Site:
             "cells": self.plan.listed(),
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
-            "folders": {each.name: images.folder_digest(each) for each in folders_of(choice.catalog, choice.vpns)},
+            "folders": {
+                folder.name: images.folder_digest(folder) for folder in folders_of(choice.catalog, choice.vpns)
+            },
             **platform.describe(engine, ["base", "meter"], packages),
         }
 
     def about(self, step: Step) -> dict[str, Any]:
-        """Where the records of a sample's data path are processed, and on which engine and clock it was taken."""
+        """Where the data path of a sample processes records, and the engine and clock of the sample."""
         variant = self.choice.catalog.vpns[step.cell.vpn].file.variants[step.cell.variant]
         engine = self.engines[0]
         return {"records": variant.records, "engine": engine.name, "clock": engine.clock}
 
     @contextmanager
     def share(self, number: int, run: str) -> Iterator[Bed]:
-        """A lab of its own, on an engine where nothing is left of runs that were killed."""
+        """A new lab on one engine, after removing what killed runs left there."""
         engine, choice = self.engines[number], self.choice
         testbed.sweep_forgotten(engine)
         with testbed.opened(engine, f"{run}-{secrets.token_hex(2)}") as bed:
@@ -120,7 +122,7 @@ class Site:
 
 @contextmanager
 def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
-    """The engines of a choice, and the plan that fits them.
+    """Open the engines of a choice, and make the plan that fits them.
 
     Raises:
         LabError: there is no engine, or an image is missing or out of date.
@@ -130,15 +132,15 @@ def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
 
 
 def folders_of(catalog: Catalog, vpns: Sequence[Vpn]) -> list[Path]:
-    """The folders of every image that a run of `vpns` is made of."""
+    """The folders of every image that a run of `vpns` uses."""
     return [catalog.root / "images" / name for name in ("base", "meter")] + [vpn.folder for vpn in vpns]
 
 
 def check_images(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> None:
-    """Check that every image that is needed is there and was built from this checkout.
+    """Check that every image needed exists and was built from this checkout.
 
     Raises:
-        LabError: one is missing or out of date; names them all.
+        LabError: an image is missing or out of date; names all of these.
     """
     stale = [folder.name for folder in folders_of(catalog, vpns) if not images.is_current(engine, folder)]
     if stale:

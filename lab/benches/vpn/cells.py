@@ -26,15 +26,15 @@ def make(
 ) -> Plan:
     """Cross the VPNs with the suites and measures.
 
-    A control runs its own suites whatever was chosen. `conditions` maps each measure to its sets of conditions;
-    `lacks` maps a VPN and variant to the reason why this engine cannot run it; `variants` limits all but controls.
+    A control always runs its own suites. `conditions` maps each measure to its sets of conditions. `lacks` maps a VPN
+    and variant to the reason why this engine cannot run it. `variants` limits all VPNs but controls.
     """
     cells: list[Cell] = []
     unsupported: dict[Cell, str] = {}
     for vpn in vpns:
         dialect = vpn.file.dialect
-        everything = catalog.suites.values()
-        rows = [row for row in everything if dialect in row.native] if vpn.file.control else _spoken(catalog, suites)
+        known_suites = catalog.suites.values()
+        rows = [row for row in known_suites if dialect in row.native] if vpn.file.control else _spoken(catalog, suites)
         for variant in vpn.file.variants:
             if variants and not vpn.file.control and variant not in variants:
                 continue
@@ -50,6 +50,6 @@ def make(
 
 
 def _spoken(catalog: Catalog, suites: Sequence[Suite]) -> list[Suite]:
-    """The suites that some VPN which is no control speaks: a control's own rows mean nothing to the others."""
+    """The suites that at least one VPN other than a control speaks. Only a control can use its own rows."""
     controls = {vpn.file.dialect for vpn in catalog.vpns.values() if vpn.file.control}
     return [row for row in suites if not row.native or set(row.native) - controls]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Where the CPU time went: from two snapshots and two readings of the machine's clock to seconds, switches and cost.
 
-The machine's time comes from the first line of /proc/stat, read right before and right after the load by the shell
-that ran it (`images/base/bracket`). The time of each end is that of its control group: the VPN's processes and all
-their children, those that ended included. The kernel charges interrupts to whoever they interrupted, so `cpu_system`
-of an end can hold some of the machine's `cpu_softirq`. The split into user and system is sampled by the kernel's tick;
-totals are exact.
+The machine's time is the first line of /proc/stat. The shell that runs the load reads it right before and right after
+(`images/base/bracket`). The time of each endpoint is that of its control group: the VPN's processes and all their
+children, those that ended included. The kernel charges an interrupt to the process that it interrupts, so `cpu_system`
+of an endpoint can contain some of the machine's `cpu_softirq`. The kernel's tick samples the split into user and
+system; totals are exact.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from lab.results.reading import Reading
 
 GIGABYTE = 1e9
 JUMP = 0.05
-"""Seconds by which the clock that can be set may differ from the one that cannot (read to hundredths), and 1 % more."""
+"""Seconds by which the settable clock may differ from the monotonic one (read to hundredths), and 1 % more."""
 TICKS = 100
-"""USER_HZ: what a second is in /proc/stat, on every Linux (include/uapi/asm-generic/param.h)."""
+"""USER_HZ: ticks per second in /proc/stat, on every Linux (include/uapi/asm-generic/param.h)."""
 
 STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
-"""The columns of /proc/stat in their order (proc(5)); guest time is part of user."""
+"""The columns of /proc/stat in order (proc(5)); guest time is part of user."""
 
 
 @dataclass(frozen=True)
 class Bracket:
-    """Wall-clock seconds of a load, and the seconds of CPU that the whole machine spent in each state meanwhile."""
+    """Wall-clock seconds of a load, and the CPU seconds of the whole machine in each state during it."""
 
     wall: float
     machine: dict[str, float]
@@ -40,15 +40,15 @@ class Bracket:
 
     @classmethod
     def parse(cls, stderr: str) -> Bracket:
-        """Read what `images/base/bracket` printed after the load's own messages.
+        """Parse what `images/base/bracket` printed after the load's own messages.
 
         Raises:
             InvalidSample: the clock was set, or jumped, during the load.
         """
-        found = cls.LINE.findall(stderr)[-2:]
-        if len(found) != 2:
+        lines = cls.LINE.findall(stderr)[-2:]
+        if len(lines) != 2:
             raise ValueError(f"no two bracket lines in {stderr[-200:]!r}")
-        (before, was_up, old), (after, is_up, new) = found
+        (before, was_up, old), (after, is_up, new) = lines
         wall = float(after) - float(before)
         jump = wall - (float(is_up) - float(was_up))
         if abs(jump) > JUMP + 0.01 * abs(wall):
@@ -58,25 +58,25 @@ class Bracket:
 
     @classmethod
     def only(cls, stderr: str) -> str:
-        """`stderr` without what the meter said, which is kept apart."""
+        """`stderr` without the meter's lines, which are kept separately."""
         return re.sub(r"^(?:snapshot|wire) \{.*\n", "", stderr, flags=re.MULTILINE)
 
     @classmethod
     def strip(cls, stderr: str) -> str:
-        """`stderr` without any line of the bracket, nor space at its ends."""
+        """`stderr` without any line of the bracket, and without outer whitespace."""
         return cls.LINE.sub("", cls.only(stderr)).strip()
 
     @property
     def busy(self) -> float:
-        """Seconds of CPU that were neither idle nor another machine's."""
+        """CPU seconds that were neither idle nor stolen by another machine."""
         return sum(self.machine[state] for state in BUSY)
 
 
 def readings(load: dict[str, Any], payload: float, *, counted: bool = False) -> list[Reading]:
     """The whole ledger of a load (see `lab.benches.vpn.tunnel.Tunnel.load`) that carried `payload` bytes.
 
-    `counted`: the clock counts what its one processor executes, so what was not idle was busy. Idle time itself is told
-    in steps of 10 ms (/proc/stat): `cost` is that coarse, and no coarser; in which state the rest was, ticks sample.
+    `counted`: the clock counts what its one processor executes, so all time that was not idle was busy. The kernel
+    reports idle time in steps of 10 ms (/proc/stat), so `cost` has that resolution. Ticks sample the other states.
     """
     bracket = Bracket.parse(load["stderr"])
     busy = bracket.wall - bracket.machine["idle"] - bracket.machine["iowait"] if counted else bracket.busy
@@ -90,25 +90,25 @@ def readings(load: dict[str, Any], payload: float, *, counted: bool = False) -> 
         rows.append(Reading("cost", "s/GB", "machine", busy / gigabytes))
     for end, old in load["before"]["ends"].items():
         new = load["after"]["ends"][end]
-        spent = {key: new[key] - old[key] for key in ("cpu", "user", "system", "voluntary", "involuntary")}
-        share = spent["user"] / (spent["user"] + spent["system"]) if spent["user"] + spent["system"] else 0.0
-        rows.append(Reading("cpu_user", "s", end, spent["cpu"] * share))
-        rows.append(Reading("cpu_system", "s", end, spent["cpu"] * (1 - share)))
+        deltas = {key: new[key] - old[key] for key in ("cpu", "user", "system", "voluntary", "involuntary")}
+        share = deltas["user"] / (deltas["user"] + deltas["system"]) if deltas["user"] + deltas["system"] else 0.0
+        rows.append(Reading("cpu_user", "s", end, deltas["cpu"] * share))
+        rows.append(Reading("cpu_system", "s", end, deltas["cpu"] * (1 - share)))
         if end in ("server", "client"):
             kinds = ("voluntary", "involuntary")
-            rows += [Reading(f"context_switches_{kind}", "count", end, spent[kind]) for kind in kinds]
+            rows += [Reading(f"context_switches_{kind}", "count", end, deltas[kind]) for kind in kinds]
             if gigabytes:
-                rows.append(Reading("cost", "s/GB", end, spent["cpu"] / gigabytes))
+                rows.append(Reading("cost", "s/GB", end, deltas["cpu"] / gigabytes))
     return rows
 
 
 def _threads(before: dict[str, float], after: dict[str, float]) -> float:
-    """Seconds that kernel threads ran meanwhile; what one that ended in between ran is not known."""
+    """Seconds that kernel threads ran; those of a thread that ended meanwhile are unknown."""
     return sum(max(0.0, seconds - before.get(number, 0.0)) for number, seconds in after.items())
 
 
 def gap(rows: Sequence[Reading], processors: int) -> float:
-    """The share of the machine's time that its states do not account for (0 when they close)."""
+    """The share of the machine's time that its states do not account for (0 if the ledger closes)."""
     value = {(row.metric, row.end): row.value for row in rows}
     whole = value[("wall", "machine")] * processors
     return (whole - sum(value[(f"cpu_{state}", "machine")] for state in SHOWN)) / whole

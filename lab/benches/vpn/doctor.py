@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this machine can run, what it lacks, and the fix for each: everything that a run checks, told beforehand."""
+"""What this machine can run, what it lacks, and the fix for each: all checks of a run, done beforehand."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from lab.engines.engine import Engine, connect
 from lab.testbed import testbed
 
 DISK = 8 * 10**9
-"""Bytes that images, a guest's disk, runs and payloads may take together."""
+"""Bytes that images, a guest's disk, runs and payloads may need together."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing examined; `fix` is the next step where it is not `ok`."""
+    """One thing examined; `fix` is the next step if it is not `ok`."""
 
     what: str
     state: Literal["ok", "missing", "unsupported", "note"]
@@ -38,22 +38,22 @@ class Finding:
 
 def examine(catalog: Catalog) -> list[Finding]:
     """Examine the machine, the engine, the images and each VPN; nothing is changed."""
-    found = list(_machine())
+    findings = list(_machine())
     try:
         engine = connect()
     except LabError as error:
-        return [*found, Finding("Docker engine", "missing", error.message, error.hint)]
-    found.append(
+        return [*findings, Finding("Docker engine", "missing", error.message, error.hint)]
+    findings.append(
         Finding("Docker engine", "ok", f"{engine.facts['ServerVersion']}, kernel {engine.facts['KernelVersion']}")
     )
-    found += _images(engine, catalog)
-    found += _vpns(engine, catalog)
+    findings += _images(engine, catalog)
+    findings += _vpns(engine, catalog)
     forgotten = [name for name, state in testbed.labs(engine).items() if state is ownership.State.FORGOTTEN]
     if forgotten:
-        found.append(
+        findings.append(
             Finding("labs left behind", "note", ", ".join(forgotten), "`lab down --all`, or the next run removes them")
         )
-    return found
+    return findings
 
 
 def _machine() -> Iterator[Finding]:
@@ -80,8 +80,8 @@ def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
             size = engine.client.images.get(tag).attrs["Size"]
             yield Finding(f"image {folder.name}", "ok", f"{size / 1e6:.0f} MB with what it stands on")
         else:
-            why = "out of date" if engine.image_id(tag) else "not built"
-            yield Finding(f"image {folder.name}", "missing", why, "`lab build`")
+            detail = "out of date" if engine.image_id(tag) else "not built"
+            yield Finding(f"image {folder.name}", "missing", detail, "`lab build`")
 
 
 def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
@@ -94,10 +94,10 @@ def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
             yield Finding(f"VPN {vpn.name}", "missing", "its image is not built as it is now", "`lab build`")
             continue
         count = sum(1 for suite in suites if vpn.file.dialect in suite.native)
-        can = [name for name in vpn.file.variants if (vpn.name, name) not in lacks]
-        if can:
+        runnable = [name for name in vpn.file.variants if (vpn.name, name) not in lacks]
+        if runnable:
             spoken = "the control" if vpn.file.control else f"{count} of {len(suites)} suites"
-            yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(can)}; {spoken}")
-        for reason in dict.fromkeys(lacks[vpn.name, name] for name in vpn.file.variants if name not in can):
-            cannot = ", ".join(name for name in vpn.file.variants if lacks.get((vpn.name, name)) == reason)
-            yield Finding(f"VPN {vpn.name}: {cannot}", "unsupported", reason, "`--engine vm` brings a kernel along")
+            yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(runnable)}; {spoken}")
+        for reason in dict.fromkeys(lacks[vpn.name, name] for name in vpn.file.variants if name not in runnable):
+            variants = ", ".join(name for name in vpn.file.variants if lacks.get((vpn.name, name)) == reason)
+            yield Finding(f"VPN {vpn.name}: {variants}", "unsupported", reason, "`--engine vm` brings a kernel along")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Is the data path what it claims to be? Judgements on what the ends said and on what the wire carried. All pure."""
+"""Checks that a data path is what it claims to be: from the endpoints' answers and the bytes on the wire. All pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lab.core.errors import InvalidSample
 
 ENDS = ("server", "client")
 WIRE = "eth0"
-"""The interface of the wire at both ends, as Docker names it."""
+"""The interface to the wire at both endpoints, as Docker names it."""
 
 ECHO_BYTES = 2 * 3 * 1000
-"""What `wire-proof` sends through the tunnel: three echo requests of 1000 bytes, and their answers."""
+"""What `wire-proof` sends through the tunnel: three echo requests of 1000 bytes and their replies."""
 
 TRIFLE = 10_000
-"""Bytes by end on the wire of a load that its data path need not explain: an ICMP error, the DPD of a channel."""
+"""Unexplained bytes that a load may have on the wire at each endpoint: an ICMP error, the DPD of a channel."""
 
 Direction = Literal["up", "down", "both"]
 WAYS: dict[Direction, tuple[tuple[str, str], ...]] = {
@@ -26,14 +26,14 @@ WAYS: dict[Direction, tuple[tuple[str, str], ...]] = {
     "down": (("server", "client"),),
     "both": (("client", "server"), ("server", "client")),
 }
-"""Sender and receiver of a load's payload: of `both`, the payload goes each way."""
+"""Sender and receiver of a load's payload. With `both`, the payload goes each way."""
 
 
 def session(pattern: str, text: str) -> tuple[str, str]:
-    """The suite and the session that the last match of `pattern` tells; both empty where nothing matches.
+    """The suite and the session in the last match of `pattern`; both empty if nothing matches.
 
-    The suite: the non-empty groups without a name, joined by `+`. The session: the group `session`, which differs where
-    a tunnel went down and came up again.
+    The suite is the non-empty unnamed groups, joined by `+`. The session is the group `session`. It changes if a tunnel
+    went down and came up again.
     """
     matches = list(re.finditer(pattern, text, re.MULTILINE))
     if not matches:
@@ -44,7 +44,7 @@ def session(pattern: str, text: str) -> tuple[str, str]:
 
 
 def named(pattern: str, text: str) -> dict[str, int]:
-    """The named groups of the last match of `pattern` as integers; empty where nothing matches."""
+    """The named groups of the last match of `pattern` as integers; empty if nothing matches."""
     matches = list(re.finditer(pattern, text, re.MULTILINE))
     return {name: int(value) for name, value in matches[-1].groupdict().items()} if matches else {}
 
@@ -52,26 +52,26 @@ def named(pattern: str, text: str) -> dict[str, int]:
 def wire(output: str, marker: bytes, *, encrypts: bool) -> dict[str, Any]:
     """Judge a capture made while `marker` crossed the tunnel.
 
-    `output` is what `images/base/wire-proof` prints. Ciphertext must be all there is: enough bytes for what was
-    sent, no marker among them, no packet besides the VPN's own. Where nothing is encrypted the marker must be seen,
-    which also shows that this test can fail.
+    `output` is what `images/base/wire-proof` prints. An encrypted data path must carry enough bytes for what was sent,
+    no marker, and no packet but the VPN's own. An unencrypted data path must show the marker: this proves that the
+    test can fail.
 
     Raises:
-        InvalidSample: it is not so; says in which way.
+        InvalidSample: one of these does not hold; names which.
     """
     capture, _, stray = output.partition("\n---\n")
     packets = pcap(base64.b64decode(capture))
     carried = sum(len(packet) for packet in packets)
-    seen = any(marker in packet for packet in packets)
+    marker_seen = any(marker in packet for packet in packets)
     if stray.strip():
         raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}")
     if carried < ECHO_BYTES:
         raise InvalidSample(f"{ECHO_BYTES} bytes crossed the tunnel but only {carried} the wire: there is another path")
-    if seen and encrypts:
+    if marker_seen and encrypts:
         raise InvalidSample("the marker crossed the wire in the clear")
-    if not seen and not encrypts:
+    if not marker_seen and not encrypts:
         raise InvalidSample("nothing should be encrypted, but the marker was not seen on the wire")
-    return {"packets": len(packets), "bytes": carried, "cleartext": seen}
+    return {"packets": len(packets), "bytes": carried, "cleartext": marker_seen}
 
 
 def pcap(data: bytes) -> list[bytes]:
@@ -85,19 +85,19 @@ def pcap(data: bytes) -> list[bytes]:
 
 
 def kept_to(load: dict[str, Any], interface: str) -> None:
-    """Check that a load took no other path than its own, from its first byte to its last.
+    """Check that a load used no path but its own, from its first byte to its last.
 
-    `load`: what `Tunnel.load` returns. Nothing but a TRIFLE may have crossed the wire that the data path
-    does not explain, or an interface that is neither the wire nor the tunnel's own.
+    `load` is what `Tunnel.load` returns. At most TRIFLE bytes that the data path does not explain may cross the wire.
+    The same limit holds for each interface that is neither the wire nor the tunnel's own.
 
     Raises:
-        InvalidSample: it did; with the end and how many bytes of how many.
+        InvalidSample: there were more; names the endpoint, the bytes and the total.
     """
-    for end, seen in load["wire"].items():
-        if seen["bytes"] > TRIFLE or seen["lost"]:
-            least = "at least " if seen["lost"] else ""
+    for end, stray in load["wire"].items():
+        if stray["bytes"] > TRIFLE or stray["lost"]:
+            least = "at least " if stray["lost"] else ""
             raise InvalidSample(
-                f"{least}{seen['bytes']} of {received(load, end, WIRE)} bytes that reached the {end} by the wire were "
+                f"{least}{stray['bytes']} of {received(load, end, WIRE)} bytes that reached the {end} by the wire were "
                 "not of this data path"
             )
         for other in load["after"]["ends"][end]["interfaces"].keys() - {"lo", WIRE, interface}:
@@ -107,10 +107,10 @@ def kept_to(load: dict[str, Any], interface: str) -> None:
 
 
 def explained(load: dict[str, Any], payload: int, direction: Direction) -> None:
-    """Check that the payload reached its receiver by the wire, as packets of this data path.
+    """Check that the payload reached its receiver over the wire, in packets of this data path.
 
     Raises:
-        InvalidSample: they hold less than the payload.
+        InvalidSample: these packets hold less than the payload.
     """
     for _, receiver in WAYS[direction]:
         carried = received(load, receiver, WIRE) - load["wire"][receiver]["bytes"]
@@ -121,16 +121,16 @@ def explained(load: dict[str, Any], payload: int, direction: Direction) -> None:
 
 
 def received(load: dict[str, Any], end: str, interface: str) -> int:
-    """Bytes that an end received by an interface during a load; 0 where there is none of that name."""
+    """Bytes that an endpoint received on an interface during a load; 0 if it has no such interface."""
     before, after = (load[when]["ends"][end]["interfaces"].get(interface) for when in ("before", "after"))
     return int(after["rx_bytes"] - (before["rx_bytes"] if before else 0)) if after else 0
 
 
 def moved(load: dict[str, Any], interface: str, payload: int, direction: Direction) -> None:
-    """Check that the payload went into the tunnel's interface at its sender and came out of it at its receiver.
+    """Check that the payload entered the tunnel's interface at the sender and left it at the receiver.
 
     Raises:
-        InvalidSample: it did not, or an end has no such interface.
+        InvalidSample: it did not, or an endpoint has no such interface.
     """
     deltas = {}
     for end in ENDS:
@@ -142,10 +142,10 @@ def moved(load: dict[str, Any], interface: str, payload: int, direction: Directi
 
 
 def counted(load: dict[str, Any], payload: int, direction: Direction) -> None:
-    """The same by the VPN's own counters, where it has some.
+    """Check the same with the VPN's own counters, if it has any.
 
     Raises:
-        InvalidSample: they moved less than the payload.
+        InvalidSample: they counted less than the payload.
     """
     before, after = load["counters"]["before"], load["counters"]["after"]
     if before:
@@ -154,7 +154,7 @@ def counted(load: dict[str, Any], payload: int, direction: Direction) -> None:
 
 
 def _crossed(deltas: dict[str, dict[str, int]], payload: int, what: str, direction: Direction) -> None:
-    """Sent by one end and received by the other, the way that was asked for; no counter may have begun anew."""
+    """Check that one endpoint sent and the other received the payload, in this direction; no counter may be reset."""
     for end, delta in deltas.items():
         if min(delta.values()) < 0:
             raise InvalidSample(f"{what} began anew at the {end} during the load")

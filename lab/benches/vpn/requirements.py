@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the engine's machine lacks for a data path, found before anything starts."""
+"""What the engine's machine lacks for a data path, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from lab.engines.engine import Engine, because
 from lab.testbed import topology
 
 NOT_PROBED = ("image", "command", "hostname", "environment")
-"""What a container that only probes the kernel does not take from the end it stands for."""
+"""Options of an endpoint that a container that only probes the kernel does not need."""
 
 CONFIG = "for f in /proc/config.gz; do [ -r $f ] && zcat $f; done; :"
 
 
 def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
-    """Why this engine cannot run a data path, by VPN and variant; what it can run is not in it."""
-    found: dict[tuple[str, str], str] = {}
+    """Why this engine cannot run a data path, by VPN and variant; a data path that it can run has no entry."""
+    reasons: dict[tuple[str, str], str] = {}
     for vpn in vpns:
-        always = _missing(engine, vpn, vpn.file.needs)
+        common = _missing(engine, vpn, vpn.file.needs)
         for name, variant in vpn.file.variants.items():
-            more = variant.needs != Needs() and not always
-            if reason := _missing(engine, vpn, vpn.needs(name)) if more else always:
-                found[vpn.name, name] = f"{reason}; try --engine vm" if engine.name == "host" else reason
-    return found
+            has_own = variant.needs != Needs() and not common
+            if reason := _missing(engine, vpn, vpn.needs(name)) if has_own else common:
+                reasons[vpn.name, name] = f"{reason}; try --engine vm" if engine.name == "host" else reason
+    return reasons
 
 
 def _missing(engine: Engine, vpn: Vpn, needs: Needs) -> str:
@@ -46,7 +46,7 @@ def _missing(engine: Engine, vpn: Vpn, needs: Needs) -> str:
 
 
 def reason(feature: KernelFeature, config: dict[str, str], kernel: str, complaint: str) -> str:
-    """Name what is missing, how that is known, and the way out."""
+    """Name what is missing, and how that is known."""
     setting = config.get(feature.config)
     if not config:
         why = f"its probe says: {complaint.splitlines()[-1]} (it takes {feature.config})"
@@ -58,7 +58,7 @@ def reason(feature: KernelFeature, config: dict[str, str], kernel: str, complain
 
 
 def kernel_config(engine: Engine) -> dict[str, str]:
-    """The options that the engine's kernel was built with; empty where it does not tell."""
+    """The options that the engine's kernel was built with; empty if the kernel does not report them."""
     text = engine.once("lab/base:latest", ["sh", "-c", CONFIG]).stdout
     lines = [line.split("=", 1) for line in text.splitlines() if line.startswith("CONFIG_")]
     return dict(lines)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Samples of VPNs: each in a proved tunnel, that those of one VPN, variant and suite may share in a guest."""
+"""Samples of VPNs: each in a proved tunnel. In a guest, samples of one VPN, variant and suite may share a tunnel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lab.testbed.testbed import Testbed
 
 @dataclass(frozen=True)
 class Bed:
-    """A lab on one engine, in which a share of a run is taken."""
+    """A lab on one engine, which takes a share of a run's samples."""
 
     catalog: Catalog
     testbed: Testbed
@@ -34,14 +34,14 @@ class Bed:
     options: Options
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """What `meta.json` says, with offloads and sysctls of both ends, read in the first tunnel that comes up."""
+        """`meta` with the offloads and sysctls of both endpoints, read in the first tunnel that comes up."""
         if "ends" in meta:
             return dict(meta)
         ends: dict[str, Any] = {}
         for cell in self.plan.cells:
             try:
-                with self._tunnel(cell) as this:
-                    containers = {end: this.containers[end] for end in ("server", "client")}
+                with self._tunnel(cell) as tunnel:
+                    containers = {end: tunnel.containers[end] for end in ("server", "client")}
                     ends = endpoints.describe(self.testbed, containers)
                 break
             except LabError:
@@ -53,50 +53,50 @@ class Bed:
         return tunnel(self.testbed, self.meter, vpn, cell.variant, suite)
 
     def revive_meter(self, attempt: Attempt) -> None:
-        """See to it that the meter runs: without it a load waits until its time is out, and seems to be at fault."""
+        """Make sure that the meter runs. Without it a load waits until its timeout, and the load would be blamed."""
         if wrong := self.meter.revived():
             attempt.known["meter"] = f"started anew before this sample: {wrong}"
 
     @contextmanager
     def session(self, attempt: Attempt) -> Iterator[InTunnel]:
-        """A fresh tunnel; raises what `tunnel` raises."""
+        """A new tunnel; raises what `tunnel` raises."""
         self.revive_meter(attempt)
-        with self._tunnel(attempt.cell) as this:
-            yield InTunnel(self, this, attempt)
+        with self._tunnel(attempt.cell) as tunnel:
+            yield InTunnel(self, tunnel, attempt)
 
 
 @dataclass(frozen=True)
 class InTunnel:
-    """Samples in one tunnel. The meter was seen to for the `first` of them when the tunnel was brought up."""
+    """Samples in one tunnel. For the `first` of them the meter was checked when the tunnel came up."""
 
     bed: Bed
     tunnel: Tunnel
     first: Attempt
 
     def sample(self, attempt: Attempt) -> None:
-        """Prove, measure, prove again by the ends, the wire and the counters, and read the figures.
+        """Prove the data path, measure, prove again (endpoints, wire, counters), and read the figures.
 
         Raises:
-            InvalidSample: the data path could not be proved. LabError: anything else that went wrong.
+            InvalidSample: the data path could not be proved. LabError: any other failure.
         """
-        this, known, measure = self.tunnel, attempt.known, self.bed.measures[attempt.cell.measure]
+        tunnel, known, measure = self.tunnel, attempt.known, self.bed.measures[attempt.cell.measure]
         if attempt is not self.first:
             self.bed.revive_meter(attempt)
-        this.offset = attempt.offset
-        known["handshake"] = this.handshake
+        tunnel.offset = attempt.offset
+        known["handshake"] = tunnel.handshake
         with attempt.phase("prove"):
-            known["proof"] = this.evidence
-            if "wire" not in this.evidence:  # once for a tunnel; the look after a sample is the look before the next
-                this.prove()
-        this.loads.clear()
+            known["proof"] = tunnel.evidence
+            if "wire" not in tunnel.evidence:  # once per tunnel; the check after a sample serves the next one too
+                tunnel.prove()
+        tunnel.loads.clear()
         with attempt.phase("measure"):
-            raw = measure.run(this, parse_conditions(attempt.cell.conditions), self.bed.options)
+            raw = measure.run(tunnel, parse_conditions(attempt.cell.conditions), self.bed.options)
         known["raw"] = raw
         readings = measure.parse(raw)
         with attempt.phase("prove"):
-            this.prove_suite()
-            for load in this.loads:
-                proof.kept_to(load, this.vpn.file.interface)
+            tunnel.prove_suite()
+            for load in tunnel.loads:
+                proof.kept_to(load, tunnel.vpn.file.interface)
         if "load" in raw:
             payload = next(reading.value for reading in readings if reading.metric == "payload")
             with attempt.phase("prove"):
@@ -111,7 +111,7 @@ class InTunnel:
         proof.counted(load, payload, direction)
 
     def _cpu(self, load: dict[str, Any], payload: float) -> list[Reading]:
-        """The CPU ledger of a load, and the part of the machine's time that it leaves out."""
+        """The CPU ledger of a load, and the share of the machine's time that it does not cover."""
         engine = self.tunnel.bed.engine
         readings = cpu_ledger.readings(load, payload, counted=engine.clock == "instructions")
         return [*readings, Reading("ledger_gap", "fraction", "machine", cpu_ledger.gap(readings, engine.processors))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A lab to play with: `lab up`, `lab status`, `lab down`."""
+"""A lab to try things in: `lab up`, `lab status`, `lab down`."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ from lab.testbed.meter import Meter
 
 
 def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console: Console, lab: str) -> None:
-    """Bring a lab up with one tunnel, prove the tunnel, and say how to use it.
+    """Bring up a lab with one tunnel, prove the tunnel, and print how to use it.
 
     Raises:
-        LabError: it did not come up; nothing is left behind.
+        LabError: the lab did not come up; nothing is left behind.
     """
     vpn, variant, suite = chosen
     check_images(engine, catalog, [vpn])
     if reason := requirements.lacks(engine, [vpn]).get((vpn.name, variant)):
         raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
-    if how := testbed.standing(engine).get(lab):
-        there = "is up already" if how == ownership.State.UP else f"is there already ({how})"
-        raise LabError(f"a lab named {lab!r} {there}", f"`lab down --name {lab}`, or choose another --name")
+    if state := testbed.standing(engine).get(lab):
+        situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
+        raise LabError(f"a lab named {lab!r} {situation}", f"`lab down --name {lab}`, or choose another --name")
     with testbed.opened(engine, lab, keep=True) as bed:
-        this = Tunnel(bed, Meter(bed), vpn, variant, suite)
-        this.bring_up()
-        this.prove()
+        tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite)
+        tunnel.bring_up()
+        tunnel.prove()
         bed.payload(10_000_000)
     console.print(
-        f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {this.handshake:.2f} s"
+        f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {tunnel.handshake:.2f} s"
     )
     docker = f"docker --host {engine.address}" if engine.address else "docker"
-    for words in (
-        f"ping {this.address('server')}",
-        f"iperf3 --client {this.address('server')}",
+    for command in (
+        f"ping {tunnel.address('server')}",
+        f"iperf3 --client {tunnel.address('server')}",
         f"tcpdump -n -i {vpn.file.interface}",
     ):
-        run = f"  {docker} exec -it lab-{lab}-client-load {words}"
+        run = f"  {docker} exec -it lab-{lab}-client-load {command}"
         console.print(run, markup=False, highlight=False, soft_wrap=True)
     console.print(f"`lab down --name {lab}` takes it down.", highlight=False)
 
 
 def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:
-    """The VPN, variant and suite meant: the first that fits where none is named.
+    """The VPN, variant and suite chosen; for each one not named, the first that fits.
 
     Raises:
-        UsageError: there is no such VPN, variant or suite; with those that there are.
+        UsageError: there is no such VPN, variant or suite; lists the valid ones.
     """
     vpns = catalog.vpns
     if name is not None and name not in vpns:
@@ -79,19 +79,19 @@ def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str 
 
 
 def down(engine: Engine, console: Console, name: str | None) -> None:
-    """Take down one lab; with None every lab, but those that a running process holds.
+    """Take down one lab; with None, every lab that no running process holds.
 
     Raises:
         UsageError: there is no lab of that name.
-        LabError: a running process holds it; or not all could be removed, and whatever else there was is gone.
+        LabError: a running process holds the lab; or a part could not be removed (everything else was).
     """
     known = testbed.labs(engine)
     if name is not None and name not in known:
-        there = [f"{each} ({how})" for each, how in sorted(testbed.standing(engine).items())]
-        raise UsageError(f"no lab named {name!r} is up", f"labs that there are: {', '.join(there) or 'none'}")
+        labs = [f"{lab} ({state})" for lab, state in sorted(testbed.standing(engine).items())]
+        raise UsageError(f"no lab named {name!r} is up", f"labs that there are: {', '.join(labs) or 'none'}")
     if name is not None and known[name] is ownership.State.HELD:
-        labels = [each.labels for each in testbed.found(engine, name)]
-        holders = sorted({each[ownership.OWNER].partition(":")[0] for each in labels})
+        labels = [container.labels for container in testbed.found(engine, name)]
+        holders = sorted({label[ownership.OWNER].partition(":")[0] for label in labels})
         raise LabError(
             f"lab {name!r} is in use: {f'process {holders[0]}' if holders else 'a running lab'} holds it, and measures",
             "stop that (Ctrl-C there, or `kill`): it takes its lab down itself, and its run can go on with --resume",
@@ -99,13 +99,13 @@ def down(engine: Engine, console: Console, name: str | None) -> None:
     if not known:
         console.print("no lab is up")
     stuck: list[LabError] = []
-    for each in [name] if name else sorted(known):
-        if name is None and known[each] is ownership.State.HELD:
-            console.print(f"lab {each!r}: left alone, a running lab holds it", highlight=False)
+    for lab in [name] if name else sorted(known):
+        if name is None and known[lab] is ownership.State.HELD:
+            console.print(f"lab {lab!r}: left alone, a running lab holds it", highlight=False)
             continue
         try:
-            count = testbed.sweep(engine, each)
-            console.print(f"lab {each!r}: {count} containers, networks and volumes removed", highlight=False)
+            count = testbed.sweep(engine, lab)
+            console.print(f"lab {lab!r}: {count} containers, networks and volumes removed", highlight=False)
         except LabError as error:
             stuck.append(error)
     if stuck:
@@ -113,9 +113,9 @@ def down(engine: Engine, console: Console, name: str | None) -> None:
 
 
 def status(engine: Engine) -> list[dict[str, Any]]:
-    """Each lab on the engine: what runs in it, and whose it is."""
+    """Each lab on the engine: what runs in it, and its state."""
     rows = []
-    for name, how in sorted(testbed.standing(engine).items()):
+    for name, state in sorted(testbed.standing(engine).items()):
         ends = testbed.found(engine, name, role="client")
         environment = dict(entry.split("=", 1) for entry in ends[0].attrs["Config"]["Env"]) if ends else {}
         image = ends[0].attrs["Config"]["Image"] if ends else ""
@@ -126,7 +126,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
                 "variant": environment.get("VARIANT", ""),
                 "suite": environment.get("SUITE", ""),
                 "containers": len(testbed.found(engine, name)),
-                "state": how,
+                "state": state,
             }
         )
     return rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`lab matrix`: what it can be asked for. Light to import: the command line is made of it."""
+"""The options of `lab matrix`. Light to import: the command line is built from them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A fresh tunnel: two ends, their loads, the handshake timed, and the data path proved before anything counts."""
+"""A new tunnel: two endpoints, their load containers, the timed handshake, and the proof of the data path."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from lab.testbed.meter import Meter
 from lab.testbed.testbed import Testbed
 
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
-"""Seconds that an end may take to come up."""
+"""Seconds that an endpoint may take to come up."""
 
 ENDS = ("server", "client", "server-load", "client-load")
 BESIDE = {"server-load": "server", "client-load": "client"}
-"""The load beside each end: the wire is watched from there, where the meter may enter."""
+"""The load container beside each endpoint. The meter may enter it, so the wire is watched from there."""
 TIMED_UP = """
 started=$EPOCHREALTIME
 up || exit $?
@@ -40,27 +40,27 @@ ended=$EPOCHREALTIME
 [[ ! -r /run/vpn/started ]] || read -r started </run/vpn/started
 echo "took $started $ended"
 """
-"""`up` writes when it starts the VPN itself: what it prepares before is not the VPN's doing."""
+"""`up` writes when it starts the VPN itself: the preparation before is not the VPN's work."""
 
 SETTLE = 0.5
-"""Seconds of the instruction clock before a load, until the engine is done with starting it: what it does would count.
+"""Seconds of the instruction clock before a load, so that the engine's work to start it is not counted.
 
-They cost nothing: idle time is jumped over.
+They cost nothing: the clock skips idle time.
 """
 NAMESPACE = ["readlink", "/proc/self/ns/pid"]
 METER_FAILED = 125
 """The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
 TIMED_OUT = (124, 137)
-"""The exit statuses of a command that was not done in time."""
+"""The exit statuses of a command that timed out."""
 UNSUPPORTED = 127
-"""The exit status by which an image says that it does not support a suite or variant."""
+"""The exit status of an image that does not support a suite or variant."""
 
 
 @dataclass
 class Tunnel:
-    """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first answer.
+    """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first reply.
 
-    `offset`: seconds by which a load starts later. `loads`: every load that it carried, as `load` returned it.
+    `offset`: seconds by which a load is delayed. `loads`: every load of the tunnel, as `load` returned it.
     """
 
     bed: Testbed
@@ -78,7 +78,7 @@ class Tunnel:
         self.plan = self.bed.compose.resolve(tunnel_variables(self.bed, self.vpn, self.variant, self.suite))
 
     def bring_up(self) -> None:
-        """Start the four containers, each pair side by side, and bring both ends up."""
+        """Start the four containers, each pair in parallel, and bring both endpoints up."""
         for pair in (ENDS[:2], ENDS[2:]):
             jobs = {end: self.bed.pool.submit(self._start, end) for end in pair}
             wait(jobs.values())
@@ -94,7 +94,7 @@ class Tunnel:
         return self.bed.start(end, self.plan, limited)
 
     def _up(self, end: str) -> float:
-        """Bring one end up; returns the seconds from the start of its VPN to the end of `up`."""
+        """Bring one endpoint up; returns the seconds from the start of its VPN to the end of `up`."""
         result = self.execute(end, ["bash", "-c", TIMED_UP], timeout=UP_LIMIT)
         if result.status == UNSUPPORTED:
             raise Unsupported(result.complaint)
@@ -108,7 +108,7 @@ class Tunnel:
 
     @property
     def native(self) -> str:
-        """The suite by the name that this VPN's dialect has for it."""
+        """The name of the suite in this VPN's dialect."""
         return self.suite.native[self.vpn.file.dialect]
 
     def address(self, end: str) -> str:
@@ -120,27 +120,27 @@ class Tunnel:
         return self.bed.engine.execute(self.containers[end], argv, timeout=timeout)
 
     def load(self, argv: Sequence[str], *, timeout: float, under: Sequence[str] = ()) -> dict[str, Any]:
-        """Run a load beside the client, between two snapshots, the wire watched meanwhile; returns all of it, raw.
+        """Run a load beside the client, between two snapshots, and watch the wire; returns everything raw.
 
-        `wire`, by end: the packets that arrived there and that the data path does not explain, their bytes, and how
-        many more were lost on their way to be counted.
+        `wire`, by endpoint: the packets received that the data path does not explain, their bytes, and how many more
+        were lost before the meter could count them.
 
         Raises:
-            LabError: the load failed; in its own words.
+            LabError: the load failed; with its own message.
         """
         counters = self.counters()
         roles = {str(container.id): end for end, container in self.containers.items()}
         watched = [number for number, end in roles.items() if end in BESIDE]
-        later = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
+        delay = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
         path = self.vpn.file.variants[self.variant].wire
-        bracket = ["bracket", f"{later:.6f}", path, *watched, "--", *roles, "--"]
+        bracket = ["bracket", f"{delay:.6f}", path, *watched, "--", *roles, "--"]
         result = self.execute("client-load", [*bracket, *under, *argv], timeout=timeout)
         if result.status:
             complaint = Result(result.status, result.stdout, Bracket.strip(result.stderr)).complaint
             if result.status != METER_FAILED:
                 raise self._failure(argv, result, complaint, timeout)
-            said = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, complaint)
-            raise LabError(f"the meter could not read the ends: {said}")
+            message = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, complaint)
+            raise LabError(f"the meter could not read the ends: {message}")
         before, after = snapshots(result.stderr, roles)
         load = {
             "argv": list(argv),
@@ -155,7 +155,7 @@ class Tunnel:
         return load
 
     def _failure(self, argv: Sequence[str], result: Result, complaint: str, timeout: float) -> LabError:
-        """The error of a load that failed; where it was not done in time, which part hung, if that can be known."""
+        """The error of a load that failed; after a timeout, it names the part that hung, if known."""
         killed = Bracket.LINE.search(result.stderr) or stopped({"client-load": self.containers["client-load"]})
         if killed or result.status not in TIMED_OUT:
             return LabError(f"{argv[0]} failed: {complaint}")
@@ -167,14 +167,14 @@ class Tunnel:
         return LabError(f"{argv[0]} was not done after {limit}: {complaint}")
 
     def stopped(self) -> str:
-        """Which of all that a sample needs does not run any more; empty where all does."""
+        """Which containers of a sample have stopped; empty if all run."""
         return stopped({**self.containers, "meter": self.meter.container})
 
     def count_syscalls(self, argv: Sequence[str], *, timeout: float) -> dict[str, dict[str, int]]:
-        """Run a load beside the client while the meter counts the system calls of both ends: by end and name.
+        """Run a load beside the client while the meter counts the system calls, by endpoint and name.
 
         Raises:
-            LabError: the load failed, or the meter could not count; in its own words.
+            LabError: the load failed, or the meter could not count; with its own message.
         """
         spaces = {re.sub(r"\D", "", self.execute(end, NAMESPACE).stdout): end for end in ENDS[:2]}
         load = self.load(argv, timeout=timeout, under=["counted", *spaces, "--"])
@@ -182,23 +182,23 @@ class Tunnel:
         return {end: dict(sorted(counts.get(space, {}).items())) for space, end in spaces.items()}
 
     def logs(self) -> dict[str, str]:
-        """What the daemons of both ends wrote so far; nothing from an end that does not live any more."""
+        """What the daemons of both endpoints have logged; nothing from an endpoint that has stopped."""
         script = 'for f in /run/vpn/*.log; do [ -f "$f" ] && tail -n 60 "$f"; done; :'
-        said = {}
+        logs = {}
         for end in self.containers.keys() & {"server", "client"}:
             with suppress(LabError, *LOST):
-                said[end] = self.execute(end, ["sh", "-c", script]).stdout
-        return said
+                logs[end] = self.execute(end, ["sh", "-c", script]).stdout
+        return logs
 
     def prove(self) -> None:
-        """Read the suite back from both ends and look at the wire.
+        """Read the suite back from both endpoints, and check the wire.
 
         Raises:
-            InvalidSample: an end says another suite, or the wire carries what it must not.
+            InvalidSample: an endpoint reports another suite, or the wire carries what it must not.
         """
         marker = secrets.token_hex(16)
-        look = ["wire-proof", self.address("client"), marker, self.vpn.file.variants[self.variant].wire]
-        wire = self.bed.pool.submit(self.execute, "server-load", look)
+        command = ["wire-proof", self.address("client"), marker, self.vpn.file.variants[self.variant].wire]
+        wire = self.bed.pool.submit(self.execute, "server-load", command)
         self.prove_suite()
         result = wire.result()
         if result.status:
@@ -207,62 +207,62 @@ class Tunnel:
         self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), encrypts=encrypts)
 
     def prove_suite(self) -> None:
-        """Read the suite back from both ends: before a load, and after it, since some VPNs fall back under way.
+        """Read the suite back from both endpoints, before and after a load: some VPNs fall back during one.
 
         Raises:
-            InvalidSample: an end says another suite than was asked for, or is in another session than when last asked.
+            InvalidSample: an endpoint reports a suite that was not requested, or a session that has changed.
         """
         answers = self._ask("suite")
-        told = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
-        before = self.evidence.get("session", {})
-        self.evidence["suite"] = {end: suite for end, (suite, _) in told.items()}
-        self.evidence["session"] = {end: session for end, (_, session) in told.items()}
-        for end, (suite, session) in told.items():
+        negotiated = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
+        previous = self.evidence.get("session", {})
+        self.evidence["suite"] = {end: suite for end, (suite, _) in negotiated.items()}
+        self.evidence["session"] = {end: session for end, (_, session) in negotiated.items()}
+        for end, (suite, session) in negotiated.items():
             if suite != self.native:
-                instead = suite or f"nothing that it tells ({_failure(answers[end][1])})"
-                raise InvalidSample(f"the {end} negotiated {instead}, not {self.native}")
-            if session != before.get(end, session):
-                raise InvalidSample(f"the {end} is in session {session}, before the load it was {before[end]}")
+                actual = suite or f"nothing that it tells ({_failure(answers[end][1])})"
+                raise InvalidSample(f"the {end} negotiated {actual}, not {self.native}")
+            if session != previous.get(end, session):
+                raise InvalidSample(f"the {end} is in session {session}, before the load it was {previous[end]}")
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """The VPN's own byte counters by end (`rx`, `tx`); empty where it has none.
+        """The VPN's own byte counters by endpoint (`rx`, `tx`); empty if it has none.
 
         Raises:
-            LabError: an end did not tell them; with what it said instead.
+            LabError: one endpoint did not report its counters; with its answer.
         """
-        told = {}
+        counters = {}
         for end, (match, answer) in self._ask("counters").items():
-            told[end] = proof.named(match, answer.stdout)
-            if not told[end]:
+            counters[end] = proof.named(match, answer.stdout)
+            if not counters[end]:
                 raise LabError(f"the {end}'s own counters were not found: {_failure(answer)}")
-        return told
+        return counters
 
     def _ask(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
-        """Put a question of the VPN's proof to both ends at once: by end, the pattern and the answer."""
-        way: Ends | None = getattr(self.vpn.proof(self.variant), question)
-        if way is None:
+        """Ask both endpoints one question of the VPN's proof, in parallel: by endpoint, the pattern and the answer."""
+        ends: Ends | None = getattr(self.vpn.proof(self.variant), question)
+        if ends is None:
             return {}
-        probes: dict[str, Probe] = {"server": way.server, "client": way.client}
+        probes: dict[str, Probe] = {"server": ends.server, "client": ends.client}
         jobs = {end: self.bed.pool.submit(self.execute, end, probe.run) for end, probe in probes.items()}
         return {end: (probe.match, jobs[end].result()) for end, probe in probes.items()}
 
 
 @contextmanager
 def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite) -> Iterator[Tunnel]:
-    """Fresh containers, both ends up; everything is removed afterwards.
+    """New containers with both endpoints up; everything is removed afterwards.
 
     Raises:
-        Unsupported: an image says that it cannot do this suite or variant.
-        LabError: an end did not come up, or whatever went wrong with it; with the reason and the logs of both ends.
-            Where an end has stopped meanwhile, that is the reason.
+        Unsupported: an image does not support this suite or variant.
+        LabError: an endpoint did not come up, or a later step failed; with the reason and the logs of both endpoints.
+            If an endpoint has stopped meanwhile, that is the reason.
     """
-    this = Tunnel(bed, meter, vpn, variant, suite)
+    new_tunnel = Tunnel(bed, meter, vpn, variant, suite)
     try:
-        with explained(this.stopped, this.logs):
-            this.bring_up()
-            yield this
+        with explained(new_tunnel.stopped, new_tunnel.logs):
+            new_tunnel.bring_up()
+            yield new_tunnel
     finally:
-        bed.remove(this.containers)
+        bed.remove(new_tunnel.containers)
 
 
 def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict[str, str]:
@@ -275,19 +275,19 @@ def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict
 
 
 def snapshots(stderr: str, roles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The two snapshots that `bracket` passed on from the meter, the ends by their names instead of their numbers."""
-    found = [json.loads(line) for line in re.findall(r"^snapshot (\{.*\})$", stderr, re.MULTILINE)[-2:]]
-    for reading in found:
+    """The two snapshots that `bracket` passed on from the meter, with endpoint names instead of container ids."""
+    readings = [json.loads(line) for line in re.findall(r"^snapshot (\{.*\})$", stderr, re.MULTILINE)[-2:]]
+    for reading in readings:
         reading["ends"] = {roles[container]: counters for container, counters in reading["ends"].items()}
-    return found
+    return readings
 
 
 def wire_seen(stderr: str, roles: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """What the meter saw on the wire and nothing explains, as `bracket` passed it on, by end."""
-    found = re.findall(r"^wire (\{.*\})$", stderr, re.MULTILINE)[-1]
-    return {BESIDE[roles[container]]: counts for container, counts in json.loads(found).items()}
+    """The unexplained packets that the meter saw on the wire, as `bracket` passed them on, by endpoint."""
+    line = re.findall(r"^wire (\{.*\})$", stderr, re.MULTILINE)[-1]
+    return {BESIDE[roles[container]]: counts for container, counts in json.loads(line).items()}
 
 
 def _failure(answer: Result) -> str:
-    """What an answer was in which something was not found."""
+    """An answer that lacked what was asked for, in words."""
     return f"status {answer.status}: {answer.complaint}"

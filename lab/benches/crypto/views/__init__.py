@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What a run of `lab crypto` shows: pure functions of its figures, that need no engine."""
+"""The views of a run of `lab crypto`: pure functions of its figures; they need no engine."""

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 NAMES = {"vpn": "library", "variant": "place"}
 CELL = ["engine", "clock", "library", "place", "suite", "size", "metric"]
 SPEEDS = ("speed", "stitched", "cipher", "mac")
-"""What is timed, in bytes a second; `speed` is of all that protects a record."""
+"""The metrics, in bytes per second; `speed` covers everything that protects a record."""
 PAYLOAD = 1400
-"""Bytes of payload of a packet in a tunnel: what a MTU of 1500 leaves, in round figures."""
+"""Bytes of payload of a packet in a tunnel: about what an MTU of 1500 leaves."""
 MEGABIT = 1e6 / 8
 
 
 def tidy(df: pd.DataFrame) -> pd.DataFrame:
-    """The frame of a run (`Store.frame`) under this bench's words: library, place, and size (bytes of payload)."""
+    """The frame of a run (`Store.frame`) with this bench's columns: library, place, and size (bytes of payload)."""
     frame = analysis.tidy(df)
     sizes = [int(parse_conditions(text)["size"]) for text in frame["conditions"]]
     frame = frame.rename(columns=NAMES).assign(size=sizes)
@@ -33,36 +33,36 @@ def tidy(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def speeds(df: pd.DataFrame) -> pd.DataFrame:
-    """For each cell and metric of SPEEDS: n runs, their median, its interval, the least and the greatest (B/s)."""
+    """For each cell and metric of SPEEDS: n runs, the median, its interval, the minimum and the maximum (B/s)."""
     summary = analysis.summarise(df, SPEEDS).rename(columns=NAMES)
     summary["size"] = [int(parse_conditions(text)["size"]) for text in summary["conditions"]]
     return summary[[*CELL, "n", "median", "low", "high", "min", "max"]]
 
 
 def runs(df: pd.DataFrame) -> pd.DataFrame:
-    """The figure of each run (`block`) of each cell, B/s."""
+    """The value of each run (`block`) of each cell, B/s."""
     frame = tidy(df)
     keep = (frame["outcome"] == "ok") & frame["metric"].isin(SPEEDS)
     return frame.loc[keep, ["run", "block", *CELL, "value"]]
 
 
 def ratios(df: pd.DataFrame) -> pd.DataFrame:
-    """Container to host, taken within each run, by library, suite, size and metric: n and the median.
+    """Container to host within each run, by library, suite, size and metric: n and the median.
 
-    Only where both are on one clock: else it would not be the container that is seen.
+    Both must be on one clock: otherwise the ratio would show the clocks, not the container.
     """
     keys = ["library", "suite", "size", "metric"]
     rows = runs(df)
     host, container = (rows[rows["place"] == place] for place in PLACES)
-    both = container.merge(host, on=["run", "block", "engine", "clock", *keys], suffixes=("", "_host"))
-    both = both.assign(ratio=both["value"] / both["value_host"])
-    return both.groupby(keys, sort=True)["ratio"].agg(n="size", median="median").reset_index()
+    pairs = container.merge(host, on=["run", "block", "engine", "clock", *keys], suffixes=("", "_host"))
+    pairs = pairs.assign(ratio=pairs["value"] / pairs["value_host"])
+    return pairs.groupby(keys, sort=True)["ratio"].agg(n="size", median="median").reset_index()
 
 
 def library_of(records: str, dialect: str) -> str | None:
     """The library under a data path, by where its records are processed and its VPN's dialect.
 
-    None where no one library is: records in the kernel at one end only, or a VPN that encrypts nothing.
+    None if there is no single library: records in the kernel at one endpoint only, or a VPN that does not encrypt.
     """
     known = libraries.load().values()
     if not any(dialect in row.serves for row in known):
@@ -73,9 +73,9 @@ def library_of(records: str, dialect: str) -> str | None:
 def raw_speed(
     df: pd.DataFrame, library: str, suite: str, *, payload: int = PAYLOAD, place: str = "container"
 ) -> tuple[float, int]:
-    """The median raw speed, Mbit/s, at the largest payload timed that is no larger than `payload`; and that payload.
+    """The median raw speed, Mbit/s, at the largest payload timed up to `payload`; and that payload.
 
-    (NaN, 0) where the run has none. `df` is the frame of a run of `lab crypto`.
+    (NaN, 0) if the run has none. `df` is the frame of a run of `lab crypto`.
     """
     rows = speeds(df)
     rows = rows[(rows["library"] == library) & (rows["suite"] == suite) & (rows["place"] == place)]
@@ -87,8 +87,8 @@ def raw_speed(
 
 
 def share(throughput: float, raw: float) -> float:
-    """What part of one processor encryption alone takes at `throughput`, both in Mbit/s: at each end once.
+    """The part of one processor that encryption alone takes at `throughput`, at each endpoint. Both are in Mbit/s.
 
-    Under 1 but for a VPN that encrypts on several processors; how far under says how much is not encryption.
+    It is under 1, unless a VPN encrypts on several processors. The rest up to 1 is not encryption.
     """
     return throughput / raw if raw > 0 else float("nan")

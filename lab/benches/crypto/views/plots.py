@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The picture of a run: speed by size of payload, a panel for each library."""
+"""The picture of a run: speed by payload size, a panel for each library."""
 # ruff: noqa: RUF001 - en dashes and middle dots are what a reader of pictures expects
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LINES = {"host": "--", "container": "-"}
 
 
 def picture(df: pd.DataFrame) -> Figure:
-    """Speed by size of payload, a panel for each library; the container's drawn through, the host's dashed."""
+    """Speed by payload size, a panel for each library; solid lines for the container, dashed for the host."""
     summary = frame.speeds(df)
     summary = summary[summary["metric"] == "speed"]
     names = [name for name in libraries.load() if name in set(summary["library"])]
@@ -35,16 +35,16 @@ def picture(df: pd.DataFrame) -> Figure:
             axes.set_title(libraries.load()[name].title, fontsize=10)
         figure.axes[0].set_ylabel("MB/s of payload (log scale)")
         count = "–".join(map(str, sorted(set(summary["n"]))))
-        said = f"medians of {count} runs; container drawn through, host dashed"
+        subtitle = f"medians of {count} runs; container drawn through, host dashed"
         run = ", ".join(sorted(set(df["run"].astype(str))))
-        figure.suptitle(f"Raw cipher speed by payload\n{said} · run {run}", x=0.01, ha="left", fontsize=9)
+        figure.suptitle(f"Raw cipher speed by payload\n{subtitle} · run {run}", x=0.01, ha="left", fontsize=9)
         handles = {
             label: handle
             for axes in figure.axes
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        shown = [suite for suite in suites if suite in handles]
-        figure.legend([handles[suite] for suite in shown], shown, loc="outside lower center", ncols=4, frameon=False)
+        labels = [suite for suite in suites if suite in handles]
+        figure.legend([handles[suite] for suite in labels], labels, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 

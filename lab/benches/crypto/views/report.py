@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a run of `lab crypto` shows; and what it says to a program."""
+"""What a run of `lab crypto` shows, and its data for a program."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTHING: dict[str, Any] = {"implementations": {}, "speeds": [], "ratios": [], "o
 
 
 def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
-    """A table for each library, the code paths that they took, and both beside the thesis."""
+    """A table for each library, the code paths that ran, and the comparison with the thesis."""
     return [*speeds.build(run.df, run.meta), *beside.build(run.df, thesis_model.load())]
 
 
@@ -41,7 +41,7 @@ def summary(run: Summary, offer: Offer) -> pd.DataFrame:
 def data(run: Summary, offer: Offer) -> dict[str, Any]:
     """Speeds (B/s), ratios of container to host, and the outcome of every cell."""
     keys = ["library", "place", "suite", "size", "outcome", "reason"]
-    ended = frame.tidy(run.df).drop_duplicates(["run", "block", *keys])
+    outcomes = frame.tidy(run.df).drop_duplicates(["run", "block", *keys])
     return {
         "run": run.runs,
         "engine": run.engine,
@@ -50,12 +50,14 @@ def data(run: Summary, offer: Offer) -> dict[str, Any]:
         "retaken": run.retaken,
         "speeds": of.plain(frame.speeds(run.df)),
         "ratios": of.plain(frame.ratios(run.df)),
-        "outcomes": of.plain(ended.groupby(keys, sort=True).size().rename("n").reset_index()),
+        "outcomes": of.plain(outcomes.groupby(keys, sort=True).size().rename("n").reset_index()),
     }
 
 
 def thesis(run: Summary) -> Beside:
     """A run beside the thesis's tables 3.8 to 3.14."""
-    built = [*beside.build(run.df, thesis_model.load()), reference.errata()]
-    said = {"run": run.runs, "thesis": reference.load().title}
-    return Beside(reference.lines(run.meta), built, {**said, "tables": [reference.plain(table) for table in built]})
+    comparison = [*beside.build(run.df, thesis_model.load()), reference.errata()]
+    header = {"run": run.runs, "thesis": reference.load().title}
+    return Beside(
+        reference.lines(run.meta), comparison, {**header, "tables": [reference.plain(table) for table in comparison]}
+    )

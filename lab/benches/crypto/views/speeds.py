@@ -18,21 +18,21 @@ from lab.stats.inference import MIN_SAMPLES
 
 MEGABYTE = 1e6
 DETECTED = ("ssse3", "aes", "pclmulqdq", "avx", "avx2", "avx512f", "vaes", "vpclmulqdq", "gfni", "sha_ni")
-"""The processor's flags that decide which code path a library takes."""
+"""The processor flags that decide which code path a library takes."""
 
 
 def build(df: pd.DataFrame, meta: Mapping[str, Any]) -> list[tables.Table]:
-    """A table for each library, and the code path that it took."""
+    """A table for each library, and the code paths that ran."""
     known = libraries.load()
     names = [name for name in known if name in set(df["vpn"])]
     return [*(_speeds(df, known[name]) for name in names), _implementations(df, meta)]
 
 
 def _speeds(df: pd.DataFrame, library: libraries.Library) -> tables.Table:
-    """Suites by size: host / container, and container to host below it."""
+    """Suites by size: host / container, with the ratio container to host below."""
     summary = frame.speeds(df)
-    mine = summary[(summary["library"] == library.library) & summary["metric"].isin(["speed", "stitched"])]
-    found = {(row.suite, row.metric, row.size, row.place): row for row in tables.each(mine)}
+    figures = summary[(summary["library"] == library.library) & summary["metric"].isin(["speed", "stitched"])]
+    medians = {(row.suite, row.metric, row.size, row.place): row for row in tables.each(figures)}
     ratio = {
         (row.suite, row.metric, row.size): row for row in tables.each(frame.ratios(df[df["vpn"] == library.library]))
     }
@@ -44,11 +44,11 @@ def _speeds(df: pd.DataFrame, library: libraries.Library) -> tables.Table:
     lines = []
     for suite in tables.order(samples["suite"]):
         for metric in ("speed", "stitched"):
-            if metric == "stitched" and not any(key[:2] == (suite, metric) for key in found):
+            if metric == "stitched" and not any(key[:2] == (suite, metric) for key in medians):
                 continue
             cells = [tables.Cell(suite if metric == "speed" else f"{suite}, {metric}")]
             for size in sizes:
-                rows = [found.get((suite, metric, size, place)) for place in places]
+                rows = [medians.get((suite, metric, size, place)) for place in places]
                 texts = [
                     _speed(row) if row else f"–{notes.mark(reasons.get((suite, size, place), ''))}"
                     for row, place in zip(rows, places, strict=True)
@@ -58,15 +58,15 @@ def _speeds(df: pd.DataFrame, library: libraries.Library) -> tables.Table:
                 below = f"\n× {quotient.median:.3f}" if quotient else ""
                 cells.append(tables.Cell(" / ".join(texts) + below, "" if any(rows) else "unsupported"))
             lines.append(cells)
-    counts = sorted(set(mine["n"]))
+    counts = sorted(set(figures["n"]))
     title = f"{library.title}: MB/s of payload by bytes of payload, {' / '.join(places)}"
-    said = [library.what.strip()]
+    remarks = [library.what.strip()]
     if counts:
-        said.append(f"medians of {'–'.join(map(str, counts))} runs, by CPU time" + (
+        remarks.append(f"medians of {'–'.join(map(str, counts))} runs, by CPU time" + (
             "; below, container ÷ host within a run" if len(places) == 2 else ""))  # fmt: skip
-        said += [] if min(counts) >= MIN_SAMPLES else [f"fewer than {MIN_SAMPLES} runs say nothing about spread"]
+        remarks += [] if min(counts) >= MIN_SAMPLES else [f"fewer than {MIN_SAMPLES} runs say nothing about spread"]
     columns = ["suite", *(f"{size} B" for size in sizes)]
-    return tables.Table(f"crypto {library.library}", title, columns, lines, 1, said + notes.lines())
+    return tables.Table(f"crypto {library.library}", title, columns, lines, 1, remarks + notes.lines())
 
 
 def _speed(row: Any) -> str:
@@ -74,16 +74,16 @@ def _speed(row: Any) -> str:
 
 
 def _implementations(df: pd.DataFrame, meta: Mapping[str, Any]) -> tables.Table:
-    """What each library says of itself in each place, and the processor's flags that it chooses by."""
-    said: dict[str, list[str]] = {}
+    """What each library reports about itself in each place, and the processor flags that decide it."""
+    statements: dict[str, list[str]] = {}
     for name, places in meta.get("implementations", {}).items():
         for place, facts in places.items():
-            said.setdefault(f"{name}: {'; '.join(facts)}", []).append(place)
-    notes = [f"{text} ({', '.join(places)})" for text, places in said.items()]
+            statements.setdefault(f"{name}: {'; '.join(facts)}", []).append(place)
+    notes = [f"{text} ({', '.join(places)})" for text, places in statements.items()]
     machine = meta.get("machine", {})
     flags = set(str(machine.get("flags", "")).split())
-    seen = ", ".join(flag for flag in DETECTED if flag in flags) or "none that matter here"
-    notes.append(f"processor: {machine.get('cpu', 'unknown')}; of its flags: {seen}")
+    detected = ", ".join(flag for flag in DETECTED if flag in flags) or "none that matter here"
+    notes.append(f"processor: {machine.get('cpu', 'unknown')}; of its flags: {detected}")
     busy = analysis.measured(df, "busy")["value"]
     if len(busy):
         notes.append(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A run beside the thesis's tables of raw cipher speed. Machines differ: what is compared is the ratio of places."""
+"""A run beside the thesis's tables of raw cipher speed. Machines differ, so the ratios of places are compared."""
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ UNSAID = (
 
 
 def build(df: pd.DataFrame, there: Ciphers) -> list[tables.Table]:
-    """Tables 3.8 to 3.12, and 3.13 with what 3.14 draws."""
-    here = {(row.library, row.place, row.suite, row.size, row.metric): row for row in tables.each(frame.speeds(df))}
-    each = frame.runs(df)
-    return [_speeds(there, here, each), _trend(there, here)]
+    """Tables 3.8 to 3.12, and 3.13 with the data of 3.14."""
+    medians = {(row.library, row.place, row.suite, row.size, row.metric): row for row in tables.each(frame.speeds(df))}
+    runs = frame.runs(df)
+    return [_speeds(there, medians, runs), _trend(there, medians)]
 
 
 def _speeds(there: Ciphers, here: dict[Any, Any], each: pd.DataFrame) -> tables.Table:
@@ -34,10 +34,10 @@ def _speeds(there: Ciphers, here: dict[Any, Any], each: pd.DataFrame) -> tables.
     for source in there.tables:
         for row in source.rows:
             key = (source.library, source.place, row.suite, source.size, row.metric)
-            ours = here.get(key)
+            summary = here.get(key)
             texts = [f"{source.source} {source.library}, {source.place}, {source.size} B", row.label]
             texts += [f"{' '.join(f'{run:.2f}' for run in row.runs)}: {row.value:.2f}"]
-            texts += [f"{_runs(each, key)}: {ours.median / GIGABYTE:.2f}" if ours else "–"]
+            texts += [f"{_runs(each, key)}: {summary.median / GIGABYTE:.2f}" if summary else "–"]
             texts += [_ratio_there(there, source, row.label), _ratio_here(here, key)]
             lines.append([tables.Cell(text) for text in texts])
     columns = ["table", "suite", "there: runs, mean", "here: runs, median", "÷ host there", "here"]
@@ -53,7 +53,7 @@ def _runs(each: pd.DataFrame, key: tuple[str, str, str, int, str]) -> str:
 
 
 def _ratio_there(there: Ciphers, source: Speeds, label: str) -> str:
-    """In the container's row: to the host's table of the same library and label."""
+    """In a container's row: its ratio to the host's row of the same library and label."""
     if source.place != "container":
         return ""
     values = {
@@ -68,21 +68,23 @@ def _ratio_there(there: Ciphers, source: Speeds, label: str) -> str:
 
 def _ratio_here(here: dict[Any, Any], key: tuple[str, str, str, int, str]) -> str:
     library, place, *rest = key
-    host, ours = here.get((library, "host", *rest)), here.get(key)
-    return f"{ours.median / host.median:.3f}" if place == "container" and host and ours else ""
+    host, container = here.get((library, "host", *rest)), here.get(key)
+    return f"{container.median / host.median:.3f}" if place == "container" and host and container else ""
 
 
 def _trend(there: Ciphers, here: dict[Any, Any]) -> tables.Table:
-    """3.13 and 3.14: each size beside the largest, there and in each place here."""
+    """3.13 and 3.14: each size beside the largest, in the thesis and in each place here."""
     source = there.trend
     largest = max(source.sizes)
     lines = []
     for size, value in source.sizes.items():
         texts = [str(size), f"{value:.3f}", f"{value / source.sizes[largest]:.3f}"]
         for place in PLACES:
-            ours, most = (here.get((source.library, place, source.suite, each, "speed")) for each in (size, largest))
-            texts.append(f"{ours.median / GIGABYTE:.3f}" if ours else "–")
-            texts.append(f"{ours.median / most.median:.3f}" if ours and most else "–")
+            summary, at_largest = (
+                here.get((source.library, place, source.suite, payload, "speed")) for payload in (size, largest)
+            )
+            texts.append(f"{summary.median / GIGABYTE:.3f}" if summary else "–")
+            texts.append(f"{summary.median / at_largest.median:.3f}" if summary and at_largest else "–")
         lines.append([tables.Cell(text) for text in texts])
     columns = ["payload", "there", "÷ largest"]
     columns += [text for place in PLACES for text in (f"here, {place}", "÷ largest")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The thesis's figures of raw cipher speed (tables 3.8 to 3.14), as thesis.yaml has them."""
+"""The thesis's figures of raw cipher speed (tables 3.8 to 3.14), from thesis.yaml."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = Path(__file__).with_name("thesis.yaml")
 
 
 class Row(Document):
-    """Runs of one suite, GB/s; `metric` is what of ours is its like."""
+    """Runs of one suite, GB/s; `metric` is the lab's counterpart."""
 
     label: str
     suite: str
@@ -28,7 +28,7 @@ class Row(Document):
 
 
 class Speeds(Document):
-    """One table: a library in a place, at one size of payload in bytes."""
+    """One table: a library in a place, at one payload size in bytes."""
 
     source: str
     library: str
@@ -38,7 +38,7 @@ class Speeds(Document):
 
 
 class Trend(Document):
-    """Speed (GB/s) by size of payload (bytes)."""
+    """Speed (GB/s) by payload size (bytes)."""
 
     source: str
     library: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From the samples of a run to what its tables and pictures show: pure functions on data frames."""
+"""From the samples of a run to the figures of its tables and pictures: pure functions on data frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = ["protocol", "suite", "scenario", "path", "way", "payload"]
 BLOCK = ["run", "block", "engine", "clock"]
 Block = tuple[Any, ...]
 Metric = tuple[str, str]
-"""A metric and the end that it is of."""
+"""A metric and its endpoint."""
 WALL: Metric = ("throughput", "receiver")
 SENT: Metric = ("throughput", "sender")
 CPU: Metric = ("cpu_rate", "machine")
@@ -31,7 +31,7 @@ COST: Metric = ("cost_record", "machine")
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a figure stands: what was sent by what, how, in records of `payload` bytes."""
+    """What a figure belongs to: what was sent, by which path and way, in records of `payload` bytes."""
 
     protocol: str
     suite: str
@@ -41,15 +41,15 @@ class Spot:
     payload: int
 
     def by(self, path: str, way: str) -> Spot:
-        """The same of another path or way."""
+        """The same spot of another path or way."""
         return Spot(self.protocol, self.suite, self.scenario, path, way, self.payload)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """All figures of a run: its summary by spot and metric, a row for each mode; and each block's own.
+    """All figures of a run: the summary by spot and metric, a row for each mode; and the values of each block.
 
-    `df` has every attempt; samples that were taken under `perf` are in none of the others.
+    `df` has every attempt; the other fields leave out samples taken under `perf`.
     """
 
     df: pd.DataFrame
@@ -62,7 +62,7 @@ class Figures:
 
     @classmethod
     def of(cls, df: pd.DataFrame) -> Figures:
-        """The figures of a frame of a run (`Store.frame`).
+        """The figures of a run's frame (`Store.frame`).
 
         Raises:
             LabError: it mixes engines or clocks.
@@ -70,30 +70,30 @@ class Figures:
         engine, clock = analysis.one_clock(df)
         df = analysis.tidy(df)
         plain = df[df["measure"] != cells.PROFILE]
-        found: dict[Spot, dict[Metric, list[Any]]] = {}
+        figures: dict[Spot, dict[Metric, list[Any]]] = {}
         for row in tables.each(_named(analysis.summarise(plain))):
-            found.setdefault(_spot(row), {}).setdefault((row.metric, row.end), []).append(row)
-        bad = _named(analysis.outcomes(plain[plain["outcome"] != "ok"]))
-        why = {_spot(row): f"{row.outcome}: {row.reason}" for row in tables.each(bad)}
+            figures.setdefault(_spot(row), {}).setdefault((row.metric, row.end), []).append(row)
+        failures = _named(analysis.outcomes(plain[plain["outcome"] != "ok"]))
+        reasons = {_spot(row): f"{row.outcome}: {row.reason}" for row in tables.each(failures)}
         blocks: dict[tuple[Spot, Metric], dict[Block, float]] = {}
         for row in tables.each(_named(analysis.measured(plain))):
             block = tuple(getattr(row, column) for column in BLOCK)
             blocks.setdefault((_spot(row), (row.metric, row.end)), {})[block] = float(row.value)
-        spots = sorted({*found, *why}, key=_order)
-        return cls(df, found, blocks, why, clock, analysis.clocked(engine, clock), spots)
+        spots = sorted({*figures, *reasons}, key=_order)
+        return cls(df, figures, blocks, reasons, clock, analysis.clocked(engine, clock), spots)
 
     def get(self, spot: Spot, metric: Metric) -> list[Any]:
-        """The rows of a figure, one for each mode; empty where there is none."""
+        """The rows of a figure, one for each mode; empty if there is none."""
         return self.found.get(spot, {}).get(metric, [])
 
     def median(self, spot: Spot, metric: Metric) -> float:
-        """The median of a figure; NaN where there is none, or where it has several modes: no one figure is its own."""
+        """The median of a figure; NaN if there is none, or if it has several modes: no single value describes those."""
         rows = self.get(spot, metric)
         return float(rows[0].median) if len(rows) == 1 else float("nan")
 
     def ratio(self, over: Spot, under: Spot, metric: Metric) -> float:
-        """The median of the ratios within a block; NaN where no block has both, or where one has several modes."""
-        ratios = [one / two for one, two in self._pairs(over, under, metric) if two > 0]
+        """The median of the ratios within a block; NaN if no block has both, or if one has several modes."""
+        ratios = [value / base for value, base in self._pairs(over, under, metric) if base > 0]
         return median(ratios) if ratios else float("nan")
 
     def difference(self, one: Spot, two: Spot, metric: Metric) -> float:
@@ -104,11 +104,11 @@ class Figures:
     def _pairs(self, one: Spot, two: Spot, metric: Metric) -> list[tuple[float, float]]:
         if any(len(self.get(spot, metric)) > 1 for spot in (one, two)):
             return []
-        mine, others = (self.blocks.get((spot, metric), {}) for spot in (one, two))
-        return [(value, others[block]) for block, value in mine.items() if block in others]
+        values, others = (self.blocks.get((spot, metric), {}) for spot in (one, two))
+        return [(value, others[block]) for block, value in values.items() if block in others]
 
     def count(self, spot: Spot) -> int:
-        """Samples of a cell."""
+        """The number of samples of a cell."""
         return tables.count(self.get(spot, WALL))
 
     def of_scenario(self, scenario: str, protocol: str) -> list[Spot]:
@@ -117,10 +117,10 @@ class Figures:
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """A frame under this bench's words, with the way and the payload (0 where there is none)."""
-    said = [parse_conditions(text) for text in frame["conditions"]]
-    payloads = [int(each.get("payload", 0)) for each in said]
-    return frame.rename(columns=NAMES).assign(way=[each.get("way", "") for each in said], payload=payloads)
+    """A frame with this bench's column names, with the way and the payload (0 if there is none)."""
+    conditions = [parse_conditions(text) for text in frame["conditions"]]
+    payloads = [int(entry.get("payload", 0)) for entry in conditions]
+    return frame.rename(columns=NAMES).assign(way=[entry.get("way", "") for entry in conditions], payload=payloads)
 
 
 def _spot(row: Any) -> Spot:
@@ -128,7 +128,7 @@ def _spot(row: Any) -> Spot:
 
 
 def _order(spot: Spot) -> tuple[Any, ...]:
-    """As `cells.yaml` has them; what it does not know comes last."""
+    """The order of `cells.yaml`; unknown names come last."""
     known = cells.load()
     scenario = known.scenario.get(spot.scenario)
     return (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The factorial view: from the library to the kernel to no copies, one change a step, as the cost of a record.
+"""The factorial view: the cost of a record from the library to the kernel to no copies, one change per step.
 
-On the instruction clock the cost is a count of instructions. The machine's is of everything that was executed for a
-record that arrived; an end's is its process's own, which interrupts also run on.
+On the instruction clock the cost is a count of instructions. The machine's cost contains everything executed for a
+record that arrived. An endpoint's cost is that of its process, including the interrupts that run on it.
 """
 # ruff: noqa: RUF001 - en dashes, minus and multiplication signs are what a reader of tables expects
 
@@ -25,7 +25,7 @@ CALLS: tuple[Metric, Metric] = (("calls_record", "sender"), ("calls_record", "re
 SWITCHES: tuple[Metric, Metric] = (("switches_record", "sender"), ("switches_record", "receiver"))
 ENDS = (COST, SENDER, RECEIVER)
 ENOUGH = 3
-"""Payloads from which on a line can miss one."""
+"""The least payloads with which a fitted line can miss a point."""
 
 
 def build(it: Figures) -> list[Table]:
@@ -34,8 +34,8 @@ def build(it: Figures) -> list[Table]:
 
 
 def ladders(it: Figures) -> list[tuple[list[Spot], cells.Ladder]]:
-    """Every ladder of which a step was measured, by scenario, protocol, suite and payload."""
-    found = []
+    """Every ladder whose first step and at least one more were measured, by scenario, protocol, suite and payload."""
+    measured = []
     for ladder in cells.load().ladders:
         keys = dict.fromkeys(
             (spot.protocol, spot.suite, spot.payload) for spot in it.found if spot.scenario == ladder.scenario
@@ -43,32 +43,32 @@ def ladders(it: Figures) -> list[tuple[list[Spot], cells.Ladder]]:
         for protocol, suite, payload in keys:
             spots = [Spot(protocol, suite, ladder.scenario, step.path, step.way, payload) for step in ladder.steps]
             if spots[0] in it.found and len([spot for spot in spots if spot in it.found]) > 1:
-                found.append((spots, ladder))
-    return found
+                measured.append((spots, ladder))
+    return measured
 
 
 def steps(it: Figures) -> Table:
-    """What each step changes, and what it costs: the difference to the step before it."""
+    """What each step changes, and its cost as the difference to the step before."""
     rows, notes = [], tables.Notes()
     for spots, ladder in ladders(it):
-        before, changes = None, list[str]()
+        previous, changes = None, list[str]()
         for spot, step in zip(spots, ladder.steps, strict=True):
-            changes.append(step.by)  # of a step that was not measured as well: the next one changes both
+            changes.append(step.by)  # also of a step that was not measured: the next step then has both changes
             if spot not in it.found:
                 continue
             texts = [_where(spot), name(spot), "\n".join(changes), with_spread(it.get(spot, COST))]
             changes.clear()
-            texts += [*_change(it, spot, before), plain(it.ratio(spot, spots[0], COST)) if before else ""]
+            texts += [*_change(it, spot, previous), plain(it.ratio(spot, spots[0], COST)) if previous else ""]
             texts += [value(it.get(spot, metric)) for metric in (SENDER, RECEIVER)]
             texts += [" / ".join(value(it.get(spot, metric)) for metric in ends) for ends in (CALLS, SWITCHES)]
             texts.append(value(it.get(spot, ("loss", "machine")), tables.percent))
             rows.append([Cell(text) for text in texts])
             texts_of_failures(it, spot, notes, rows[-1])
-            before = spot
+            previous = spot
     unit = frame.cost_name(it.clock)
     heads = ["", "step", "what changes", f"{unit} a record", "− step before", "÷ step before", "÷ first"]
     heads += ["sender's process", "receiver's", "calls a record: sender / receiver", "switches a record", "lost"]
-    said = [
+    remarks = [
         f"{unit} of the whole machine for each record that arrived; each process's for each that it sent or received",
         "− and ÷: medians within a block; a saving that calls and copies do not explain is the cipher's implementation",
         "switches: where one path wakes the receiver for each record and another does not, that is a difference too",
@@ -79,7 +79,7 @@ def steps(it: Figures) -> Table:
         heads,
         rows,
         3,
-        said + notes.lines(),
+        remarks + notes.lines(),
         it.where,
     )
 
@@ -97,7 +97,7 @@ def _change(it: Figures, spot: Spot, before: Spot | None) -> list[str]:
 
 
 def by_payload(it: Figures) -> Table:
-    """The machine's cost of a record of every path, by payload."""
+    """The machine's cost of a record on every path, by payload."""
     payloads = sorted({spot.payload for spot in it.found if spot.payload})
     groups = grouped(it)
     rows = []
@@ -113,16 +113,16 @@ def by_payload(it: Figures) -> Table:
 
 def grouped(it: Figures) -> dict[tuple[str, str, str, str], dict[int, Spot]]:
     """The spots of each path by payload."""
-    found: dict[tuple[str, str, str, str], dict[int, Spot]] = {}
+    groups: dict[tuple[str, str, str, str], dict[int, Spot]] = {}
     for spot in it.spots:
         if spot.payload and spot in it.found:
             key = (spot.scenario, spot.protocol, spot.suite, name(spot))
-            found.setdefault(key, {})[spot.payload] = spot
-    return found
+            groups.setdefault(key, {})[spot.payload] = spot
+    return groups
 
 
 def lines(it: Figures) -> Table:
-    """Cost as so much a record and so much a byte: a line through the medians of all payloads."""
+    """Cost as a part per record and a part per byte: a line through the medians of all payloads."""
     rows = []
     for key, spots in grouped(it).items():
         if len(spots) > 1:
@@ -130,11 +130,11 @@ def lines(it: Figures) -> Table:
             rows.append([Cell(text) for text in (*key, str(len(spots)), *texts)])
     unit = frame.cost_name(it.clock)
     heads = ["scenario", "protocol", "suite", "path", "payloads", "machine", "sender's process", "receiver's"]
-    said = (
+    note = (
         f"so many {unit} a record + so many a byte × payload, by least squares through the medians; in brackets the "
         f"largest distance of one, as a share of it, where there are {ENOUGH} payloads or more"
     )
-    return Table("ktls lines", f"Cost by record and by byte: {unit}", heads, rows, 4, [said], it.where)
+    return Table("ktls lines", f"Cost by record and by byte: {unit}", heads, rows, 4, [note], it.where)
 
 
 def _line(points: list[tuple[int, float]]) -> str:
@@ -142,6 +142,6 @@ def _line(points: list[tuple[int, float]]) -> str:
     if np.isnan(medians).any():
         return "–"
     slope, fixed = map(float, np.polyfit(sizes, medians, 1))
-    off = float(np.max(np.abs(fixed + slope * sizes - medians) / medians))
+    error = float(np.max(np.abs(fixed + slope * sizes - medians) / medians))
     text = f"{'−' if fixed < 0 else ''}{figure(abs(fixed))} {'−' if slope < 0 else '+'} {figure(abs(slope))} × B"
-    return text + (f" ({tables.percent(off)})" if len(points) >= ENOUGH else "")
+    return text + (f" ({tables.percent(error)})" if len(points) >= ENOUGH else "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What became of the samples of a run: outcomes, implementations, and the verification of section 5.7."""
+"""The samples of a run: outcomes, implementations, and the verification of section 5.7."""
 
 from __future__ import annotations
 
@@ -14,30 +14,35 @@ from lab.stats import analysis
 
 
 def drivers(samples: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Which implementations made the records, by what library or kernel call them: of which paths, at which end."""
-    said: dict[str, dict[str, None]] = {}
+    """The implementations that made the records, by the library's or kernel's name: for which paths, directions."""
+    places_of: dict[str, dict[str, None]] = {}
     for sample in samples:
         for way in ("tx", "rx"):
             driver = (sample.get("drivers") or {}).get(way)
             if driver and driver != "none" and sample["outcome"] == "ok":
-                said.setdefault(driver, {})[f"{sample['variant']} {way}"] = None
-    return {driver: list(where) for driver, where in said.items()}
+                places_of.setdefault(driver, {})[f"{sample['variant']} {way}"] = None
+    return {driver: list(places) for driver, places in places_of.items()}
 
 
 def samples(it: Figures, meta: Mapping[str, Any], ran: Mapping[str, list[str]]) -> tables.Table:
-    """How many samples of each scenario and protocol ended how, why, and which implementations made the records."""
-    ended = analysis.outcomes(it.df).rename(columns=frame.NAMES)
+    """The outcomes of each scenario and protocol with reasons, and the implementations that made the records."""
+    outcomes = analysis.outcomes(it.df).rename(columns=frame.NAMES)
     rows = []
-    for key, group in ended.groupby(["scenario", "protocol"], sort=True):
+    for key, group in outcomes.groupby(["scenario", "protocol"], sort=True):
         counts = group.groupby("outcome")["n"].sum()
         numbers = [int(counts.get(outcome, 0)) for outcome in OUTCOMES]
         kinds = ["", *OUTCOMES[1:]]
         cells = [tables.Cell(str(n), kind if n else "") for n, kind in zip(numbers, kinds, strict=True)]
         rows.append([tables.Cell(" ".join(map(str, key))), *cells])
-    bad = ended[ended["outcome"] != "ok"].groupby(["protocol", "path", "outcome", "reason"])["n"].sum().reset_index()
-    notes = [f"{row.n} {row.outcome}: {row.protocol}, {row.path}: {row.reason}" for row in tables.each(bad)]
+    failures = (
+        outcomes[outcomes["outcome"] != "ok"]
+        .groupby(["protocol", "path", "outcome", "reason"])["n"]
+        .sum()
+        .reset_index()
+    )
+    notes = [f"{row.n} {row.outcome}: {row.protocol}, {row.path}: {row.reason}" for row in tables.each(failures)]
     notes += analysis.retaken(it.df)
-    notes += [f"{driver}: {', '.join(where)}" for driver, where in ran.items()]
+    notes += [f"{driver}: {', '.join(paths)}" for driver, paths in ran.items()]
     notes += [f"{name}: {text}" for name, text in (meta.get("modules") or {}).items()]
     return tables.Table("ktls samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, it.where)
 
@@ -46,7 +51,7 @@ OUTCOMES = ("ok", "unsupported", "failed", "invalid")
 
 
 def verification(it: Figures) -> tables.Table:
-    """Section 5.7: what was checked of each protocol, and what of it was wrong."""
+    """Section 5.7: the checks of each protocol, and how many failed."""
     rows = []
     for spot in it.spots:
         if spot.scenario == "verify" and spot in it.found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a run of `lab ktls` shows; and what it says to a program."""
+"""What a run of `lab ktls` shows, and its data for a program."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ NOTHING: dict[str, Any] = {"summary": [], "outcomes": [], "tables": []}
 
 
 def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
-    """Every table that there is anything for: outcomes, verification, beside the thesis, what each step saves."""
-    it, there = Figures.of(run.df), thesis_model.load()
-    found = [overview.samples(it, run.meta, overview.drivers(run.samples)), overview.verification(it)]
-    found += [*beside.build(it, there)[:-1], *ladders.build(it), *profiles.build(run.samples, there, it.where)]
-    return [*(table for table in found if table.rows), beside.errata(there)]
+    """Every table that has data: outcomes, verification, beside the thesis, what each step saves."""
+    figures, chapter = Figures.of(run.df), thesis_model.load()
+    contents = [overview.samples(figures, run.meta, overview.drivers(run.samples)), overview.verification(figures)]
+    contents += [
+        *beside.build(figures, chapter)[:-1],
+        *ladders.build(figures),
+        *profiles.build(run.samples, chapter, figures.where),
+    ]
+    return [*(table for table in contents if table.rows), beside.errata(chapter)]
 
 
 def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
@@ -40,21 +44,21 @@ def summary(run: Summary, offer: Offer) -> pd.DataFrame:
 
 
 def data(run: Summary, offer: Offer) -> dict[str, Any]:
-    """The summary of every metric, the outcome of every cell, and every table as its text."""
+    """The summary of every metric, the outcome of every cell, and every table as text."""
     return _data(run, tables(run, offer, whole=True))
 
 
 def thesis(run: Summary) -> Beside:
     """A run beside the thesis's chapter 5 and appendix C."""
-    it, there = Figures.of(run.df), thesis_model.load()
-    *found, errata = beside.build(it, there)
-    shares = [table for table in profiles.build(run.samples, there, it.where) if "5.9" in table.name]
-    built = [*found, *shares, errata]
-    return Beside([f"beside {there.title}"], built, _data(run, built))
+    figures, chapter = Figures.of(run.df), thesis_model.load()
+    *comparisons, errata = beside.build(figures, chapter)
+    shares = [table for table in profiles.build(run.samples, chapter, figures.where) if "5.9" in table.name]
+    contents = [*comparisons, *shares, errata]
+    return Beside([f"beside {chapter.title}"], contents, _data(run, contents))
 
 
 def _data(run: Summary, built: Sequence[Table]) -> dict[str, Any]:
-    shown = [
+    table_data = [
         {
             "name": table.name,
             "title": table.title,
@@ -71,5 +75,5 @@ def _data(run: Summary, built: Sequence[Table]) -> dict[str, Any]:
         "retaken": run.retaken,
         "summary": of.plain(run.figures),
         "outcomes": of.plain(run.outcomes),
-        "tables": shown,
+        "tables": table_data,
     }

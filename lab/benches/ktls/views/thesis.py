@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A run beside the thesis: tables C.1 to C.10. Machines and clocks differ: absolute figures are shown, ratios compared.
 
-What the thesis has as one MB/s stands here as four: sent and received, by wall time and by CPU time.
+One MB/s figure of the thesis is four figures here: sent and received, by wall time and by CPU time.
 """
 # ruff: noqa: RUF001 - en dashes and multiplication signs are what a reader of tables expects
 
@@ -26,15 +26,15 @@ THERE = "there: MB by CPU time of one end, sent and received in one figure (erra
 
 
 def build(it: Figures, there: thesis_model.Chapter) -> list[Table]:
-    """Every table that there is anything for, and the errata of the source."""
-    found = [by_payload(it, source, there.suite) for source in there.payloads]
+    """Every table that has data, and the errata of the source."""
+    comparisons = [by_payload(it, source, there.suite) for source in there.payloads]
     for source in there.files:
-        found += [files(it, source, there.suite), shares(it, source, there.suite)]
-    return [*(table for table in found if table.rows), errata(there)]
+        comparisons += [files(it, source, there.suite), shares(it, source, there.suite)]
+    return [*(table for table in comparisons if table.rows), errata(there)]
 
 
 def columns(clock: str) -> list[str]:
-    """The columns of what was measured here."""
+    """The columns of this run's figures."""
     rate, cpu = of_clock("MB/s", clock), "MB/CPU s"
     return [
         f"received, {rate}", FIRST, "sent", f"CPU: sender, {cpu}", "receiver", "machine", FIRST, "lost", "n",
@@ -42,7 +42,7 @@ def columns(clock: str) -> list[str]:
 
 
 def here(it: Figures, spot: Spot, first: Spot) -> list[str]:
-    """The columns of one spot; ratios to `first`, taken within a block."""
+    """The texts of one spot's columns; ratios to `first` are taken within a block."""
     if spot not in it.found:
         return ["–"] * len(columns(it.clock))
     texts = [with_spread(it.get(spot, WALL)), _ratio(it, spot, first, WALL), value(it.get(spot, SENT))]
@@ -55,20 +55,20 @@ def _ratio(it: Figures, spot: Spot, first: Spot, metric: Metric) -> str:
 
 
 def plain(ratio: float) -> str:
-    """A ratio, or that there is none."""
+    """A ratio, or a dash if there is none."""
     return "–" if math.isnan(ratio) else f"{ratio:.3f}"
 
 
 def by_payload(it: Figures, source: thesis_model.Payloads, suite: str) -> Table:
-    """C.1, C.2, C.9 and C.10: the thesis's columns, and what else went the same way here, by payload."""
+    """C.1, C.2, C.9 and C.10, by payload: the thesis's columns, then the other paths of this run."""
     spots = [spot for spot in it.of_scenario(source.scenario, source.protocol) if spot.suite == suite]
     known = {(column.path, column.way): column for column in source.columns}
     lead = source.columns[0]
     notes, lines = tables.Notes(), []
     for payload in sorted({spot.payload for spot in spots}):
         first = Spot(source.protocol, suite, source.scenario, lead.path, lead.way, payload)
-        mine = [spot for spot in spots if spot.payload == payload]
-        for spot in sorted(mine, key=lambda spot: (spot.path, spot.way) not in known):
+        payload_spots = [spot for spot in spots if spot.payload == payload]
+        for spot in sorted(payload_spots, key=lambda spot: (spot.path, spot.way) not in known):
             column = known.get((spot.path, spot.way))
             printed = column.values.get(payload) if column else None
             base = lead.values.get(payload)
@@ -82,7 +82,7 @@ def by_payload(it: Figures, source: thesis_model.Payloads, suite: str) -> Table:
 
 
 def texts_of_failures(it: Figures, spot: Spot, notes: tables.Notes, line: list[Cell]) -> None:
-    """Mark a row of which samples do not count with the reason."""
+    """Mark a row that has samples that do not count with the reason."""
     if spot in it.why:
         kind = it.why[spot].partition(":")[0]
         line[1] = Cell(f"{line[1].text}{notes.mark(it.why[spot])}", kind if spot not in it.found else "")
@@ -94,15 +94,17 @@ def name(spot: Spot) -> str:
 
 
 def files(it: Figures, source: thesis_model.Files, suite: str) -> Table:
-    """C.3 and C.6, a protocol each: the thesis's ways to send a file, then the others."""
+    """C.3 and C.6, one protocol each: the thesis's ways to send a file, then the others."""
     spots = [spot for spot in it.of_scenario("file", source.protocol) if spot.suite in (suite, "none")]
     known = {(column.path, column.way): column for column in source.columns}
     lead, order = source.columns[0], list(known)
     notes, lines = tables.Notes(), []
     for payload in sorted({spot.payload for spot in spots}):
-        mine = [spot for spot in spots if spot.payload == payload]
-        first = Spot(source.protocol, mine[0].suite, "file", lead.path, lead.way, payload)
-        for spot in sorted(mine, key=lambda spot: order.index(_key(spot)) if _key(spot) in known else len(order)):
+        payload_spots = [spot for spot in spots if spot.payload == payload]
+        first = Spot(source.protocol, payload_spots[0].suite, "file", lead.path, lead.way, payload)
+        for spot in sorted(
+            payload_spots, key=lambda spot: order.index(_key(spot)) if _key(spot) in known else len(order)
+        ):
             column = known.get(_key(spot)) if payload == source.payload else None
             texts = [str(payload), name(spot), figure(column.value) if column else "–"]
             texts.append(plain(column.value / lead.value) if column and column is not lead else "")
@@ -120,29 +122,29 @@ def _key(spot: Spot) -> tuple[str, str]:
 
 
 def shares(it: Figures, source: thesis_model.Files, suite: str) -> Table:
-    """C.4, C.5, C.7, C.8: each way's rate as per cent of each other's, there and here by wall and by CPU time."""
+    """C.4, C.5, C.7, C.8: each rate as per cent of each other, in the thesis and here by wall and by CPU time."""
     spots = [
         spot for spot in it.of_scenario("file", source.protocol) if spot.payload == source.payload and spot in it.found
     ]
-    by = {_key(spot): spot for spot in spots if spot.suite in (suite, "none")}
+    by_key = {_key(spot): spot for spot in spots if spot.suite in (suite, "none")}
     lines = []
     for row, printed in zip(source.columns, source.percent, strict=True):
         cells = [Cell(row.label)]
-        for column, there in zip(source.columns, printed, strict=True):
-            over, under = by.get((row.path, row.way)), by.get((column.path, column.way))
-            if there is None:
+        for column, share in zip(source.columns, printed, strict=True):
+            over, under = by_key.get((row.path, row.way)), by_key.get((column.path, column.way))
+            if share is None:
                 cells.append(Cell(""))
                 continue
-            found = [it.ratio(over, under, metric) if over and under else float("nan") for metric in (WALL, CPU)]
-            cells.append(Cell(" | ".join([f"{there:.1f} %", *(percent(ratio) for ratio in found)])))
+            ratios = [it.ratio(over, under, metric) if over and under else float("nan") for metric in (WALL, CPU)]
+            cells.append(Cell(" | ".join([f"{share:.1f} %", *(percent(ratio) for ratio in ratios)])))
         lines.append(cells)
     title = f"Thesis, table {source.shares}: {source.title}, the row's rate as a share of the column's"
-    said = ["there | here: received by wall time | by CPU time of the machine; medians of ratios within a block"]
+    remarks = ["there | here: received by wall time | by CPU time of the machine; medians of ratios within a block"]
     heads = ["", *(column.label for column in source.columns)]
-    return Table(f"ktls {source.shares}", title, heads, lines if by else [], 1, said, it.where)
+    return Table(f"ktls {source.shares}", title, heads, lines if by_key else [], 1, remarks, it.where)
 
 
 def errata(there: thesis_model.Chapter) -> Table:
     """What is wrong or unclear in the source."""
-    notes = [f"{one.where}: {one.what}. Used: {one.used}." for one in there.errata]
+    notes = [f"{erratum.where}: {erratum.what}. Used: {erratum.used}." for erratum in there.errata]
     return Table("ktls errata", "Errata of the source", [], [], 0, [f"there: {there.hardware}", *notes])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The thesis's figures of chapter 5 and appendix C, as this folder's `thesis.yaml` has them."""
+"""The thesis's figures of chapter 5 and appendix C, from this folder's `thesis.yaml`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = Path(__file__).with_name("thesis.yaml")
 
 
 class Column(Document):
-    """One thing timed at several payloads: MB/s by bytes of payload. `path` and `way` are what of ours is its like."""
+    """MB/s by bytes of payload. `path` and `way` are the lab's counterpart."""
 
     label: str
     path: NAME
@@ -22,7 +22,7 @@ class Column(Document):
 
 
 class Payloads(Document):
-    """A table by payload, and the figure drawn from it. The first column is what the others are compared with."""
+    """A table by payload, and the figure drawn from it. The other columns are compared with the first."""
 
     source: str
     figure: str
@@ -55,7 +55,7 @@ class Files(Document):
 
 
 class Share(Document):
-    """A share of the time, per cent; of one end, or of both where none is named. `symbols`: only those, a pattern."""
+    """A share of the time, per cent, of one endpoint or (empty) both. `symbols`: a pattern for those counted."""
 
     label: str
     path: NAME
@@ -67,7 +67,7 @@ class Share(Document):
 
 
 class Profile(Document):
-    """What `perf` said of one load."""
+    """The profile of one load, by `perf`."""
 
     source: str
     title: str

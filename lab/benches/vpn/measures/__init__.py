@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What can be measured, a file each: `run` returns raw text and counters, `parse` turns them into figures.
+"""What can be measured, one file each: `run` returns raw text and counters, `parse` turns them into figures.
 
-A measure's name is its file's. `run` touches the tunnel and nothing else; `parse` is pure, so that a figure can be
-computed again from `samples.jsonl`, and is tested against output captured from the real tools.
+A measure is named after its file. `run` uses the tunnel and nothing else. `parse` is pure: a figure can be computed
+again from `samples.jsonl`, and tests use output captured from the real tools.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lab.results.reading import Reading
 
 @dataclass(frozen=True)
 class Options:
-    """What the user chose for all measures: seconds of a timed load, TCP streams, directions, bytes of a transfer."""
+    """Options of all measures: seconds of a timed load, TCP streams, directions, bytes of a transfer."""
 
     duration: int = 5
     streams: tuple[int, ...] = (1,)
@@ -35,17 +35,17 @@ class Measure(Protocol):
     UNIT: str
 
     def conditions(self, options: Options) -> list[str]:
-        """The conditions under which it is taken, as `key=value` words; each is a cell of its own."""
+        """The sets of conditions to measure under, as `key=value` words; each set is a cell."""
 
     def run(self, tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-        """Take one sample, every load of it by `tunnel.load`, which has it watched.
+        """Take one sample. Every load must use `tunnel.load`, which watches the wire.
 
-        A load that moved data stands under `load`: the ledger is taken from there. Beside it `direction` says which way
-        its payload went (`lab.benches.vpn.proof.WAYS`).
+        `load` is the load that moved data: the CPU ledger is computed from it. `direction` is the way of its payload
+        (`lab.benches.vpn.proof.WAYS`).
         """
 
     def parse(self, raw: Mapping[str, Any]) -> list[Reading]:
-        """The figures in what `run` returned; where it has a load, `payload` (bytes through the tunnel) is one."""
+        """The figures in what `run` returned; with a `load`, `payload` (bytes through the tunnel) is one of them."""
 
 
 def every() -> dict[str, Measure]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Cost: what a packet costs in instructions, from N echoes through the tunnel against 2N.
+"""Cost: instructions per packet, from N echoes through the tunnel against 2N.
 
-An echo is one packet each way: the client's load asks, the server's kernel answers, and the next is sent when the
-answer is there, so that nothing is ever lost or waited for. On the instruction clock a nanosecond is an instruction,
-whoever executed it: user space, kernel, interrupts. The slope from N to 2N holds what a packet costs and nothing of
-the start.
+An echo is one packet each way. The client's load sends a request and the server's kernel replies. The next request is
+sent when the reply arrives, so nothing is lost or waited for. On the instruction clock a nanosecond is an instruction,
+whether user space, the kernel or an interrupt executed it. The slope from N to 2N is the cost of a packet, without the
+cost of the start.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from lab.results.reading import Reading
 TITLE = "instructions per packet"
 UNIT = "instructions"
 SIZES = (64, 512, 1400)
-"""Bytes of an IP packet in the tunnel: of voice, a middling one, and what every data path carries in one piece.
+"""Bytes of an IP packet in the tunnel: voice, medium, and the largest that every data path carries in one piece.
 
-One of 1428 bytes, 1400 of payload, is two fragments where a tunnel takes 1420, and two TCP segments as a TLS record.
+A packet of 1428 bytes (1400 of payload) becomes two fragments if a tunnel takes 1420, and two TCP segments as a TLS
+record.
 """
 HEADERS = 20 + 8
 """Bytes of IPv4 and ICMP before the payload (RFC 791, RFC 792)."""
 ECHOES = 4000
-"""N. At 20 000 instructions a packet, and two packets an echo, 2N echoes are a third of a second: 80 ticks to split."""
+"""N. At 20 000 instructions per packet and two packets per echo, 2N echoes take a third of a second: 80 ticks."""
 IDLE = 0.02
-"""The share of idle time from which on a sample says nothing: idle time is jumped over, not counted."""
+"""The share of idle time above which a sample is invalid: the clock skips idle time, so it is not counted."""
 
 
 def conditions(options: Options) -> list[str]:
-    """Each size of packet."""
+    """Each packet size."""
     return [f"size={size}" for size in SIZES]
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Two floods of echoes, the second of twice as many.
+    """Two floods of echoes, the second with twice as many.
 
     Raises:
         Unsupported: the engine's clock does not count instructions.
@@ -58,24 +59,24 @@ def _flood(tunnel: Tunnel, count: int, size: int) -> dict[str, Any]:
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
-    """Instructions for a packet, one way: of the whole machine, its user and kernel part, and each end's processes.
+    """Instructions per packet, one way: of the whole machine, its user and kernel parts, and each endpoint's processes.
 
-    The total is a count, but for idle time, of which up to IDLE is let pass. The split into user and kernel is sampled
-    by the kernel's tick, 250 times a second.
+    The total is an exact count, except for up to IDLE of idle time. The kernel's tick samples the split into user and
+    kernel, 250 times a second.
 
     Raises:
-        InvalidSample: an echo was lost, or the machine was idle meanwhile.
+        InvalidSample: an echo was lost, or the machine was idle during the load.
     """
     floods = [raw["once"], raw["load"]]
     for flood, count in zip(floods, (raw["echoes"], 2 * raw["echoes"]), strict=True):
-        came = re.search(r"(\d+) received", flood["stdout"])
-        if came is None or int(came[1]) != count:
-            raise InvalidSample(f"{came[1] if came else 'none'} of {count} echoes came back")
+        match = re.search(r"(\d+) received", flood["stdout"])
+        if match is None or int(match[1]) != count:
+            raise InvalidSample(f"{match[1] if match else 'none'} of {count} echoes came back")
     brackets = [Bracket.parse(flood["stderr"]) for flood in floods]
     for bracket in brackets:
         if bracket.machine["idle"] > IDLE * bracket.wall:
             raise InvalidSample(f"the machine was idle for {bracket.machine['idle']:.2f} of {bracket.wall:.2f} s")
-    packets = 2 * raw["echoes"]  # one each way, N echoes more
+    packets = 2 * raw["echoes"]  # one each way, for N more echoes
     total = (brackets[1].wall - brackets[0].wall) * 1e9 / packets
     user = brackets[1].machine["user"] / brackets[1].busy
     rows = [
@@ -86,6 +87,6 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         Reading("payload", "B", "machine", 2 * raw["echoes"] * raw["size"]),
     ]
     for end in ("server", "client"):
-        spent = [flood["after"]["ends"][end]["cpu"] - flood["before"]["ends"][end]["cpu"] for flood in floods]
-        rows.append(Reading("instructions_per_packet", UNIT, end, (spent[1] - spent[0]) * 1e9 / packets))
+        cpu_seconds = [flood["after"]["ends"][end]["cpu"] - flood["before"]["ends"][end]["cpu"] for flood in floods]
+        rows.append(Reading("instructions_per_packet", UNIT, end, (cpu_seconds[1] - cpu_seconds[0]) * 1e9 / packets))
     return rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Handshake: from the start of the client to the first answer through the tunnel."""
+"""Handshake: from the start of the client to the first reply through the tunnel."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ UNIT = "s"
 
 
 def conditions(options: Options) -> list[str]:
-    """One, without conditions."""
+    """One empty set."""
     return [""]
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Every tunnel is fresh: its own bring-up is the sample. `up` asks for the answer until there is one."""
+    """Every tunnel is new: its bring-up is the sample. `up` sends requests until a reply arrives."""
     return {"handshake": tunnel.handshake}
 
 

@@ -21,12 +21,12 @@ INTERVAL = 0.01
 
 
 def conditions(options: Options) -> list[str]:
-    """Under no load, and under load."""
+    """Without load, and under load."""
     return ["load=none", "load=busy"]
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Ping for `options.duration` seconds; under load, beside an iperf3 stream that outlasts it."""
+    """Ping for `options.duration` seconds; under load, an iperf3 stream runs in parallel and lasts longer."""
     address = tunnel.address("server")
     argv = ["ping", "-n", "-i", str(INTERVAL), "-w", str(options.duration), address]
     if conditions["load"] == "busy":
@@ -38,7 +38,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     """Percentiles of the round-trip time in milliseconds, and the share of echoes that were lost.
 
     Raises:
-        InvalidSample: fewer than ten echoes came back, so that no percentile means anything; or the load was not there.
+        InvalidSample: fewer than ten echoes came back, too few for percentiles; or the load did not run.
     """
     ping, _, stream = raw["echoes"]["stdout"].partition("\n---\n")
     if raw["busy"] and (error := json.loads(stream).get("error")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Throughput: as much TCP as goes through the tunnel in a given time, by iperf3 (thesis, section 3.3)."""
+"""Throughput: TCP through the tunnel for a given time, by iperf3 (thesis, section 3.3)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ UNIT = "Mbit/s"
 
 
 def conditions(options: Options) -> list[str]:
-    """Each direction with each number of streams; `up` is from client to server, as in the thesis."""
+    """Each direction with each number of streams; `up` is client to server, as in the thesis."""
     pairs = [(way, streams) for way in options.directions for streams in options.streams]
     return [conditions_text({"direction": way, "streams": streams}) for way, streams in pairs]
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Send for `options.duration` seconds. iperf3's own JSON is kept whole."""
+    """Send for `options.duration` seconds. The complete JSON of iperf3 is kept."""
     argv = ["iperf3", "--client", tunnel.address("server"), "--time", str(options.duration)]
     argv += ["--parallel", conditions["streams"], "--interval", "0", "--json"]
     if conditions["direction"] == "down":
@@ -36,10 +36,10 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
-    """Mbit/s that the receiver received, TCP retransmissions of the sender, and the bytes received.
+    """Mbit/s at the receiver, TCP retransmissions of the sender, and the bytes received.
 
     Raises:
-        LabError: iperf3 reported an error of its own.
+        LabError: iperf3 reported an error.
         InvalidSample: nothing arrived.
     """
     text = raw["load"]["stdout"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Transfer: a file of random bytes through the tunnel by netcat, into /dev/null at the far end (thesis, section 3.5).
+"""Transfer: netcat sends a file of random bytes through the tunnel, into /dev/null at the peer (thesis, section 3.5).
 
-The timed pass is not traced. System calls are counted in a second pass over the same tunnel, by a tracepoint.
+The timed pass is not traced. A tracepoint counts system calls in a second pass over the same tunnel.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from lab.results.reading import Reading
 TITLE = "file transfer"
 UNIT = "Mbit/s"
 SLOWEST = 2e6
-"""Bytes a second below which a transfer is given up."""
+"""Bytes per second; a slower transfer times out."""
 
 
 def conditions(options: Options) -> list[str]:
-    """One: the size of the file in bytes."""
+    """One set: the size of the file in bytes."""
     return [f"size={options.size}"]
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Send the file once for time and once for system calls."""
+    """Send the file twice: once to time it, once to count system calls."""
     size = int(conditions["size"])
     argv = ["sh", "-c", 'exec nc -N "$1" 5202 <"$2"', "sh", tunnel.address("server"), tunnel.bed.payload(size)]
     timeout = 15 + size / SLOWEST
@@ -40,7 +40,7 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
-    """Mbit/s and seconds of the timed pass, system calls of each end in the counted one, and the bytes of one pass."""
+    """Mbit/s and seconds of the timed pass, system calls of each endpoint in the traced pass, and bytes of one pass."""
     wall = Bracket.parse(raw["load"]["stderr"]).wall
     rows = [
         Reading("throughput", UNIT, "server", raw["size"] * 8 / 1e6 / wall),

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What a run of `lab matrix` shows: pure functions of its figures, that need no engine."""
+"""The views of a run of `lab matrix`: pure functions of its figures; they need no engine."""

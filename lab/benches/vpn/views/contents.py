@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a report holds: every table and every picture that a run has data for, in order."""
+"""The contents of a report: every table and picture that a run has data for, in order."""
 
 from __future__ import annotations
 
@@ -40,32 +40,32 @@ OUTCOMES = ("ok", "unsupported", "failed", "invalid")
 def build(
     df: pd.DataFrame, meta: Mapping[str, Any], *, every_load: bool = False, raw: CipherShare | None = None
 ) -> list[Table]:
-    """Every table there is data for; CPU tables of the first load, or of `every_load`.
+    """Every table that has data; CPU tables of the first load, or of `every_load`.
 
     Raises:
         LabError: the frame mixes engines or clocks.
     """
     df = analysis.tidy(df)
     control = analysis.control_of(df, meta)
-    found = [overview(df, meta)]
+    contents = [overview(df, meta)]
     throughput = order(df.loc[df["measure"] == "throughput", "conditions"])
     for conditions in throughput:
         load = ("throughput", conditions)
-        found += [speed_tables.matrix(df, load, control), speed_tables.ranks(df, load, control, raw)]
+        contents += [speed_tables.matrix(df, load, control), speed_tables.ranks(df, load, control, raw)]
     carrying = loads(df)
     if not throughput and carrying:
-        found.append(speed_tables.matrix(df, carrying[0], control))
+        contents.append(speed_tables.matrix(df, carrying[0], control))
     for load in carrying if every_load else carrying[:1]:
-        found += [cpu_tables.kernel_and_user(df, load), cpu_tables.switches(df, load), cpu_tables.cost(df, load)]
-    found += [packet_cost.table(df), latency(df), handshake(df)]
-    return [table for table in found if table.rows]
+        contents += [cpu_tables.kernel_and_user(df, load), cpu_tables.switches(df, load), cpu_tables.cost(df, load)]
+    contents += [packet_cost.table(df), latency(df), handshake(df)]
+    return [table for table in contents if table.rows]
 
 
 def overview(df: pd.DataFrame, meta: Mapping[str, Any]) -> Table:
-    """How many samples of each series ended how, why those that should not have, and whether the ledger closes."""
+    """The outcomes of each series, the reasons of failures, and whether the CPU ledger closes."""
     where = analysis.clocked(*analysis.one_clock(df))
-    ended = analysis.outcomes(df)
-    counts = ended.assign(series=series(ended)).pivot_table(
+    outcomes = analysis.outcomes(df)
+    counts = outcomes.assign(series=series(outcomes)).pivot_table(
         index="series", columns="outcome", values="n", aggfunc="sum", fill_value=0
     )
     rows = []
@@ -73,12 +73,12 @@ def overview(df: pd.DataFrame, meta: Mapping[str, Any]) -> Table:
         numbers = [counts.to_dict("index")[name].get(outcome, 0) for outcome in OUTCOMES]
         kinds = ["", *OUTCOMES[1:]]
         rows.append([Cell(name), *(Cell(str(n), kind if n else "") for n, kind in zip(numbers, kinds, strict=True))])
-    bad = ended[ended["outcome"].isin(["failed", "invalid"])]
+    failures = outcomes[outcomes["outcome"].isin(["failed", "invalid"])]
     alike = ["vpn", "variant", "suite", "outcome", "reason"]
     notes = [
         f"{row.n} {row.outcome}: {row.vpn}/{row.variant} {row.suite} ({row.measure}): {row.reason}"
         for row in each(
-            bad.groupby(alike)
+            failures.groupby(alike)
             .agg(n=("n", "sum"), measure=("measure", lambda names: ", ".join(order(names))))
             .reset_index()
         )
@@ -93,22 +93,22 @@ def latency(df: pd.DataFrame) -> Table:
     rows = analysis.measured(df, measure="latency")
     lines = []
     for conditions in order(rows["conditions"]):
-        for key, found in by_cell([rows[rows["conditions"] == conditions]]).items():
-            quantiles = [with_spread(found.get((f"rtt_{name}", "client"))) for name in ("p50", "p90", "p99")]
-            lost = value(found.get(("loss", "client")), percent)
-            lines.append([Cell(text) for text in (*key, conditions, *quantiles, lost, counted(found))])
+        for key, figures in by_cell([rows[rows["conditions"] == conditions]]).items():
+            quantiles = [with_spread(figures.get((f"rtt_{name}", "client"))) for name in ("p50", "p90", "p99")]
+            lost = value(figures.get(("loss", "client")), percent)
+            lines.append([Cell(text) for text in (*key, conditions, *quantiles, lost, counted(figures))])
     columns = [*cpu_tables.KEYS, "conditions", "p50", "p90", "p99", "loss", "n"]
     title = f"Round trip, {of_clock('ms', clock)}: median of each percentile ({spread_name(clock)})"
     return Table("latency", title, columns, lines, 4, spread_note(clock), analysis.clocked(engine, clock))
 
 
 def handshake(df: pd.DataFrame) -> Table:
-    """From the start of the client to the first byte through."""
+    """Seconds from the start of the client to the first byte through the tunnel."""
     engine, clock = analysis.one_clock(df)
     rows = analysis.measured(df, "handshake", measure="handshake")
     lines = []
-    for key, found in by_cell([rows]).items():
-        row = found[("handshake", "client")]
+    for key, figures in by_cell([rows]).items():
+        row = figures[("handshake", "client")]
         lines.append([Cell(text) for text in (*key, value(row), spread(row), str(tables.count(row)))])
     columns = [*cpu_tables.KEYS, "s", spread_name(clock), "n"]
     title = f"Handshake, {of_clock('s', clock)}: from the client's start to the first byte through"
@@ -116,7 +116,7 @@ def handshake(df: pd.DataFrame) -> Table:
 
 
 def pictures(df: pd.DataFrame, meta: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
-    """Every picture there is data for, one at a time, with its file name without the ending.
+    """Every picture that has data, one at a time, with its file name without the suffix.
 
     Raises:
         LabError: the frame mixes engines or clocks.

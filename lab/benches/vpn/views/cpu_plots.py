@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of where the CPU time went: stacked bars, one for each cell, under the name of their series."""
+"""Pictures of where the CPU time went: stacked bars, one per cell, under the name of the series."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 PARTS = (("#0B3C5D", "", 1.0), ("#8FC1E3", "///", 1.0), ("#E3E3E3", "...", 1.0))
 """Colour, hatch and opacity of stacked parts: dark, middle and light, so that greyscale keeps them apart."""
 MANY = 120
-"""More lines than this make a picture that nobody reads: each series shows those suites that most series have."""
+"""The most lines of a readable picture. Above it, each series shows only the suites that most series have."""
 FEWEST = 3
-"""Suites of a series that are shown in any case."""
+"""The least suites shown of a series."""
 
 Panel = tuple[str, list[tuple[str, str, str]]]
 """A panel's title, and its parts: metric, end and label."""
 Line = tuple[str, str, int]
-"""A series, a suite and a mode; the name of a series stands alone on a line without a suite."""
+"""A series, a suite and a mode; a line without a suite shows the name of the series."""
 
 
 def cpu_split(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
-    """Kernel and user seconds per GB carried, of the VPN's processes at each end and of the whole machine."""
+    """Kernel and user seconds per GB carried: of the VPN's processes at each endpoint, and of the whole machine."""
     rows = cpu_tables.seconds(tables.of_load(df, load))
     parts = [("cpu_system", "kernel"), ("cpu_user", "user")]
     panels = [(f"{end}: its processes", [(metric, end, label) for metric, label in parts]) for end in analysis.VPN_ENDS]
     whole = [*parts, ("cpu_softirq", "softirq")]
     panels.append(("whole machine", [(metric, "machine", label) for metric, label in whole]))
     title = f"Where the time went: {tables.named(load)}"
-    said = "a VPN in the kernel has no process: its work is in the machine's softirq and kernel time"
-    return _stacked(df, meta, rows, panels, "CPU s/GB", title, said)
+    note = "a VPN in the kernel has no process: its work is in the machine's softirq and kernel time"
+    return _stacked(df, meta, rows, panels, "CPU s/GB", title, note)
 
 
 def switches(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
-    """Context switches of the VPN's processes per MB carried, at each end."""
+    """Context switches of the VPN's processes per MB carried, at each endpoint."""
     kinds = ("voluntary", "involuntary")
     rows = cpu_time.per_payload(tables.of_load(df, load), [f"context_switches_{kind}" for kind in kinds], 1e6)
     panels = [(end, [(f"context_switches_{kind}", end, kind) for kind in kinds]) for end in analysis.VPN_ENDS]
@@ -57,8 +57,8 @@ def cost(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure
     rows = cpu_time.cost_by_place(tables.of_load(df, load))
     places = [("cost", "server", "server"), ("cost", "client", "client"), ("cost", "rest", "rest of the machine")]
     title = f"CPU cost of a gigabyte: {tables.named(load)}"
-    said = "data paths in user space and in the kernel compare by the whole bar"
-    return _stacked(df, meta, rows, [("whole machine", places)], "CPU s/GB", title, said)
+    note = "data paths in user space and in the kernel compare by the whole bar"
+    return _stacked(df, meta, rows, [("whole machine", places)], "CPU s/GB", title, note)
 
 
 def _stacked(
@@ -70,12 +70,12 @@ def _stacked(
     title: str,
     said: str = "",
 ) -> Figure:
-    """Stacked bars of medians: one bar a cell and mode, cells under the name of their series, cheapest first."""
+    """Stacked bars of medians: one bar per cell and mode, under the name of the series, cheapest first."""
     others = rows[rows["vpn"] != analysis.control_of(df, meta)]
     rows = rows if others.empty else others
     summary = analysis.summarise(rows)
-    wanted = {(metric, end) for _, parts in panels for metric, end, _ in parts}
-    bars = summary[[pair in wanted for pair in zip(summary["metric"], summary["end"], strict=True)]]
+    pairs = {(metric, end) for _, parts in panels for metric, end, _ in parts}
+    bars = summary[[pair in pairs for pair in zip(summary["metric"], summary["end"], strict=True)]]
     bars = bars.assign(series=tables.series(bars))
     lines, left_out = _lines(bars)
     clock = analysis.one_clock(df)[1]
@@ -93,9 +93,9 @@ def _stacked(
         for tick, (_, suite, _) in zip(grid[0].get_yticklabels(), lines, strict=True):
             tick.set_fontweight("normal" if suite else "bold")
         grid[0].set_ylim(len(lines) - 0.4, -0.6)
-        told = [f"{label}, median of each part", said, left_out]
-        plots.title(figure, df, title, "\n".join(text for text in told if text), plots.counts(bars))
-        # The last panel has every part that there is.
+        notes = [f"{label}, median of each part", said, left_out]
+        plots.title(figure, df, title, "\n".join(text for text in notes if text), plots.counts(bars))
+        # The last panel has every part.
         figure.legend(
             *grid[-1].get_legend_handles_labels(), loc="outside lower center", ncols=len(panels[-1][1]), frameon=False
         )
@@ -103,25 +103,25 @@ def _stacked(
 
 
 def _lines(bars: pd.DataFrame) -> tuple[list[Line], str]:
-    """The lines of a picture from the top, and which cells have none, in words."""
+    """The lines of a picture from the top, and the cells left out, in words."""
     totals = bars.groupby(["series", "suite", "mode"])["median"].sum()
     cells = sorted(totals.index, key=lambda cell: (tables.natural(cell[0]), totals[cell], cell[1:]))
     names = list(dict.fromkeys(name for name, _, _ in cells))
-    said = ""
+    note = ""
     if len(cells) + len(names) > MANY:
         common = pd.Series([suite for _, suite in {cell[:2] for cell in cells}]).value_counts()
         most = max(FEWEST, MANY // len(names) - 1)
-        kept = {name: _common([cell for cell in cells if cell[0] == name], common, most) for name in names}
-        cells = [cell for cell in cells if cell[1] in kept[cell[0]]]
-        said = f"of each series the {most} ciphersuites that most series have; all are in the table"
+        suites = {name: _common([cell for cell in cells if cell[0] == name], common, most) for name in names}
+        cells = [cell for cell in cells if cell[1] in suites[cell[0]]]
+        note = f"of each series the {most} ciphersuites that most series have; all are in the table"
     lines: list[Line] = []
     for name in names:
         lines += [(name, "", 0), *(cell for cell in cells if cell[0] == name)]
-    return lines, said
+    return lines, note
 
 
 def _common(cells: Sequence[Line], common: pd.Series[int], most: int) -> set[str]:
-    """At most `most` suites of a series: those that most series have, and of those the cheapest."""
+    """At most `most` suites of a series: first those that most series have, then the cheapest."""
     suites = dict.fromkeys(suite for _, suite, _ in cells)
     return set(sorted(suites, key=lambda suite: -common[suite])[:most])
 
@@ -137,16 +137,16 @@ def _ticks(lines: Sequence[Line], bars: pd.DataFrame) -> list[str]:
 
 
 def _bars(axes: Axes, bars: pd.DataFrame, lines: Sequence[Line], parts: Sequence[tuple[str, str, str]]) -> None:
-    at = {line: position for position, line in enumerate(lines)}
+    positions = {line: position for position, line in enumerate(lines)}
     left = dict.fromkeys(lines, 0.0)
     for (metric, end, label), (colour, hatch, opacity) in zip(parts, PARTS, strict=False):
         part = bars[(bars["metric"] == metric) & (bars["end"] == end)]
-        found = dict(zip(zip(part["series"], part["suite"], part["mode"], strict=True), part["median"], strict=True))
-        cells = [cell for cell in found if cell in at]
+        medians = dict(zip(zip(part["series"], part["suite"], part["mode"], strict=True), part["median"], strict=True))
+        cells = [cell for cell in medians if cell in positions]
         axes.barh(
-            [at[cell] for cell in cells], [found[cell] for cell in cells], left=[left[cell] for cell in cells],
+            [positions[cell] for cell in cells], [medians[cell] for cell in cells], left=[left[cell] for cell in cells],
             height=0.74, color=colour, hatch=hatch, alpha=opacity, linewidth=0.3, label=label,
             edgecolor="white" if colour < "#8" else "#555555",
         )  # fmt: skip
         for cell in cells:
-            left[cell] += found[cell]
+            left[cell] += medians[cell]

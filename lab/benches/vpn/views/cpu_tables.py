@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the CPU time went, as tables: in the shape of the thesis's 3.15 to 3.18, and what a gigabyte costs."""
+"""Where the CPU time went, as tables: the shape of the thesis's 3.15 to 3.18, and the cost of a gigabyte."""
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
 from __future__ import annotations
@@ -46,45 +46,45 @@ KEYS = ["vpn/variant", "suite", "records in"]
 
 
 def kernel_and_user(df: pd.DataFrame, load: Load) -> Table:
-    """Tables 3.15 and 3.17: kernel and user seconds of each end's processes per GB, the share, and the machine's."""
+    """Tables 3.15 and 3.17: kernel and user seconds per GB of each endpoint's processes, the share, the machine."""
     rows = of_load(df, load)
     per_gb = seconds(rows)
     shares = cpu_time.kernel_share(rows)
     engine, clock = one_clock(rows)
     notes, lines = Notes(), []
-    for key, found in by_cell([per_gb, shares[shares["end"].isin(VPN_ENDS)]]).items():
+    for key, figures in by_cell([per_gb, shares[shares["end"].isin(VPN_ENDS)]]).items():
         cells = []
         for end in VPN_ENDS:
-            cells += [pair(found, end), kernel_share(found, end, notes)]
-        cells += [pair(found, "load"), " / ".join(value(found.get((f"cpu_{name}", "machine"))) for name in MACHINE)]
-        lines.append([Cell(text) for text in (*key, *cells, sizes(found))])
+            cells += [pair(figures, end), kernel_share(figures, end, notes)]
+        cells += [pair(figures, "load"), " / ".join(value(figures.get((f"cpu_{name}", "machine"))) for name in MACHINE)]
+        lines.append([Cell(text) for text in (*key, *cells, sizes(figures))])
     columns = [*KEYS, *(name for end in VPN_ENDS for name in (f"{end}: kernel / user", f"{end}: kernel share"))]
     columns += ["load: kernel / user", "machine: user / system / softirq / kernel threads", "n"]
     title = (
         f"Kernel and user time of the VPN's processes and of the machine, CPU {of_clock('s/GB', clock)}, "
         f"{named(load)}: medians, {spread_name(clock)} of the share"
     )
-    said = ["machine: all of it, the ends and the load included; kernel threads are part of system and softirq"]
-    said += [*grain(rows), *spread_note(clock), *notes.lines()]
-    return Table(f"cpu {named(load)}", title, columns, lines, 3, said, clocked(engine, clock))
+    remarks = ["machine: all of it, the ends and the load included; kernel threads are part of system and softirq"]
+    remarks += [*grain(rows), *spread_note(clock), *notes.lines()]
+    return Table(f"cpu {named(load)}", title, columns, lines, 3, remarks, clocked(engine, clock))
 
 
 def seconds(rows: pd.DataFrame) -> pd.DataFrame:
-    """CPU seconds per GB of the two ends, of the load generators together, and of the machine by state."""
+    """CPU seconds per GB: of both endpoints, of the load generators together, and of the machine by state."""
     rows = analysis.measured(rows)
     ends = rows[rows["end"].isin([*VPN_ENDS, "machine"])]
     parts = [ends, cpu_time.of_load(rows)]
-    together = pd.concat([part for part in parts if len(part)], ignore_index=True) if len(ends) else ends
-    return cpu_time.per_payload(together, [f"cpu_{name}" for name in MACHINE])
+    combined = pd.concat([part for part in parts if len(part)], ignore_index=True) if len(ends) else ends
+    return cpu_time.per_payload(combined, [f"cpu_{name}" for name in MACHINE])
 
 
 def pair(found: Mapping[tuple[str, str], list[Any]], end: str) -> str:
-    """Kernel and user seconds of an end."""
+    """Kernel and user seconds of an endpoint."""
     return " / ".join(value(found.get((f"cpu_{part}", end))) for part in ("system", "user"))
 
 
 def kernel_share(found: Mapping[tuple[str, str], list[Any]], end: str, notes: Notes) -> str:
-    """The kernel's share of an end's time; where its processes spent next to none, a note of where it went."""
+    """The kernel's share of an endpoint's time; if its processes used almost none, a note of where it went."""
     share = found.get(("kernel_share", end))
     if share:
         return with_spread(share, percent)
@@ -92,21 +92,21 @@ def kernel_share(found: Mapping[tuple[str, str], list[Any]], end: str, notes: No
 
 
 def switches(df: pd.DataFrame, load: Load) -> Table:
-    """Tables 3.16 and 3.18: context switches, and system calls that read and write, of each end per MB carried."""
+    """Tables 3.16 and 3.18: context switches, and read and write system calls, per endpoint and MB carried."""
     rows = of_load(df, load)
     engine, clock = one_clock(rows)
     counts = ["context_switches_voluntary", "context_switches_involuntary"]
     calls = cpu_time.reads_and_writes(rows)
     carried = analysis.measured(rows, "payload")[analysis.ROWS]
-    everything = pd.concat([analysis.measured(rows, counts)[analysis.ROWS], calls, carried], ignore_index=True)
-    per_mb = cpu_time.per_payload(everything, [*counts, "reads", "writes"], 1e6)
+    combined = pd.concat([analysis.measured(rows, counts)[analysis.ROWS], calls, carried], ignore_index=True)
+    per_mb = cpu_time.per_payload(combined, [*counts, "reads", "writes"], 1e6)
     lines = []
-    for key, found in by_cell([per_mb]).items():
+    for key, figures in by_cell([per_mb]).items():
         cells = []
         for end in VPN_ENDS:
-            cells.append(" / ".join(value(found.get((metric, end))) for metric in counts))
-            cells.append(" / ".join(value(found.get((metric, end))) for metric in ("reads", "writes")))
-        lines.append([Cell(text) for text in (*key, *cells, sizes(found))])
+            cells.append(" / ".join(value(figures.get((metric, end))) for metric in counts))
+            cells.append(" / ".join(value(figures.get((metric, end))) for metric in ("reads", "writes")))
+        lines.append([Cell(text) for text in (*key, *cells, sizes(figures))])
     names = ("voluntary / involuntary", "read / write calls")
     columns = [*KEYS, *(f"{end}: {name}" for end in VPN_ENDS for name in names), "n"]
     title = f"Context switches and read/write system calls of the VPN's processes per MB, {named(load)}: medians"
@@ -115,15 +115,15 @@ def switches(df: pd.DataFrame, load: Load) -> Table:
 
 
 def cost(df: pd.DataFrame, load: Load) -> Table:
-    """CPU seconds of the whole machine per GB carried, and where they were cpu_time."""
+    """CPU seconds of the whole machine per GB carried, and where they were spent."""
     rows = of_load(df, load)
     engine, clock = one_clock(rows)
     lines = []
     places = (*VPN_ENDS, "rest", "machine")
-    for key, found in by_cell([cpu_time.cost_by_place(rows)]).items():
-        machine = found.get(("cost", "machine"))
-        cells = [*(value(found.get(("cost", place))) for place in places), spread(machine)]
-        lines.append([Cell(text) for text in (*key, *cells, sizes(found))])
+    for key, figures in by_cell([cpu_time.cost_by_place(rows)]).items():
+        machine = figures.get(("cost", "machine"))
+        cells = [*(value(figures.get(("cost", place))) for place in places), spread(machine)]
+        lines.append([Cell(text) for text in (*key, *cells, sizes(figures))])
     columns = [*KEYS, *places, f"{spread_name(clock)} (machine)", "n"]
     notes = [
         "rest: the machine's time less that of the VPN's processes: the kernel's own work and the load generators",
@@ -136,7 +136,7 @@ def cost(df: pd.DataFrame, load: Load) -> Table:
 
 
 def grain(rows: pd.DataFrame) -> list[str]:
-    """How coarse the machine's time is, where a tick is more than `COARSE` of what a GB costs."""
+    """The resolution of the machine's time, if a tick is more than `COARSE` of the cost of a GB."""
     carried, spent_there = (analysis.measured(rows, metric, end="machine")["value"] for metric in ("payload", "cost"))
     if carried.empty or spent_there.empty:
         return []

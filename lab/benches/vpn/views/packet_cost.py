@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Instructions by packet: what a data path costs by the packet and by the byte, from packets of several sizes."""
+"""Instructions by packet: the cost of a data path per packet and per byte, from packets of several sizes."""
 # ruff: noqa: RUF001 - en dashes and multiplication signs are what a reader of tables expects
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 METRIC = "instructions_per_packet"
 PARTS = (f"{METRIC}_user", f"{METRIC}_kernel")
 Figure = tuple[int, str, str]
-"""A size, a metric and an end."""
+"""A size, a metric and an endpoint."""
 PATH = ["engine", "clock", "vpn", "variant", "records", "suite"]
 
 
 def sized(df: pd.DataFrame) -> pd.DataFrame:
-    """The summary of instructions by packet, of the whole machine and of each end's processes.
+    """The summary of instructions by packet: of the whole machine, and of each endpoint's processes.
 
-    With `size`: bytes of an IP packet.
+    `size`: bytes of an IP packet.
     """
     summary = analysis.summarise(df, [METRIC, *PARTS])
     summary = summary[summary["end"].isin(["machine", *analysis.VPN_ENDS])]
@@ -48,29 +48,29 @@ def sized(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_machine(summary: pd.DataFrame) -> pd.DataFrame:
-    """All instructions of the whole machine, whoever executed them."""
+    """All instructions of the whole machine, in user space and in the kernel."""
     return summary[(summary["metric"] == METRIC) & (summary["end"] == "machine")]
 
 
 def fits(summary: pd.DataFrame) -> pd.DataFrame:
     """A packet's instructions as `fixed` + `by_byte` x size, by least squares through the medians of all sizes.
 
-    `error` is the largest distance of a median from the line, as a share of it. All are NaN where a data path has
-    fewer than two sizes, or more than one mode at a size: no line goes through both. One row a data path.
+    `error` is the largest distance of a median from the line, as a share of the median. All are NaN if a data path has
+    fewer than two sizes, or several modes at a size: no line goes through both. One row per data path.
     """
-    found = []
+    rows = []
     for key, group in of_machine(summary).groupby(PATH, sort=True):
         sizes, medians = group["size"].to_numpy(float), group["median"].to_numpy(float)
         line = (float("nan"),) * 3
         if (group["modes"] == 1).all() and len(set(sizes)) > 1:
             slope, fixed = np.polyfit(sizes, medians, 1)
             line = (fixed, slope, float(np.max(np.abs(fixed + slope * sizes - medians) / medians)))
-        found.append((*key, len(set(sizes)), *line))
-    return pd.DataFrame(found, columns=[*PATH, "sizes", "fixed", "by_byte", "error"])
+        rows.append((*key, len(set(sizes)), *line))
+    return pd.DataFrame(rows, columns=[*PATH, "sizes", "fixed", "by_byte", "error"])
 
 
 def table(df: pd.DataFrame) -> Table:
-    """Instructions by packet and size, in all and in user space and kernel; and the parts of a line through them."""
+    """Instructions by packet and size: all, user space, kernel; and the parts of a line through them."""
     summary = sized(df)
     engine, clock = analysis.one_clock(summary) if len(summary) else ("", "")
     sizes = sorted(set(summary["size"]))
@@ -89,10 +89,10 @@ def table(df: pd.DataFrame) -> Table:
     columns = ["vpn/variant", "suite", "records in", *(f"{size} B" for size in sizes)]
     columns += ["by packet", "by byte", "off the line", "n"]
     title = "Instructions by packet: median of all, user / kernel, and least squares through the sizes"
-    said = [f"then: user / kernel; processes of server / client; {spread_name(clock)} of all", *spread_note(clock)]
-    said.append("by packet + by byte × size: the line; off the line: its largest distance from a median")
+    remarks = [f"then: user / kernel; processes of server / client; {spread_name(clock)} of all", *spread_note(clock)]
+    remarks.append("by packet + by byte × size: the line; off the line: its largest distance from a median")
     where = analysis.clocked(engine, clock) if engine else ""
-    return Table("packets", title, columns, lines, 3, [*said, *notes.lines()], where)
+    return Table("packets", title, columns, lines, 3, [*remarks, *notes.lines()], where)
 
 
 def _at(found: dict[Figure, list[Any]], size: int) -> str:
@@ -117,6 +117,6 @@ def _counted(found: dict[Figure, list[Any]]) -> str:
 
 
 def shared_suites(summary: pd.DataFrame, most: int) -> Sequence[str]:
-    """At most `most` suites: those that most data paths have come first."""
+    """At most `most` suites; those that most data paths have come first."""
     paths = summary.drop_duplicates([*PATH]).groupby("suite").size()
     return sorted(paths.index, key=lambda suite: (-paths[suite], natural(suite)))[:most]

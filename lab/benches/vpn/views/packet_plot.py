@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The picture of instructions by packet: packet size across, instructions up, a line for each data path."""
+"""The picture of instructions by packet size: a line for each data path."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUITES = 6
-"""Ciphersuites shown: those that most data paths have. All are in the table."""
+"""The number of ciphersuites shown: those that most data paths have. The table has all."""
 DASHES = {"kernel": "--", "kernel-tx": "-."}
-"""How a line is drawn, by where records are processed; solid where in user space."""
+"""The line style by where records are processed; solid for user space."""
 
 
 def draw(df: pd.DataFrame, meta: Mapping[str, Any]) -> Figure:
     """A panel for each suite; the control is grey in all of them."""
     summary = packet_cost.of_machine(packet_cost.sized(df)).assign(series=tables.series)
-    mine = summary[summary["vpn"] == analysis.control_of(df, meta)]
-    others = summary.drop(mine.index)
+    control = summary[summary["vpn"] == analysis.control_of(df, meta)]
+    others = summary.drop(control.index)
     suites = packet_cost.shared_suites(others if len(others) else summary, SUITES)
     names = tables.order((others if len(others) else summary)["series"])
     with mpl.rc_context(plots.STYLE):
@@ -36,10 +36,10 @@ def draw(df: pd.DataFrame, meta: Mapping[str, Any]) -> Figure:
         figure = Figure(figsize=(9.5, height), layout="constrained")
         panels = figure.subplots(len(suites), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for axes, suite in zip(panels, suites, strict=True):
-            here = summary[summary["suite"] == suite]
+            suite_rows = summary[summary["suite"] == suite]
             for index, name in enumerate(names):
-                _line(axes, here[here["series"] == name], plots.look(index, _records(here, name)))
-            _control(axes, mine)
+                _line(axes, suite_rows[suite_rows["series"] == name], plots.look(index, _records(suite_rows, name)))
+            _control(axes, control)
             axes.set_title(suite, fontsize=10)
             axes.set_ylim(bottom=0)
             axes.set_xticks(sorted(set(summary["size"])))
@@ -47,25 +47,25 @@ def draw(df: pd.DataFrame, meta: Mapping[str, Any]) -> Figure:
             axes.set_axisbelow(True)
             axes.set_ylabel("instructions by packet")
         panels[-1].set_xlabel("size of an IP packet, bytes")
-        said = f"median (symbol); {plots.FILLED}\n"
-        said += f"the {len(suites)} of {others['suite'].nunique()} suites that most data paths have"
-        said += "; grey: no VPN" if len(mine) else ""
-        plots.title(figure, df, "Instructions by packet and its size", said, plots.counts(summary))
+        subtitle = f"median (symbol); {plots.FILLED}\n"
+        subtitle += f"the {len(suites)} of {others['suite'].nunique()} suites that most data paths have"
+        subtitle += "; grey: no VPN" if len(control) else ""
+        plots.title(figure, df, "Instructions by packet and its size", subtitle, plots.counts(summary))
         handles: dict[str, Any] = {}
         for axes in panels:
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        shown = tables.order(handles)
-        figure.legend([handles[name] for name in shown], shown, loc="outside lower center", ncols=4, frameon=False)
+        labels = tables.order(handles)
+        figure.legend([handles[name] for name in labels], labels, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
 def _records(here: pd.DataFrame, name: str) -> str:
-    found = here.loc[here["series"] == name, "records"]
-    return str(found.iloc[0]) if len(found) else "user"
+    records = here.loc[here["series"] == name, "records"]
+    return str(records.iloc[0]) if len(records) else "user"
 
 
 def _line(axes: Axes, points: pd.DataFrame, look: dict[str, Any]) -> None:
-    """One data path: a line through its sizes; a symbol more where a size has another mode."""
+    """One data path: a line through its sizes; each further mode of a size is one more symbol."""
     if points.empty:
         return
     lead = points.drop_duplicates("size").sort_values("size")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a run of `lab matrix` shows; and what it says to a program."""
+"""What a run of `lab matrix` shows, and its data for a program."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ NOTHING: dict[str, Any] = {"control": None, "raw_speeds": None, "summary": [], "
 
 
 def _raw(offer: Offer) -> CipherShare | None:
-    """How fast the ciphers are alone on the same machine, where a run of `lab crypto` beside this one knows."""
-    found: CipherShare | None = offer("crypto")
-    return found
+    """The speed of the ciphers alone on the same machine, if there is a run of `lab crypto` beside this one."""
+    cipher_share: CipherShare | None = offer("crypto")
+    return cipher_share
 
 
 def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
-    """Every table that there is anything for; on the page CPU tables of every load."""
+    """Every table that has data; the page has the CPU tables of every load."""
     return contents.build(run.df, run.meta, every_load=whole, raw=_raw(offer))
 
 
 def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
-    """Every picture that there is anything for."""
+    """Every picture that has data."""
     return contents.pictures(run.df, run.meta)
 
 
 def summary(run: Summary, offer: Offer) -> pd.DataFrame:
-    """The summary of every metric; `raw_share` (share of raw cipher speed) of throughput where that is known.
+    """The summary of every metric; throughput has its `raw_share` (share of raw cipher speed), if known.
 
-    A cell of several modes has a row for each, and no average of them.
+    A cell with several modes has a row for each, and no average.
     """
     raw = _raw(offer)
     shares = [
@@ -53,7 +53,7 @@ def summary(run: Summary, offer: Offer) -> pd.DataFrame:
 
 
 def data(run: Summary, offer: Offer) -> dict[str, Any]:
-    """The summary of every metric and the outcome of every cell; an interval that there is not is None."""
+    """The summary of every metric and the outcome of every cell; a missing interval is None."""
     raw = _raw(offer)
     return {
         "run": run.runs,

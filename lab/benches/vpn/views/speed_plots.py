@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of throughput: by ciphersuite and series, and, where that is too much for one, what matters most first."""
+"""Pictures of throughput by ciphersuite and series; if one picture is too small, an overview comes first."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MANY = 120
-"""More cells than this make a picture that nobody reads: an overview, and a picture for each VPN."""
+"""The most cells of a readable picture. Above it, there is an overview, and a picture for each VPN."""
 OVERVIEW = 12
 """Ciphersuites in the overview."""
 DODGE = 0.8
-"""The part of a ciphersuite's band that its series share."""
+"""The part of a ciphersuite's band that its series use."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a picture is drawn from: samples and summary, each row with the `name` of its series."""
+    """The data of a picture: samples and summary, each row with the `name` of its series."""
 
     rows: pd.DataFrame
     summary: pd.DataFrame
@@ -40,54 +40,54 @@ class Shown:
         return tables.order(self.summary["name"])
 
     def suites(self) -> list[str]:
-        """Ciphersuites from the slowest to the fastest, as an axis goes up."""
+        """Ciphersuites from the slowest to the fastest: the fastest is on top of the axis."""
         best = self.summary.groupby("suite")["median"].max()
         return sorted(best.index, key=lambda suite: (best[suite], suite))
 
     def part(self, rows: pd.Series[bool], summary: pd.Series[bool]) -> Shown:
-        """Those rows alone."""
+        """The same with only these rows."""
         return Shown(self.rows[rows], self.summary[summary], self.control)
 
 
 def shown(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Shown:
-    """The throughput of all but the control, which is put into words."""
+    """The throughput of all but the control; the control's is a text."""
     rows = analysis.measured(tables.of_load(df, load))
     rows = rows[rows["metric"] == "throughput"].sort_values(analysis.SAMPLE)
     control = analysis.control_of(df, meta)
-    mine, rows = rows[rows["vpn"] == control], rows[rows["vpn"] != control]
+    control_rows, rows = rows[rows["vpn"] == control], rows[rows["vpn"] != control]
     unit = tables.of_clock("Mbit/s", analysis.one_clock(df)[1])
-    said = (
-        f"; control {control}: {tables.value(list(tables.each(analysis.summarise(mine))))} {unit}" if len(mine) else ""
+    note = (
+        f"; control {control}: {tables.value(list(tables.each(analysis.summarise(control_rows))))} {unit}"
+        if len(control_rows)
+        else ""
     )
     summary = analysis.summarise(rows)
-    return Shown(rows.assign(name=tables.series(rows)), summary.assign(name=tables.series(summary)), said)
+    return Shown(rows.assign(name=tables.series(rows)), summary.assign(name=tables.series(summary)), note)
 
 
 def pictures(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Iterator[tuple[str, Figure]]:
-    """The pictures of one load, each with what its file's name ends in: one, or an overview and one for each VPN."""
-    everything = shown(df, meta, load)
-    if len(everything.summary.drop_duplicates(analysis.SERIES)) <= MANY:
+    """The pictures of one load, each with the end of its file name: one, or an overview and one for each VPN."""
+    content = shown(df, meta, load)
+    if len(content.summary.drop_duplicates(analysis.SERIES)) <= MANY:
         yield "", throughput(df, meta, load)
         return
     yield "", overview(df, meta, load)
-    for vpn in tables.order(everything.rows["vpn"]):
-        chosen = everything.part(everything.rows["vpn"] == vpn, everything.summary["vpn"] == vpn)
+    for vpn in tables.order(content.rows["vpn"]):
+        chosen = content.part(content.rows["vpn"] == vpn, content.summary["vpn"] == vpn)
         yield vpn, _draw(df, chosen, f"Throughput of {vpn} by ciphersuite: {tables.named(load)}")
 
 
 def throughput(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
-    """Median throughput with its spread by ciphersuite and series, every sample as a tick; best suites on top."""
+    """Median throughput and spread by ciphersuite and series, every sample as a tick; best suites on top."""
     return _draw(df, shown(df, meta, load), f"Throughput by ciphersuite: {tables.named(load)}")
 
 
 def overview(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
-    """The suites that most VPNs have; of each VPN its fastest variant in user space, and its fastest in the kernel."""
-    everything = shown(df, meta, load)
-    place = ["vpn", "records", "suite"]
-    lead = everything.summary.drop_duplicates(analysis.SERIES).sort_values(
-        ["median", "variant"], ascending=[False, True]
-    )
-    best = lead.drop_duplicates(place)
+    """The suites that most VPNs have; of each VPN, its fastest variant in user space and in the kernel."""
+    content = shown(df, meta, load)
+    columns = ["vpn", "records", "suite"]
+    lead = content.summary.drop_duplicates(analysis.SERIES).sort_values(["median", "variant"], ascending=[False, True])
+    best = lead.drop_duplicates(columns)
     many, fast = best.groupby("suite")["vpn"].nunique(), best.groupby("suite")["median"].max()
     suites = sorted(many.index, key=lambda suite: (-many[suite], -fast[suite], suite))[:OVERVIEW]
     used = best[best["suite"].isin(suites)]
@@ -95,16 +95,16 @@ def overview(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Fi
     keys = set(used[analysis.SERIES].itertuples(index=False, name=None))
 
     def chosen(frame: pd.DataFrame) -> pd.DataFrame:
-        kept = frame[[key in keys for key in frame[analysis.SERIES].itertuples(index=False, name=None)]]
-        pairs = kept[["vpn", "records"]].itertuples(index=False, name=None)
-        return kept.assign(name=[f"{vpn} ({variants[vpn, records]})" for vpn, records in pairs])
+        rows = frame[[key in keys for key in frame[analysis.SERIES].itertuples(index=False, name=None)]]
+        pairs = rows[["vpn", "records"]].itertuples(index=False, name=None)
+        return rows.assign(name=[f"{vpn} ({variants[vpn, records]})" for vpn, records in pairs])
 
-    best_only = Shown(chosen(everything.rows), chosen(everything.summary), everything.control)
-    said = (
+    best_only = Shown(chosen(content.rows), chosen(content.summary), content.control)
+    note = (
         f"\nthe {len(suites)} of {len(many)} ciphersuites that most VPNs have; of each VPN, and each place of its "
         "records, the variant that is fastest there"
     )
-    return _draw(df, best_only, f"Throughput, the best of each VPN: {tables.named(load)}", said)
+    return _draw(df, best_only, f"Throughput, the best of each VPN: {tables.named(load)}", note)
 
 
 def _draw(df: pd.DataFrame, it: Shown, title: str, more: str = "") -> Figure:
@@ -125,17 +125,17 @@ def _draw(df: pd.DataFrame, it: Shown, title: str, more: str = "") -> Figure:
         axes.set_yticks(range(len(suites)), suites)
         axes.set_ylim(-0.6, len(suites) - 0.4)
         plots.value_axis(axes, it.rows["value"], f"throughput, {tables.of_clock('Mbit/s', clock)}")
-        said = f"median (symbol), {tables.spread_name(clock)} (line), samples (ticks)"
-        said += ", a symbol with its n for each mode" if (it.summary["modes"] > 1).any() else ""
-        said += it.control + more
-        said += f"\n{plots.FILLED}" if set(it.rows["records"]) & set(plots.HOLLOW) else ""
-        plots.title(figure, df, title, said, plots.counts(it.summary))
+        subtitle = f"median (symbol), {tables.spread_name(clock)} (line), samples (ticks)"
+        subtitle += ", a symbol with its n for each mode" if (it.summary["modes"] > 1).any() else ""
+        subtitle += it.control + more
+        subtitle += f"\n{plots.FILLED}" if set(it.rows["records"]) & set(plots.HOLLOW) else ""
+        plots.title(figure, df, title, subtitle, plots.counts(it.summary))
         figure.legend(loc="outside lower center", ncols=_columns(names), frameon=False)
     return figure
 
 
 def _columns(names: Sequence[str]) -> int:
-    """Columns of a legend that fits a picture's width."""
+    """The number of legend columns that fit the picture's width."""
     longest = max((len(name) for name in names), default=1)
     return max(1, min(4, len(names), 120 // (longest + 6)))
 
@@ -143,16 +143,16 @@ def _columns(names: Sequence[str]) -> int:
 def _series(
     axes: Axes, samples: pd.DataFrame, summary: pd.DataFrame, suites: Sequence[str], shift: float, index: int
 ) -> None:
-    place = {suite: position + shift for position, suite in enumerate(suites)}
+    heights = {suite: position + shift for position, suite in enumerate(suites)}
     look = plots.look(index, summary["records"].iloc[0])
     ticks = {"s": 14, "marker": "|", "color": look["color"], "linewidths": 0.7, "zorder": 2.5}
-    axes.scatter(samples["value"], samples["suite"].map(place), **ticks)
-    at = summary["suite"].map(place)
-    axes.hlines(at, summary["low"], summary["high"], color=look["color"], linewidth=1.3)
+    axes.scatter(samples["value"], samples["suite"].map(heights), **ticks)
+    median_heights = summary["suite"].map(heights)
+    axes.hlines(median_heights, summary["low"], summary["high"], color=look["color"], linewidth=1.3)
     axes.plot(
-        summary["median"], at, linestyle="", label=summary["name"].iloc[0], zorder=3, **look
+        summary["median"], median_heights, linestyle="", label=summary["name"].iloc[0], zorder=3, **look
     )  # fmt: skip
     for row in tables.each(summary[summary["modes"] > 1]):
         axes.annotate(
-            f"n={row.n}", (row.median, place[row.suite]), xytext=(4, 2), textcoords="offset points", fontsize=5.5
+            f"n={row.n}", (row.median, heights[row.suite]), xytext=(4, 2), textcoords="offset points", fontsize=5.5
         )

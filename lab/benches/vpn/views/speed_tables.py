@@ -38,65 +38,65 @@ UNIT = "Mbit/s"
 
 
 class CipherShare(Protocol):
-    """The ciphers alone, as they were timed on the same machine."""
+    """The speed of the ciphers alone, timed on the same machine."""
 
     run: str
-    """The run that they were timed in."""
+    """The run in which they were timed."""
 
     def share(self, vpn: str, records: str, suite: str, throughput: float) -> float:
-        """What part of one processor encryption alone takes at `throughput` (Mbit/s); NaN where it is not known."""
+        """The part of one processor that encryption alone takes at `throughput` (Mbit/s); NaN if unknown."""
 
     def note(self) -> str:
-        """What the share is, and where the speeds are from."""
+        """What the share means, and where the speeds come from."""
 
 
 def _by(rows: Iterable[Any], *names: str) -> dict[tuple[str, ...], list[Any]]:
-    found: dict[tuple[str, ...], list[Any]] = {}
+    groups: dict[tuple[str, ...], list[Any]] = {}
     for row in rows:
-        found.setdefault(tuple(str(getattr(row, name)) for name in names), []).append(row)
-    return found
+        groups.setdefault(tuple(str(getattr(row, name)) for name in names), []).append(row)
+    return groups
 
 
 def matrix(df: pd.DataFrame, load: Load, control: str | None) -> Table:
-    """Suites by series: median throughput, spread and n; what has none says why in a footnote."""
+    """Suites by series: median throughput, spread and n; a cell without figures has a footnote that says why."""
     rows = of_load(df, load)
     engine, clock = analysis.one_clock(rows)
     values = _by(each(analysis.summarise(rows, "throughput")), "vpn", "variant", "suite")
-    ended = _by(each(analysis.outcomes(rows)), "vpn", "variant", "suite")
+    outcomes = _by(each(analysis.outcomes(rows)), "vpn", "variant", "suite")
     records = {(str(row.vpn), str(row.variant)): str(row.records) for row in each(rows)}
-    others = {key for key in ended if key[0] != control}
+    others = {key for key in outcomes if key[0] != control}
     columns = sorted({(key[0], key[1]) for key in others}, key=lambda pair: (natural(pair[0]), natural(pair[1])))
     notes, lines = Notes(), []
     for suite in order(key[2] for key in others):
-        cells = [_entry(values.get((*pair, suite)), ended.get((*pair, suite), []), notes) for pair in columns]
+        cells = [_entry(values.get((*pair, suite)), outcomes.get((*pair, suite), []), notes) for pair in columns]
         lines.append([Cell(suite), *cells])
-    said = [
-        f"control {vpn}/{variant}: {value(found)} ({spread(found)}, n {count(found)})"
-        for (vpn, variant, _), found in values.items()
+    remarks = [
+        f"control {vpn}/{variant}: {value(figures)} ({spread(figures)}, n {count(figures)})"
+        for (vpn, variant, _), figures in values.items()
         if vpn == control
     ]
     title = f"Throughput by ciphersuite, {of_clock(UNIT, clock)} ({named(load)}): median, {spread_name(clock)}, n"
     header = ["suite", *(f"{'/'.join(pair)}\n{RECORDS.get(records[pair], records[pair])}" for pair in columns)]
-    said += [*spread_note(clock), *notes.lines()]
-    return Table(f"matrix {named(load)}", title, header, lines, 1, said, analysis.clocked(engine, clock))
+    remarks += [*spread_note(clock), *notes.lines()]
+    return Table(f"matrix {named(load)}", title, header, lines, 1, remarks, analysis.clocked(engine, clock))
 
 
 def _entry(found: list[Any] | None, ended: Sequence[Any], notes: Notes) -> Cell:
-    bad = [end for end in ended if end.outcome in ("failed", "invalid")]
-    marks = " ".join(f"{end.n} {end.outcome}{notes.mark(end.reason)}" for end in bad)
+    failures = [end for end in ended if end.outcome in ("failed", "invalid")]
+    marks = " ".join(f"{end.n} {end.outcome}{notes.mark(end.reason)}" for end in failures)
     if found:
         text = f"{value(found)}\n{spread(found)} n{count(found)}"
-        return Cell(f"{text}\n{marks}", bad[0].outcome) if bad else Cell(text)
-    if bad:
-        return Cell(marks, bad[0].outcome)
+        return Cell(f"{text}\n{marks}", failures[0].outcome) if failures else Cell(text)
+    if failures:
+        return Cell(marks, failures[0].outcome)
     absent = "".join(notes.mark(end.reason) for end in ended if end.outcome == "unsupported")
     return Cell(f"–{absent}", "unsupported") if ended else Cell("")
 
 
 def ranks(df: pd.DataFrame, load: Load, control: str | None, raw: CipherShare | None = None) -> Table:
-    """Rank tiers of the cells that were CPU-bound; the rest below, with why they have none.
+    """Rank tiers of the CPU-bound cells; the others follow, with the reason why they have no tier.
 
-    Where `raw` has a cell's cipher alone, also what part of a processor encrypting at that speed takes.
+    With `raw`, also the part of a processor that encryption at that speed takes, if known.
     """
     rows = of_load(df, load)
     engine, clock = analysis.one_clock(rows)
@@ -109,20 +109,20 @@ def ranks(df: pd.DataFrame, load: Load, control: str | None, raw: CipherShare | 
     cells = _by(
         each(ranked.assign(last=ranked["tier"] == 0).sort_values("last", kind="stable")), "vpn", "variant", "suite"
     )
-    for key, found in cells.items():
-        lead = found[0]
+    for key, figures in cells.items():
+        lead = figures[0]
         share = shares.get(key)
         tier = str(lead.tier) if lead.tier else f"–{notes.mark(str(lead.why))}"
         texts = [tier, f"{lead.vpn}/{lead.variant}", lead.suite, RECORDS.get(lead.records, lead.records)]
-        texts += [value(found), spread(found), str(count(found)), with_spread(share, percent) if share else ""]
+        texts += [value(figures), spread(figures), str(count(figures)), with_spread(share, percent) if share else ""]
         if raw:
-            texts.append(_share_of_raw(found, raw))
+            texts.append(_share_of_raw(figures, raw))
         lines.append([Cell(text, "" if lead.tier else "unsupported") for text in texts])
     columns = ["tier", "vpn/variant", "suite", "records in", of_clock(UNIT, clock), spread_name(clock), "n"]
     columns += ["of the control", *(["share of raw cipher speed"] if raw else [])]
-    said = [_how(clock), *spread_note(clock), *([raw.note()] if raw else []), *notes.lines()]
+    remarks = [_how(clock), *spread_note(clock), *([raw.note()] if raw else []), *notes.lines()]
     title = f"Rank tiers ({named(load)})"
-    return Table(f"ranks {named(load)}", title, columns, lines, 4, said, analysis.clocked(engine, clock))
+    return Table(f"ranks {named(load)}", title, columns, lines, 4, remarks, analysis.clocked(engine, clock))
 
 
 def _share_of_raw(found: Sequence[Any], raw: CipherShare) -> str:
@@ -132,18 +132,18 @@ def _share_of_raw(found: Sequence[Any], raw: CipherShare) -> str:
 
 
 def _how(clock: str) -> str:
-    told = f"cells within {analysis.MARGIN * 100:.0f} % tie. "
+    rule = f"cells within {analysis.MARGIN * 100:.0f} % tie. "
     if clock == modes.EXACT:
-        told += "Slower: all samples lie below all of the other cell; nothing is tested, for nothing is noise. "
+        rule += "Slower: all samples lie below all of the other cell; nothing is tested, for nothing is noise. "
     else:
-        told += "Ratios are taken within blocks, p corrected (Benjamini-Hochberg). "
+        rule += "Ratios are taken within blocks, p corrected (Benjamini-Hochberg). "
     return (
-        f"A tier holds its best cell and those not shown to be slower than it; {told}"
+        f"A tier holds its best cell and those not shown to be slower than it; {rule}"
         "Cells that are not CPU-bound are not ranked."
     )
 
 
 def fastest(summary: pd.DataFrame) -> list[str]:
-    """Suites of a summary, the fastest first."""
+    """The suites of a summary, fastest first."""
     best = summary.groupby("suite")["median"].max()
     return sorted(best.index, key=lambda suite: (-best[suite], suite))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A run beside the thesis whose system this lab rebuilds.
 
-Ten years lie between the machines, so absolute figures are shown and ratios are compared: of a suite to the reference
-suite of the same VPN, of a VPN to the reference VPN (`thesis_speed`), of kernel to user time (`thesis_time`). All
-figures are in `thesis.yaml`.
+The machines are ten years apart, so absolute figures are shown and ratios are compared: of a suite to the reference
+suite of the same VPN, of a VPN to the reference VPN (`thesis_speed`), of kernel to user time (`thesis_time`). The
+thesis's figures are in `thesis.yaml`.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ def build(df: pd.DataFrame, thesis: Thesis) -> list[Table]:
     df = analysis.tidy(df)
     speeds = thesis_speed.Speeds.of(df, thesis.throughput)
     orders = thesis_speed.orders(thesis, speeds)
-    told = thesis_time.ledger(df, thesis.throughput, orders)
-    here = thesis_time.Here(df, thesis.components)
-    found = [thesis_speed.suites(source, speeds, thesis) for source in thesis.throughput.tables]
-    found += [thesis_speed.averages(thesis, speeds), thesis_speed.pairs(thesis, speeds)]
-    found += [thesis_speed.order_table(thesis, speeds, orders), thesis_time.why(told, orders, speeds.clock)]
-    found += [thesis_time.time(here), thesis_time.calls(here)]
-    explained = [replace(table, notes=[*table.notes, *tables.spread_note(speeds.clock)]) for table in found]
+    ledger = thesis_time.ledger(df, thesis.throughput, orders)
+    components = thesis_time.Here(df, thesis.components)
+    comparisons = [thesis_speed.suites(source, speeds, thesis) for source in thesis.throughput.tables]
+    comparisons += [thesis_speed.averages(thesis, speeds), thesis_speed.pairs(thesis, speeds)]
+    comparisons += [thesis_speed.order_table(thesis, speeds, orders), thesis_time.why(ledger, orders, speeds.clock)]
+    comparisons += [thesis_time.time(components), thesis_time.calls(components)]
+    explained = [replace(table, notes=[*table.notes, *tables.spread_note(speeds.clock)]) for table in comparisons]
     return [*(replace(table, where=where) for table in explained), reference.errata()]
 
 
 def data(df: pd.DataFrame) -> dict[str, Any]:
-    """The run beside the thesis as plain data, for a program: orders and ledger as figures, each table as its text.
+    """The comparison as plain data for a program: orders and ledger as figures, each table as text.
 
     Raises:
         LabError: the frame mixes engines or clocks.
@@ -56,7 +56,7 @@ def data(df: pd.DataFrame) -> dict[str, Any]:
         "thesis": reference.load().title,
         "engine": engine,
         "clock": clock,
-        "orders": [one.plain() for one in orders],
+        "orders": [order.plain() for order in orders],
         "ledger": thesis_time.ledger(tidy, thesis.throughput, orders),
         "tables": [reference.plain(table) for table in build(df, thesis)],
     }

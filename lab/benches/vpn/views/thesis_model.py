@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The thesis's figures of VPNs (chapter 3, appendix B), as this folder's `thesis.yaml` has them."""
+"""The thesis's figures of VPNs (chapter 3, appendix B), from this folder's `thesis.yaml`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pair = tuple[float, float]
 
 
 class Row(Document):
-    """Runs of one suite, Mbit/s. A row without a suite is compared with nothing."""
+    """Runs of one suite, Mbit/s. A row without a suite is not compared."""
 
     label: str
     suite: str | None
@@ -24,17 +24,17 @@ class Row(Document):
 
     @property
     def value(self) -> float:
-        """The mean of the runs, or the printed average where no runs are given."""
+        """The mean of the runs, or the printed average if the runs are not given."""
         return mean(self.runs) if self.runs else self.average
 
     @property
     def span(self) -> Pair:
-        """The least and the greatest run."""
+        """The slowest and the fastest run."""
         return (min(self.runs), max(self.runs)) if self.runs else (self.average, self.average)
 
 
 class Throughput(Document):
-    """One table: a VPN's suites."""
+    """One table: the suites of a VPN."""
 
     source: str
     vpn: str
@@ -43,7 +43,7 @@ class Throughput(Document):
 
 
 class Throughputs(Document):
-    """Tables of throughput, and what in a run they are compared with."""
+    """Tables of throughput, and the measure and conditions of a run to compare them with."""
 
     measure: str
     conditions: list[str]
@@ -66,7 +66,7 @@ class Averages(Document):
 
 
 class Component(Document):
-    """Runs of one VPN at one end, as pairs: kernel and user seconds, or reads and writes."""
+    """Runs of one VPN at one endpoint, as pairs: kernel and user seconds, or reads and writes."""
 
     source: str
     end: str
@@ -78,7 +78,7 @@ class Component(Document):
     @property
     def value(self) -> Pair:
         """The means of the runs."""
-        return mean(one for one, _ in self.runs), mean(two for _, two in self.runs)
+        return mean(first for first, _ in self.runs), mean(second for _, second in self.runs)
 
 
 class Components(Document):

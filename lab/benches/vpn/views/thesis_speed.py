@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Throughput beside the thesis: B.1 to B.3 suite by suite, B.4 VPN by VPN, and whether their order is reproduced.
 
-An order counts where the source's runs do not overlap. It is reproduced where it is told apart here too, the same way
-round: on the wall clock by the ratios within blocks, whose interval must not hold 1, for drift of a shared machine
-moves both; on the instruction clock all samples of one must lie above all of the other.
+An order counts if the source's runs do not overlap. It is reproduced if the run tells the two apart in the same order.
+On the wall clock the ratios within blocks decide: their interval must not contain 1 (drift of a shared machine moves
+both). On the instruction clock all samples of one must lie above all samples of the other.
 """
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
@@ -31,7 +31,7 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class Here:
-    """What this run has of a VPN and a suite: the rows of its modes, that with most samples first; a sample a block."""
+    """This run's figures of a VPN and a suite: the rows of its modes, most samples first; one sample per block."""
 
     rows: list[Any]
     blocks: Mapping[tuple[str, int], float]
@@ -43,19 +43,19 @@ class Here:
 
     @property
     def lead(self) -> float:
-        """The median, Mbit/s: of the mode with most samples, where there are several."""
+        """The median, Mbit/s, of the mode with most samples."""
         return float(self.rows[0].median)
 
     @property
     def span(self) -> Pair:
-        """What the figure lies in: its interval; with few samples or on the instruction clock, all its samples."""
+        """The range of the figure: its interval; with few samples or on the instruction clock, that of all samples."""
         row = self.rows[0]
         if row.clock != modes.EXACT and row.n >= MIN_SAMPLES:
             return row.low, row.high
         return min(row.min for row in self.rows), max(row.max for row in self.rows)
 
     def against(self, other: Here) -> int:
-        """1 where this is told to be faster than `other`, -1 where slower, 0 where they are not told apart."""
+        """1 if this is faster than `other`, -1 if slower, 0 if they cannot be told apart."""
         shared = [block for block in self.blocks if other.blocks.get(block, 0) > 0]
         if self.rows[0].clock == modes.EXACT or len(shared) < MIN_SAMPLES:
             return told(self.span, other.span)
@@ -63,15 +63,21 @@ class Here:
         return int(low[0] > 1) - int(high[0] < 1)
 
     def plain(self) -> dict[str, Any]:
-        """As a program reads it."""
+        """Plain data for a program."""
         row = self.rows[0]
-        each = [{"median": row.median, "low": row.min, "high": row.max, "n": row.n} for row in self.rows]
-        return {"vpn": row.vpn, "variant": row.variant, "records": row.records, "span": list(self.span), "modes": each}
+        mode_rows = [{"median": row.median, "low": row.min, "high": row.max, "n": row.n} for row in self.rows]
+        return {
+            "vpn": row.vpn,
+            "variant": row.variant,
+            "records": row.records,
+            "span": list(self.span),
+            "modes": mode_rows,
+        }
 
 
 @dataclass(frozen=True)
 class Speeds:
-    """The throughput of a run: figures by vpn, suite and variant, and why there is none."""
+    """The throughput of a run: figures by vpn, suite and variant, and the reasons for missing ones."""
 
     found: dict[tuple[str, str], dict[str, Here]]
     reasons: dict[tuple[str, str, str], str]
@@ -79,42 +85,42 @@ class Speeds:
 
     @classmethod
     def of(cls, df: pd.DataFrame, wanted: Throughputs) -> Speeds:
-        """What was measured under the conditions of the source."""
+        """The figures measured under the conditions of the source."""
         rows = under(df, wanted)
-        found: dict[tuple[str, str], dict[str, list[Any]]] = {}
+        summaries: dict[tuple[str, str], dict[str, list[Any]]] = {}
         for row in tables.each(analysis.summarise(rows, "throughput")):
-            found.setdefault((row.vpn, row.suite), {}).setdefault(row.variant, []).append(row)
+            summaries.setdefault((row.vpn, row.suite), {}).setdefault(row.variant, []).append(row)
         reasons: dict[tuple[str, str, str], str] = {}
         for row in tables.each(analysis.outcomes(rows)):
             reasons.setdefault((row.vpn, row.suite, row.variant), f"{row.outcome}: {row.reason}".rstrip(": "))
         blocks: dict[tuple[str, str, str], dict[tuple[str, int], float]] = {}
         for row in tables.each(analysis.measured(rows, "throughput")):
             blocks.setdefault((row.vpn, row.suite, row.variant), {})[row.run, row.block] = row.value
-        here = {
-            key: {name: Here(each, blocks[*key, name]) for name, each in variants.items()}
-            for key, variants in found.items()
+        figures = {
+            key: {name: Here(mode_rows, blocks[*key, name]) for name, mode_rows in variants.items()}
+            for key, variants in summaries.items()
         }
-        return cls(here, reasons, analysis.one_clock(df)[1])
+        return cls(figures, reasons, analysis.one_clock(df)[1])
 
     def first(self, vpn: str, suite: str, variants: Sequence[str]) -> Here | str:
-        """The first of `variants` that has figures, or why none has."""
-        there = self.found.get((vpn, suite), {})
-        return next((there[name] for name in variants if name in there), self._why(vpn, suite, variants))
+        """The first of `variants` that has figures, or why there is none."""
+        by_variant = self.found.get((vpn, suite), {})
+        return next((by_variant[name] for name in variants if name in by_variant), self._why(vpn, suite, variants))
 
     def best(self, vpn: str, suite: str, variants: Sequence[str] | None = None) -> Here | str:
         """The fastest of `variants`, or of all; or why there is none."""
-        there = self.found.get((vpn, suite), {})
-        named = [(here.lead, name) for name, here in there.items() if variants is None or name in variants]
-        return there[max(named)[1]] if named else self._why(vpn, suite, variants)
+        by_variant = self.found.get((vpn, suite), {})
+        named = [(figures.lead, name) for name, figures in by_variant.items() if variants is None or name in variants]
+        return by_variant[max(named)[1]] if named else self._why(vpn, suite, variants)
 
     def _why(self, vpn: str, suite: str, variants: Sequence[str] | None) -> str:
         known = [key[2] for key in self.reasons if key[:2] == (vpn, suite)] if variants is None else variants
-        why = [self.reasons[vpn, suite, name] for name in known if (vpn, suite, name) in self.reasons]
-        return why[0] if why else "not in this run"
+        reasons = [self.reasons[vpn, suite, name] for name in known if (vpn, suite, name) in self.reasons]
+        return reasons[0] if reasons else "not in this run"
 
 
 def under(df: pd.DataFrame, wanted: Throughputs) -> pd.DataFrame:
-    """The rows of the source's measure that were taken under its conditions."""
+    """The rows of the source's measure under its conditions."""
     alike = [set(wanted.conditions) <= set(text.split()) for text in df["conditions"]]
     return df[(df["measure"] == wanted.measure) & np.array(alike, bool)]
 
@@ -125,15 +131,15 @@ def told(one: Pair, two: Pair) -> int:
 
 
 def order(pairs: Sequence[tuple[str, str, int, int]]) -> str:
-    """How far an order is reproduced. A pair: two names, and how the first lies to the second there and here."""
+    """How far an order is reproduced. A pair: two names, and how the first compares in the thesis and in the run."""
     same, reversed_, open_ = 0, [], 0
-    for one, two, there, here in pairs:
-        if not there:
+    for first, second, thesis_way, run_way in pairs:
+        if not thesis_way:
             continue
-        if there == here:
+        if thesis_way == run_way:
             same += 1
-        elif here:
-            reversed_.append(f"{one} {'>' if there > 0 else '<'} {two} there")
+        elif run_way:
+            reversed_.append(f"{first} {'>' if thesis_way > 0 else '<'} {second} there")
         else:
             open_ += 1
     total = same + len(reversed_) + open_
@@ -146,24 +152,28 @@ def order(pairs: Sequence[tuple[str, str, int, int]]) -> str:
 
 def suites(source: Throughput, speeds: Speeds, thesis: Thesis) -> tables.Table:
     """B.1 to B.3: a VPN's suites, each by the first variant that has figures: the default data path."""
-    here = {row.suite: speeds.first(source.vpn, row.suite, source.variants) for row in source.rows if row.suite}
-    there = {row.suite: row for row in source.rows if row.suite}
-    base_there, base_here = there.get(thesis.reference), here.get(thesis.reference)
+    figures = {row.suite: speeds.first(source.vpn, row.suite, source.variants) for row in source.rows if row.suite}
+    thesis_rows = {row.suite: row for row in source.rows if row.suite}
+    base_there, base_here = thesis_rows.get(thesis.reference), figures.get(thesis.reference)
     notes, lines = tables.Notes(), []
     for row in source.rows:
-        ours = here[row.suite] if row.suite else "what it was is not known"
+        measured = figures[row.suite] if row.suite else "what it was is not known"
         texts = [row.label, row.suite or "–", " ".join(f"{run:g}" for run in row.runs), f"{row.value:.2f}"]
         relative_there = row.value / base_there.value if base_there else float("nan")
-        if isinstance(ours, str):
-            texts += [f"–{notes.mark(ours)}", "", "", tables.figure(relative_there), "–", "–"]
+        if isinstance(measured, str):
+            texts += [f"–{notes.mark(measured)}", "", "", tables.figure(relative_there), "–", "–"]
         else:
-            relative = ours.lead / getattr(base_here, "lead", float("nan"))
-            spread = f"{tables.spread(ours.rows)} n{tables.count(ours.rows)}"
-            texts += [tables.value(ours.rows), spread, ours.variant]
+            relative = measured.lead / getattr(base_here, "lead", float("nan"))
+            spread = f"{tables.spread(measured.rows)} n{tables.count(measured.rows)}"
+            texts += [tables.value(measured.rows), spread, measured.variant]
             texts += [tables.figure(ratio) for ratio in (relative_there, relative, relative / relative_there)]
         lines.append([tables.Cell(text) for text in texts])
-    both = [(suite, row.span, ours) for suite, row in there.items() if isinstance(ours := here[suite], Here)]
-    ways = [(a, b, told(x, y), mine.against(other)) for (a, x, mine), (b, y, other) in combinations(both, 2)]
+    comparable = [
+        (suite, row.span, measured)
+        for suite, row in thesis_rows.items()
+        if isinstance(measured := figures[suite], Here)
+    ]
+    ways = [(a, b, told(x, y), first.against(second)) for (a, x, first), (b, y, second) in combinations(comparable, 2)]
     verdict = order(ways)
     columns = ["there", "suite", "runs", "average", "here", tables.spread_name(speeds.clock), "variant"]
     columns += ["÷ reference there", "÷ reference here", "here ÷ there"]
@@ -173,47 +183,49 @@ def suites(source: Throughput, speeds: Speeds, thesis: Thesis) -> tables.Table:
 
 
 def averages(thesis: Thesis, speeds: Speeds) -> tables.Table:
-    """B.4: suites by VPN, there and here; here the fastest of the data paths that the thesis may have had."""
+    """B.4: suites by VPN, in the thesis and here; here the fastest data path that the thesis may have had."""
     sources = {source.vpn: source for source in thesis.throughput.tables}
-    there: dict[str, dict[str, float]] = {}
+    thesis_values: dict[str, dict[str, float]] = {}
     for row in thesis.averages.rows:
-        there.setdefault(row.suite, {}).update(row.values)
+        thesis_values.setdefault(row.suite, {}).update(row.values)
     notes, lines = tables.Notes(), []
-    for suite, values in there.items():
+    for suite, values in thesis_values.items():
         texts = [suite]
         for vpn, source in sources.items():
-            ours = speeds.best(vpn, suite, source.variants)
+            measured = speeds.best(vpn, suite, source.variants)
             texts.append(f"{values[vpn]:.2f}" if vpn in values else "–")
-            if isinstance(ours, str):
-                texts.append(f"–{notes.mark(ours)}")
+            if isinstance(measured, str):
+                texts.append(f"–{notes.mark(measured)}")
             else:
-                texts.append(f"{tables.value(ours.rows)} {ours.variant}")
+                texts.append(f"{tables.value(measured.rows)} {measured.variant}")
         lines.append([tables.Cell(text) for text in texts])
-    columns = ["suite", *(f"{vpn} {where}" for vpn in sources for where in ("there", "here"))]
+    columns = ["suite", *(f"{vpn} {side}" for vpn in sources for side in ("there", "here"))]
     unit = tables.of_clock("Mbit/s", speeds.clock)
     name = thesis.averages.source
     title = f"{name}: averages by suite and VPN, Mbit/s there, {unit} here"
-    said = ["here: median, of the fastest of the data paths that the thesis may have had"]
-    return tables.Table(f"thesis {name}", title, columns, lines, 1, [*said, *notes.lines()])
+    remarks = ["here: median, of the fastest of the data paths that the thesis may have had"]
+    return tables.Table(f"thesis {name}", title, columns, lines, 1, [*remarks, *notes.lines()])
 
 
 def pairs(thesis: Thesis, speeds: Speeds) -> tables.Table:
     """VPNs against each other, suite by suite."""
     sources = {table.vpn: table for table in thesis.throughput.tables}
-    there = {vpn: {row.suite: row for row in table.rows if row.suite} for vpn, table in sources.items()}
+    thesis_rows = {vpn: {row.suite: row for row in table.rows if row.suite} for vpn, table in sources.items()}
     lines, compared = [], []
-    for suite in dict.fromkeys(suite for rows in there.values() for suite in rows):
-        for one, two in combinations([vpn for vpn in there if suite in there[vpn]], 2):
-            left, right = there[one][suite], there[two][suite]
-            ours, theirs = (speeds.first(vpn, suite, sources[vpn].variants) for vpn in (one, two))
-            texts = [f"{one} ÷ {two}", suite, tables.figure(left.value / right.value)]
-            if isinstance(ours, str) or isinstance(theirs, str):
-                missing = [vpn for vpn, row in ((one, ours), (two, theirs)) if isinstance(row, str)]
+    for suite in dict.fromkeys(suite for rows in thesis_rows.values() for suite in rows):
+        for first, second in combinations([vpn for vpn in thesis_rows if suite in thesis_rows[vpn]], 2):
+            left, right = thesis_rows[first][suite], thesis_rows[second][suite]
+            first_figures, second_figures = (speeds.first(vpn, suite, sources[vpn].variants) for vpn in (first, second))
+            texts = [f"{first} ÷ {second}", suite, tables.figure(left.value / right.value)]
+            if isinstance(first_figures, str) or isinstance(second_figures, str):
+                missing = [
+                    vpn for vpn, row in ((first, first_figures), (second, second_figures)) if isinstance(row, str)
+                ]
                 texts += ["–", "–", f"not measured here: {', '.join(missing)}"]
             else:
-                ratio = ours.lead / theirs.lead
-                way = told(left.span, right.span), ours.against(theirs)
-                compared.append((f"{one} {suite}", two, *way))
+                ratio = first_figures.lead / second_figures.lead
+                way = told(left.span, right.span), first_figures.against(second_figures)
+                compared.append((f"{first} {suite}", second, *way))
                 texts += [tables.figure(ratio), tables.figure(ratio * right.value / left.value), _verdict(*way)]
             lines.append([tables.Cell(text) for text in texts])
     columns = ["vpns", "suite", "there", "here", "here ÷ there", "order"]
@@ -232,7 +244,7 @@ def _verdict(there: int, here: int) -> str:
 
 @dataclass(frozen=True)
 class Order:
-    """The VPNs in one suite, as the thesis orders them by its averages at the reference suite, and here."""
+    """The VPNs in one suite: in the thesis's order (its averages at the reference suite), and in the run's."""
 
     suite: str
     paths: str
@@ -242,12 +254,12 @@ class Order:
     verdict: str
 
     def plain(self) -> dict[str, Any]:
-        """As a program reads it."""
+        """Plain data for a program."""
         return {
             "suite": self.suite,
             "data_paths": self.paths,
             "there": [{"vpn": vpn, "average": value} for vpn, value in self.there],
-            "here": [here.plain() for here in self.here],
+            "here": [figures.plain() for figures in self.here],
             "missing": self.missing,
             "verdict": self.verdict,
         }
@@ -257,34 +269,34 @@ THEN, NOW = "as the thesis may have had", "any"
 
 
 def orders(thesis: Thesis, speeds: Speeds) -> list[Order]:
-    """The order in each suite that the thesis has for two VPNs or more and this run for one, the reference first.
+    """The order in each suite that the thesis has for at least two VPNs and this run for one; the reference first.
 
-    Once among the data paths that the thesis may have had, and once among all of this run, where that is another.
+    Once among the data paths that the thesis may have had, and once among all of this run, if that differs.
     """
     sources = {table.vpn: table for table in thesis.throughput.tables}
-    there = {vpn: {row.suite: row for row in table.rows if row.suite} for vpn, table in sources.items()}
-    ranked = sorted(sources, key=lambda vpn: -there[vpn][thesis.reference].value)
-    every = dict.fromkeys(suite for rows in there.values() for suite in rows)
-    shared = [suite for suite in every if sum(suite in rows for rows in there.values()) > 1]
-    found: list[Order] = []
+    thesis_rows = {vpn: {row.suite: row for row in table.rows if row.suite} for vpn, table in sources.items()}
+    ranked = sorted(sources, key=lambda vpn: -thesis_rows[vpn][thesis.reference].value)
+    every = dict.fromkeys(suite for rows in thesis_rows.values() for suite in rows)
+    shared = [suite for suite in every if sum(suite in rows for rows in thesis_rows.values()) > 1]
+    every_order: list[Order] = []
     measured = {suite for _, suite in speeds.found} | {thesis.reference}
     for suite in sorted(measured & set(shared), key=lambda suite: (suite != thesis.reference, shared.index(suite))):
-        averages = [(vpn, there[vpn][suite].value if suite in there[vpn] else None) for vpn in ranked]
+        averages = [(vpn, thesis_rows[vpn][suite].value if suite in thesis_rows[vpn] else None) for vpn in ranked]
         of_suite: list[Order] = []
         for paths in (THEN, NOW):
-            ours = {vpn: speeds.best(vpn, suite, sources[vpn].variants if paths == THEN else None) for vpn in ranked}
-            here = [row for row in ours.values() if isinstance(row, Here)]
-            missing = {vpn: row for vpn, row in ours.items() if isinstance(row, str)}
-            used = [(row.rows[0].vpn, row.variant) for row in here]
-            if not any(used == [(row.rows[0].vpn, row.variant) for row in other.here] for other in of_suite):
-                by_speed = sorted(here, key=lambda row: -row.lead)
-                of_suite.append(Order(suite, paths, averages, by_speed, missing, _ordered(here, missing)))
-        found += of_suite
-    return found
+            by_vpn = {vpn: speeds.best(vpn, suite, sources[vpn].variants if paths == THEN else None) for vpn in ranked}
+            figures = [row for row in by_vpn.values() if isinstance(row, Here)]
+            missing = {vpn: row for vpn, row in by_vpn.items() if isinstance(row, str)}
+            data_paths = [(row.rows[0].vpn, row.variant) for row in figures]
+            if not any(data_paths == [(row.rows[0].vpn, row.variant) for row in other.here] for other in of_suite):
+                by_speed = sorted(figures, key=lambda row: -row.lead)
+                of_suite.append(Order(suite, paths, averages, by_speed, missing, _ordered(figures, missing)))
+        every_order += of_suite
+    return every_order
 
 
 def _ordered(here: Sequence[Here], missing: Mapping[str, str]) -> str:
-    """What became of the order; `here` is in the order of the thesis."""
+    """Whether the order is reproduced, in words; `here` is in the order of the thesis."""
     if len(here) < 2:
         return f"open: not measured here: {', '.join(missing)}"
     names = [row.rows[0].vpn for row in here]
@@ -299,22 +311,35 @@ def _ordered(here: Sequence[Here], missing: Mapping[str, str]) -> str:
 
 
 def order_table(thesis: Thesis, speeds: Speeds, found: Sequence[Order]) -> tables.Table:
-    """The order of the VPNs, there and here, with the data path that was the fastest of each."""
+    """The order of the VPNs, in the thesis and here, with the fastest data path of each."""
     notes, lines = tables.Notes(), []
-    for one in found:
-        there = ", ".join(f"{vpn} {value:.0f}" if value else f"{vpn} –" for vpn, value in one.there)
-        here = " > ".join(f"{row.rows[0].vpn}/{row.variant} {tables.value(row.rows)}" for row in one.here)
-        marks = "".join(notes.mark(f"{vpn}: {why}") for vpn, why in one.missing.items())
+    for row_order in found:
+        thesis_text = ", ".join(f"{vpn} {value:.0f}" if value else f"{vpn} –" for vpn, value in row_order.there)
+        run_text = " > ".join(f"{row.rows[0].vpn}/{row.variant} {tables.value(row.rows)}" for row in row_order.here)
+        marks = "".join(notes.mark(f"{vpn}: {why}") for vpn, why in row_order.missing.items())
         lines.append(
-            [tables.Cell(text) for text in (one.suite, one.paths, there, here or "–", f"{one.verdict}{marks}")]
+            [
+                tables.Cell(text)
+                for text in (
+                    row_order.suite,
+                    row_order.paths,
+                    thesis_text,
+                    run_text or "–",
+                    f"{row_order.verdict}{marks}",
+                )
+            ]
         )
     ranked = [vpn for vpn, _ in found[0].there] if found else []
     rows = {table.vpn: {row.suite: row for row in table.rows}[thesis.reference] for table in thesis.throughput.tables}
-    overlap = [f"{one} and {two}" for one, two in combinations(ranked, 2) if not told(rows[one].span, rows[two].span)]
-    said = [f"the order there is that of the averages at {thesis.reference}: {' > '.join(ranked)}"]
-    said += (
+    overlap = [
+        f"{first} and {second}"
+        for first, second in combinations(ranked, 2)
+        if not told(rows[first].span, rows[second].span)
+    ]
+    remarks = [f"the order there is that of the averages at {thesis.reference}: {' > '.join(ranked)}"]
+    remarks += (
         [f"there the runs of {', '.join(overlap)} overlap in it: that part is the averages' alone"] if overlap else []
     )
-    said.append("here: each VPN's fastest data path; reproduced where all are told apart, and lie in that order")
+    remarks.append("here: each VPN's fastest data path; reproduced where all are told apart, and lie in that order")
     columns = ["suite", "data paths here", "there, Mbit/s", f"here, {tables.of_clock('Mbit/s', speeds.clock)}", "order"]
-    return tables.Table("thesis order", "The order of the VPNs", columns, lines, 4, [*said, *notes.lines()])
+    return tables.Table("thesis order", "The order of the VPNs", columns, lines, 4, [*remarks, *notes.lines()])
