@@ -53,5 +53,5 @@ def test_no_other_file_writes_one_in_place() -> None:
     """But a program's copy, in a folder of its own that goes with the run (`lab.benches.crypto.places`)."""
     sources = {path.name: path.read_text(encoding="utf-8") for path in Path(lab.__file__).parent.rglob("*.py")}
     assert {name: found for name, text in sources.items() if (found := WRITES.findall(text))} == {
-        "site.py": [".write_bytes("]
+        "places.py": [".write_bytes("]
     }
