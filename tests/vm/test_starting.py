@@ -89,9 +89,7 @@ class TestDisk:
         # Nor is /dev/kvm tried.
         script = "truncate --size 1M /disks/empty.disk; echo no >/disks/kvm-$(</proc/sys/kernel/random/boot_id)-stable"
         run(host, script, volumes={volume: {"bind": "/disks", "mode": "rw"}})
-        with pytest.raises(
-            LabError, match=r"the guest did not start: no disk for images at /dev/vdb\n(?s:.*)guest: error"
-        ):
+        with pytest.raises(LabError, match=r"the guest did not start: no disk for images at /dev/vdb\n"):
             wait(guest.start(host, f"{PREFIX}a", CHOICE, "/disks/empty.disk"))
 
     def test_half_a_disk_is_none(self, host: Engine, volume: str, monkeypatch: pytest.MonkeyPatch) -> None:
