@@ -65,23 +65,32 @@ def shared(host: Engine, environment: dict[str, str], tmp_path_factory: pytest.T
 
 
 @pytest.fixture(scope="session")
-def kept(host: Engine, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """The guest that `--engine vm` uses."""
+def keeper(
+    host: Engine, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Patient, dict[str | None, Kept]]]:
+    """Who keeps the guest that `--engine vm` uses, and what is known of each that was; none stays."""
+    command, known = Patient(host, tmp_path_factory.mktemp("kept"), dict(environment)), dict[str | None, Kept]()
+    yield command, known
+    former = guest.found(host).get(guest.NAME)
+    if former and former.container.id in known:
+        command.ok("vm", "down")
+        assert not list(left(host, guest.NAME))
+
+
+@pytest.fixture(scope="module")
+def kept(host: Engine, keeper: tuple[Patient, dict[str | None, Kept]]) -> Kept:
+    """That guest: the one that is up already, or a new one."""
+    command, known = keeper
     if (former := guest.found(host).get(guest.NAME)) is not None:
+        if former.alive and former.container.id in known:
+            return known[former.container.id]
         if former.alive:
             pytest.fail(f"the guest {guest.NAME!r} is not of these tests: `lab vm down` takes it down")
         former.remove()  # of tests that were killed
-    command = Patient(host, tmp_path_factory.mktemp("kept"), dict(environment))
-    try:
-        said = command.ok("vm", "up").text
-        there = guest.found(host)[guest.NAME]
-        yield Kept(there, said, disks(host), there.connect())
-        command.ok("vm", "down")
-        assert not list(left(host, guest.NAME))
-    finally:
-        for name, each in guest.found(host, guest.NAME).items():
-            each.remove()
-            pytest.fail(f"the guest {name!r} was not taken down")
+    text = command.ok("vm", "up").text
+    there = guest.found(host)[guest.NAME]
+    known[there.container.id] = Kept(there, text, disks(host), there.connect())
+    return known[there.container.id]
 
 
 def check(command: Patient) -> None:

@@ -21,7 +21,7 @@ from lab.engines import guest_disks as disks_of
 from lab.engines.engine import Engine
 
 from .conftest import Kept
-from .guests import Patient, disks, inside, run, shell, throughput, until_process, within
+from .guests import Patient, disks, inside, left, run, shell, throughput, until_process, within
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.timeout(1200)]
 
@@ -230,3 +230,11 @@ class TestItsClock:
         assert kept.engine.facts["KernelVersion"] in meta["machine"]["kernel"]
         assert {(sample["engine"], sample["clock"]) for sample in samples(lab.run())} == {("vm", "wall")}
         assert disks(lab.engine) == kept.disks
+
+
+class TestDown:
+    """The last of them: a guest that nobody needs any more takes time from those of other tests."""
+
+    def test_nothing_of_it_is_left(self, lab: Patient, kept: Kept, host: Engine) -> None:
+        assert f"guest {guest.NAME!r} is down" in lab.ok("vm", "down").text
+        assert not list(left(host, guest.NAME))
