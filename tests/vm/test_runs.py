@@ -134,9 +134,9 @@ def test_the_command_is_killed_in_mid_sample_and_the_run_taken_to_its_end(shared
     last = Mortal(shared)
     assert not list(left(shared.engine, f"{run.running.pid}-"))
     done = shared.ended(last.running)
-    assert done.status == 1, "the samples under which the guest died have failed"
+    assert done.status == 0, "the samples under which the guest died were taken once more"
     counted = Counter((sample["vpn"], sample["outcome"]) for sample in samples(last.folder))
-    assert counted == {("openvpn", "unsupported"): 1, ("plain", "ok"): 3, ("plain", "failed"): len(DEATHS)}
+    assert counted == {("openvpn", "unsupported"): 1, ("plain", "ok"): 6, ("plain", "failed"): len(DEATHS)}
     assert json.loads((last.folder / "meta.json").read_text())["engine"]["guest"]["kernel"] == "stable"
     (sample,) = (sample for sample in samples(last.folder) if sample["vpn"] == "openvpn")
     assert sample["reason"].startswith("kernel 6.12.")
