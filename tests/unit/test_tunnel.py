@@ -13,6 +13,7 @@ from docker.errors import NotFound
 
 from lab.benches.vpn.tunnel import ENDS, METER_FAILED, Tunnel, snapshots, tunnel
 from lab.catalog.catalog import Catalog
+from lab.catalog.vpns import Probe
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.testbed import topology
@@ -252,6 +253,30 @@ COUNTERS = r"in (?P<rx>\d+) out (?P<tx>\d+)"
 def answering(monkeypatch: pytest.MonkeyPatch, pattern: str, server: Result, client: Result) -> None:
     """Both ends answer every question of the proof so."""
     monkeypatch.setattr(Tunnel, "_ask", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [
+        ([Result(0, "in 1 out 2", "")], 1),
+        ([Result(0, "", ""), Result(0, "in 1 out 2", "")], 2),
+        ([Result(0, "", ""), Result(0, "", "")], 2),
+        ([Result(1, "", "no such interface")], 1),
+    ],
+)
+def test_an_empty_answer_is_asked_for_once_more(
+    made: Made, monkeypatch: pytest.MonkeyPatch, answers: list[Result], asked: int
+) -> None:
+    tunnel, _ = made(Result(0, "", ""))
+    questions: list[str] = []
+
+    def execute(end: str, argv: list[str]) -> Result:
+        questions.append(end)
+        return answers[len(questions) - 1]
+
+    monkeypatch.setattr(tunnel, "execute", execute)
+    assert tunnel._answer("server", Probe(run=["wg"], match="x")) == answers[-1]
+    assert len(questions) == asked
 
 
 def test_counters(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
