@@ -61,6 +61,7 @@ def of(store: Store) -> str:
 def offer(run: Path, meta: Mapping[str, Any]) -> Offer:
     """What the benches can add to the run in that folder; each is asked by its kind."""
 
+    @cache
     def of(kind: str) -> Any:
         module = _found(folders()[kind], "offer") if kind in folders() else None
         return module.offer(run, meta) if module else None

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic import ValidationError
 from typer.core import TyperCommand
 
 from lab.core.errors import UsageError
 from lab.engines.choice import Choice
 from lab.engines.ownership import CALLED
-from lab.runner.settings import faults
+from lab.runner.settings import settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 Results = Annotated[Path, typer.Option("--results", help="Where runs are kept.", envvar="LAB_RESULTS")]
@@ -100,10 +99,7 @@ def engine_choice(name: str, clock: str = "wall", **options: Any) -> Choice:
     Raises:
         UsageError: an option has no such value; with those that it may have.
     """
-    try:
-        return Choice.model_validate({"name": name, "clock": clock, **options})
-    except ValidationError as error:
-        raise faults(error) from error
+    return settings(Choice, {"name": name, "clock": clock, **options})
 
 
 def words(text: str) -> list[str]:

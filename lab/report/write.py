@@ -19,7 +19,7 @@ from lab.stats.summary import Summary
 def write(views: Views, store: Store, console: Console, *, as_json: bool = False, offer: Offer = nobody) -> None:
     """Derive and show a run, as JSON where a program reads."""
     run = Summary.of(store)
-    store.write_table("results.csv", run.df)
+    store.write_csv(run.df)
     if run.empty:
         nothing(store, console, as_json=as_json, views=views)
         return

@@ -266,9 +266,9 @@ class Store:
             frame = frame.assign(**extra_columns).rename(columns=self.columns)
         return files.write_table(self.folder / name, frame)
 
-    def write_csv(self) -> Path:
+    def write_csv(self, frame: pandas.DataFrame | None = None) -> Path:
         """Write `results.csv`."""
-        return self.write_table("results.csv", self.frame())
+        return self.write_table("results.csv", self.frame() if frame is None else frame)
 
 
 def renamed(sample: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

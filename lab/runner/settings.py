@@ -13,6 +13,7 @@ from lab.core.errors import UsageError
 from lab.engines.choice import Choice
 from lab.results.schema import faults as wrong
 from lab.results.store import Store, kind_of
+from lab.runner.plan import BLOCKS
 
 UNITS = {"GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1}
 
@@ -42,12 +43,13 @@ Bytes = Annotated[int, BeforeValidator(size_in_bytes)]
 """A number of bytes, that may be asked for as `10MB`."""
 Words = Annotated[list[str], Field(min_length=1)]
 """At least one word; on the command line with commas between."""
+Blocks = Annotated[int, Field(ge=1, le=BLOCKS, description="How often every cell is measured.")]
 
 
 class Settings(Document):
     """What every bench can be asked for; its own settings come on top, with a help text (`description`) each."""
 
-    blocks: Annotated[int, Field(ge=1, le=10_000, description="How often every cell is measured.")] = 3
+    blocks: Blocks = 3
     seed: Annotated[int, Field(description="Orders the cells of each block.")] = 0
     engine: Choice = Choice()
 

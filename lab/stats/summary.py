@@ -14,7 +14,7 @@ from lab.results.store import Store
 from lab.stats import analysis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Summary:
     """A run's rows (`Store.frame`), its `meta.json`, and the raw samples that count.
 

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lab.benches.crypto import libraries
-from lab.benches.crypto.libraries import Commands, Library, Timing
+from lab.benches.crypto.libraries import COLUMNS, Commands, Library, Timing
 from lab.benches.crypto.places import IMAGE, Place, open_places
-from lab.benches.crypto.settings import COLUMNS, KIND, Settings
+from lab.benches.crypto.settings import KIND, Settings
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.core.errors import LabError, Unsupported, unknown

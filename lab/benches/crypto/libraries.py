@@ -19,6 +19,8 @@ from lab.core.errors import LabError, Unsupported
 from lab.results.reading import Reading
 
 FILE = Path(__file__).with_name("libraries.yaml")
+COLUMNS = {"vpn": "library", "variant": "place"}
+"""What the subject of a sample is called, on the disk and in tables."""
 PLACES = ("host", "container")
 """Where a library may be timed: on the host, or in a container."""
 UNIT = "B/s"

@@ -13,8 +13,6 @@ from lab.runner.settings import Words
 KIND = "crypto"
 """The `kind` in `meta.json`, and the measure of every sample."""
 TITLE = "Time the ciphers alone: OpenSSL, GnuTLS and the kernel, on the machine itself and in a container."
-COLUMNS = {"vpn": "library", "variant": "place"}
-"""The names of a sample's columns on the disk."""
 SIZES = (16, 64, 256, 1024, 8192, 16384)
 """Bytes of payload: the defaults of `openssl speed`, as in the thesis."""
 

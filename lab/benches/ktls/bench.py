@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from lab.benches.ktls import cells, ends, output
-from lab.benches.ktls.settings import COLUMNS, KIND, Settings
+from lab.benches.ktls.settings import KIND, Settings
 from lab.core.command import Result
 from lab.core.errors import LabError, unknown
 from lab.core.paths import ROOT
@@ -114,7 +114,7 @@ class Site:
         engine, where = self.places[0]
         return {
             "kind": KIND,
-            "columns": COLUMNS,
+            "columns": cells.COLUMNS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.settings.model_dump(),
             "plan": self.plan.fingerprint(),

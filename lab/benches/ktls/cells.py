@@ -14,6 +14,8 @@ from lab.core.documents import NAME, Document, read
 from lab.results.cell import Cell, conditions_text, parse_conditions
 
 FILE = File(__file__).with_name("cells.yaml")
+COLUMNS = {"vpn": "protocol", "variant": "path", "measure": "scenario"}
+"""What the subject of a sample is called, on the disk and in tables."""
 PROGRAM = "ktls-bench"
 FOLDER = "/file"
 """The folder of a transfer's file, on a tmpfs."""

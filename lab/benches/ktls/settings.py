@@ -13,8 +13,6 @@ from lab.runner.settings import Bytes, Words
 
 KIND = "ktls"
 TITLE = "Measure AF_KTLS, the kernel's own TLS and GnuTLS in randomised blocks, beside the thesis's chapter 5."
-COLUMNS = {"vpn": "protocol", "variant": "path", "measure": "scenario"}
-"""The names of a sample's columns on the disk."""
 PAYLOADS = (1280, 1400, 4000, 6000, 9000, 13000, 16000)
 """Bytes of payload of a record, as in the thesis (section 5.5.2)."""
 Payload = Annotated[int, Field(ge=8, le=16384)]

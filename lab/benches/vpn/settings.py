@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lab.runner import settings as common
-from lab.runner.settings import Bytes, Words
+from lab.runner.settings import Blocks, Bytes, Words
 
 KIND = "matrix"
 TITLE = "Measure every VPN with every suite in randomised blocks, and show the tables."
@@ -31,4 +31,4 @@ class Settings(common.Settings):
     size: Annotated[Bytes, Field(ge=1000, le=1_000_000_000, description="File of a transfer: 10MB, 1GB, …")] = (
         10_000_000
     )
-    blocks: Annotated[int, Field(ge=1, le=10_000, description="How often every cell is measured.")] = 5
+    blocks: Blocks = 5

@@ -15,7 +15,6 @@ from lab.stats import analysis
 if TYPE_CHECKING:
     pass
 
-NAMES = {"vpn": "library", "variant": "place"}
 CELL = ["engine", "clock", "library", "place", "suite", "size", "metric"]
 SPEEDS = ("speed", "stitched", "cipher", "mac")
 """The metrics, in bytes per second; `speed` covers everything that protects a record."""
@@ -28,13 +27,13 @@ def tidy(df: pd.DataFrame) -> pd.DataFrame:
     """The frame of a run (`Store.frame`) with this bench's columns: library, place, and size (bytes of payload)."""
     frame = analysis.tidy(df)
     sizes = [int(parse_conditions(text)["size"]) for text in frame["conditions"]]
-    frame = frame.rename(columns=NAMES).assign(size=sizes)
+    frame = frame.rename(columns=libraries.COLUMNS).assign(size=sizes)
     return frame.drop(columns=["conditions", "measure", "end", "bottleneck"])
 
 
 def speeds(df: pd.DataFrame) -> pd.DataFrame:
     """For each cell and metric of SPEEDS: n runs, the median, its interval, the minimum and the maximum (B/s)."""
-    summary = analysis.summarise(df, SPEEDS).rename(columns=NAMES)
+    summary = analysis.summarise(df, SPEEDS).rename(columns=libraries.COLUMNS)
     summary["size"] = [int(parse_conditions(text)["size"]) for text in summary["conditions"]]
     return summary[[*CELL, "n", "median", "low", "high", "min", "max"]]
 

@@ -17,7 +17,6 @@ from lab.stats import analysis, modes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMES = {"vpn": "protocol", "variant": "path", "measure": "scenario"}
 KEY = ["protocol", "suite", "scenario", "path", "way", "payload"]
 BLOCK = ["run", "block", "engine", "clock"]
 Block = tuple[Any, ...]
@@ -120,7 +119,9 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame with this bench's column names, with the way and the payload (0 if there is none)."""
     conditions = [parse_conditions(text) for text in frame["conditions"]]
     payloads = [int(entry.get("payload", 0)) for entry in conditions]
-    return frame.rename(columns=NAMES).assign(way=[entry.get("way", "") for entry in conditions], payload=payloads)
+    return frame.rename(columns=cells.COLUMNS).assign(
+        way=[entry.get("way", "") for entry in conditions], payload=payloads
+    )
 
 
 def _spot(row: Any) -> Spot:

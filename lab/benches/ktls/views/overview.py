@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lab.benches.ktls import output
+from lab.benches.ktls.cells import COLUMNS
 from lab.benches.ktls.views import frame
 from lab.benches.ktls.views.frame import Figures
 from lab.report import tables
@@ -26,7 +27,7 @@ def drivers(samples: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 def samples(it: Figures, meta: Mapping[str, Any], ran: Mapping[str, list[str]]) -> tables.Table:
     """The outcomes of each scenario and protocol with reasons, and the implementations that made the records."""
-    outcomes = analysis.outcomes(it.df).rename(columns=frame.NAMES)
+    outcomes = analysis.outcomes(it.df).rename(columns=COLUMNS)
     rows = []
     for key, group in outcomes.groupby(["scenario", "protocol"], sort=True):
         counts = group.groupby("outcome")["n"].sum()

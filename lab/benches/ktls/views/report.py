@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -21,9 +22,20 @@ from lab.stats.summary import Summary
 NOTHING: dict[str, Any] = {"summary": [], "outcomes": [], "tables": []}
 
 
+@lru_cache(maxsize=1)
+def _figures(run: Summary) -> Figures:
+    """The figures of a run; tables, pictures and JSON share them."""
+    return Figures.of(run.df)
+
+
 def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
     """Every table that has data: outcomes, verification, beside the thesis, what each step saves."""
-    figures, chapter = Figures.of(run.df), thesis_model.load()
+    return _tables(run)
+
+
+@lru_cache(maxsize=1)
+def _tables(run: Summary) -> list[Table]:
+    figures, chapter = _figures(run), thesis_model.load()
     contents = [overview.samples(figures, run.meta, overview.drivers(run.samples)), overview.verification(figures)]
     contents += [
         *beside.build(figures, chapter)[:-1],
@@ -35,7 +47,7 @@ def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
 
 def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
     """Figures 5.1 to 5.8, and the costs."""
-    return plots.pictures(Figures.of(run.df), thesis_model.load())
+    return plots.pictures(_figures(run), thesis_model.load())
 
 
 def summary(run: Summary, offer: Offer) -> pd.DataFrame:
@@ -45,12 +57,12 @@ def summary(run: Summary, offer: Offer) -> pd.DataFrame:
 
 def data(run: Summary, offer: Offer) -> dict[str, Any]:
     """The summary of every metric, the outcome of every cell, and every table as text."""
-    return _data(run, tables(run, offer, whole=True))
+    return _data(run, _tables(run))
 
 
 def thesis(run: Summary) -> Beside:
     """A run beside the thesis's chapter 5 and appendix C."""
-    figures, chapter = Figures.of(run.df), thesis_model.load()
+    figures, chapter = _figures(run), thesis_model.load()
     *comparisons, errata = beside.build(figures, chapter)
     shares = [table for table in profiles.build(run.samples, chapter, figures.where) if "5.9" in table.name]
     contents = [*comparisons, *shares, errata]
