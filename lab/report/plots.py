@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from lab.stats.summary import Summary
+
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#777777", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "p", "<", ">", "h")
 """Shapes with room inside: some are drawn hollow or half filled."""
@@ -64,20 +66,18 @@ def value_axis(axes: Axes, values: pd.Series[Any], label: str) -> None:
     axes.set_xlabel(label)
 
 
-def title(figure: Figure, df: pd.DataFrame, text: str, said: str, n: Iterable[int]) -> None:
+def title(figure: Figure, run: Summary, text: str, said: str, n: Iterable[int]) -> None:
     """Head a picture with what it shows, how to read it, run, engine, clock, and how many samples a cell has.
 
     Raises:
-        LabError: `df` mixes engines or clocks.
+        LabError: the run mixes engines or clocks.
     """
-    where = analysis.clocked(*analysis.one_clock(df))
-    run = ", ".join(sorted(set(df["run"].astype(str))))
     sizes = sorted(set(n))
     count = "–".join(str(size) for size in (sizes if len(sizes) < 2 else (sizes[0], sizes[-1]))) or "0"
     lines = said.count("\n") + 1
     figure.suptitle(f"{text}\n" + "\n" * lines, x=0.01, ha="left", fontsize=12, fontweight="bold")
     figure.text(
-        0.01, 1 - 0.34 / figure.get_figheight(), f"{said}\nrun {run} · {where} · n {count}",
+        0.01, 1 - 0.34 / figure.get_figheight(), f"{said}\nrun {', '.join(run.runs)} · {run.where} · n {count}",
         ha="left", va="top", fontsize=8, color="#444444",
     )  # fmt: skip
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lab.stats import analysis, modes
+from lab.stats import modes
 from lab.stats.inference import CONFIDENCE, MIN_SAMPLES
+from lab.stats.summary import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,8 +31,6 @@ CLOCKS = {modes.EXACT: "instruction"}
 OF_TIME = re.compile(r"(^|[/ ])(s|ms|us)($|[/ ])|bit/s|B/s")
 RECORDS = {"user": "user space", "kernel": "kernel", "kernel-tx": "kernel when sending", "": "–"}
 """Where records are processed, in words."""
-Load = tuple[str, str]
-"""A measure that moves data, and its conditions."""
 
 
 @dataclass(frozen=True)
@@ -167,20 +166,14 @@ def count(found: Found) -> int:
     return sum(row.n for row in found or ())
 
 
-def by_cell(parts: Iterable[pd.DataFrame]) -> dict[Named, dict[tuple[str, str], list[Any]]]:
-    """Summaries as {(vpn/variant, suite, records): {(metric, end): rows of its modes}}, in natural order.
-
-    Raises:
-        LabError: the rows are of more than one engine or clock.
-    """
-    found: dict[Named, dict[tuple[str, str], list[Any]]] = {}
-    for part in parts:
-        if len(part):
-            analysis.one_clock(part)
-        for row in each(analysis.summarise(part)):
+def by_cell(*summaries: pd.DataFrame) -> dict[Named, dict[tuple[str, str], list[Any]]]:
+    """Summaries as {(vpn/variant, suite, records): {(metric, end): rows of its modes}}, in natural order."""
+    cells: dict[Named, dict[tuple[str, str], list[Any]]] = {}
+    for summary in summaries:
+        for row in each(summary):
             key = (f"{row.vpn}/{row.variant}", str(row.suite), RECORDS.get(row.records, str(row.records)))
-            found.setdefault(key, {}).setdefault((str(row.metric), str(row.end)), []).append(row)
-    return {key: found[key] for key in sorted(found, key=lambda key: (natural(key[0]), natural(key[1])))}
+            cells.setdefault(key, {}).setdefault((str(row.metric), str(row.end)), []).append(row)
+    return {key: cells[key] for key in sorted(cells, key=lambda key: (natural(key[0]), natural(key[1])))}
 
 
 Named = tuple[str, str, str]
@@ -211,29 +204,6 @@ def order(names: Iterable[str]) -> list[str]:
 def series(df: pd.DataFrame) -> pd.Series[str]:
     """`vpn/variant` of each row."""
     return df["vpn"].astype(str) + "/" + df["variant"].astype(str)
-
-
-def loads(df: pd.DataFrame, metrics: Sequence[str] = ("cpu_user", "cost")) -> list[Load]:
-    """The measures and conditions that have `metrics` (a CPU ledger): fixed amounts of data, then fixed times.
-
-    A measure that counts instructions by packet has tables of its own.
-    """
-    rows = analysis.measured(df)
-    apart = set(rows.loc[rows["metric"] == "instructions_per_packet", "measure"])
-    rows = rows[rows["metric"].isin(list(metrics)) & ~rows["measure"].isin(apart)]
-    found = set(rows[["measure", "conditions"]].itertuples(index=False, name=None))
-    return sorted(found, key=lambda load: (load[0] != "transfer", load))
-
-
-def of_load(df: pd.DataFrame, load: Load) -> pd.DataFrame:
-    """The rows of one measure under one set of conditions.
-
-    Raises:
-        LabError: they are of more than one engine or clock, which no table and no picture shows.
-    """
-    if len(df):
-        analysis.one_clock(df)
-    return df[(df["measure"] == load[0]) & (df["conditions"].fillna("") == load[1])]
 
 
 def named(load: Load) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,9 @@ import pandas as pd
 
 from lab.results.store import Store
 from lab.stats import analysis
+
+Load = tuple[str, str]
+"""A measure that moves data, and its conditions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,12 @@ class Summary:
     df: pd.DataFrame
     meta: Mapping[str, Any]
     samples: Sequence[Mapping[str, Any]] = ()
+    _parts: dict[Load, Summary] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a mixture before anything is computed from it."""
+        if not self.df.empty:
+            analysis.one_clock(self.df)
 
     @classmethod
     def of(cls, store: Store) -> Summary:
@@ -35,6 +44,46 @@ class Summary:
     def empty(self) -> bool:
         """Whether there are no rows yet."""
         return self.df.empty
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Every row, of whatever outcome, its text as text: `analysis.tidy`."""
+        return analysis.tidy(self.df)
+
+    @cached_property
+    def measured(self) -> pd.DataFrame:
+        """The readings of the samples that count, with their modes: `analysis.measured`."""
+        return analysis.measured(self.rows)
+
+    def under(self, load: Load) -> Summary:
+        """The part of the run that one measure under one set of conditions gave."""
+        if load not in self._parts:
+            rows = self.rows
+            chosen = rows[(rows["measure"] == load[0]) & (rows["conditions"] == load[1])]
+            controls = [self.control] if self.control else []
+            self._parts[load] = Summary(chosen, {**self.meta, "controls": controls})
+        return self._parts[load]
+
+    @cached_property
+    def others(self) -> Summary:
+        """The run without its control; the whole of it where nothing else was measured."""
+        others = self.rows[self.rows["vpn"] != self.control]
+        return self if others.empty else Summary(others, {**self.meta, "controls": []})
+
+    def loads(self, metrics: Sequence[str] = ("cpu_user", "cost")) -> list[Load]:
+        """The measures and conditions that have `metrics` (a CPU ledger): fixed amounts of data, then fixed times.
+
+        A measure that counts instructions by packet has tables of its own.
+        """
+        rows = self.measured
+        apart = set(rows.loc[rows["metric"] == "instructions_per_packet", "measure"])
+        rows = rows[rows["metric"].isin(list(metrics)) & ~rows["measure"].isin(apart)]
+        chosen = set(rows[["measure", "conditions"]].itertuples(index=False, name=None))
+        return sorted(chosen, key=lambda load: (load[0] != "transfer", load))
+
+    def figures_of(self, metric: str) -> pd.DataFrame:
+        """The summary of one metric."""
+        return self.figures[self.figures["metric"] == metric]
 
     @cached_property
     def runs(self) -> list[str]:
@@ -54,17 +103,22 @@ class Summary:
     @cached_property
     def figures(self) -> pd.DataFrame:
         """The summary of every metric of every cell: `analysis.summarise`."""
-        return analysis.summarise(self.df)
+        return analysis.summarise(self.measured)
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
         """The number of samples of each cell by outcome and reason: `analysis.outcomes`."""
-        return analysis.outcomes(self.df)
+        return analysis.outcomes(self.rows)
 
     @cached_property
     def control(self) -> str | None:
         """The control, if there is one."""
         return analysis.control_of(self.df, self.meta)
+
+    @property
+    def where(self) -> str:
+        """The engine and the clock of all its figures, in words."""
+        return analysis.clocked(self.engine, self.clock)
 
     @cached_property
     def retaken(self) -> int:
@@ -75,4 +129,4 @@ class Summary:
     def heading(self) -> str:
         """Run, engine, clock and blocks in one line."""
         blocks = self.df.loc[self.df["outcome"] != "unsupported", "block"].nunique()
-        return f"run {', '.join(self.runs)}: {analysis.clocked(self.engine, self.clock)}, {blocks} blocks"
+        return f"run {', '.join(self.runs)}: {self.where}, {blocks} blocks"

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from lab.results.store import COLUMNS
+from lab.stats.summary import Summary
 
 UP = "direction=up streams=1"
 
@@ -26,6 +27,11 @@ def row(vpn: str, suite: str, block: int, value: float | None, **other: Any) -> 
 def frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """The rows as `lab.results.store` gives them."""
     return pd.DataFrame(list(rows), columns=list(COLUMNS))
+
+
+def summary(df: pd.DataFrame, meta: Mapping[str, Any] | None = None) -> Summary:
+    """The run whose rows these are."""
+    return Summary(df, meta or {})
 
 
 def cell(vpn: str, suite: str, values: Iterable[float], **other: Any) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from frames import UP, VM, by_packet, cell, control, frame, kernel_vpn, ledger
+from frames import UP, VM, by_packet, cell, control, frame, kernel_vpn, ledger, summary
 from matplotlib.figure import Figure
 from test_plots import words
 
@@ -60,31 +60,29 @@ MIXED = [
     pd.concat([a_run(engine="vm"), a_run(**VM)], ignore_index=True),
 ]
 SHOWN: dict[str, Callable[[pd.DataFrame], Any]] = {
-    "report": lambda df: contents.build(df, META),
-    "pictures": lambda df: list(contents.pictures(df, META)),
+    "report": lambda df: contents.build(summary(df, META)),
+    "pictures": lambda df: list(contents.pictures(summary(df, META))),
     "heading": lambda df: Summary(df, META).heading,
     "json": lambda df: report.data(Summary(df, META), nobody),
     "page": lambda df: report.tables(Summary(df, META), nobody, whole=True),
-    "thesis": lambda df: thesis.build(df, thesis_model.load()),
-    "thesis as data": thesis.data,
+    "thesis": lambda df: thesis.build(summary(df), thesis_model.load()),
+    "thesis as data": lambda df: thesis.data(summary(df)),
     "compare": lambda df: comparison.compare(df, df),
-    "overview": lambda df: contents.overview(df, META),
-    "latency": contents.latency,
-    "handshake": contents.handshake,
-    "packets": packet_cost.table,
-    "packets' picture": lambda df: packet_plot.draw(df, META),
-    "matrix": lambda df: speed_tables.matrix(df, LOAD, "plain"),
-    "ranks": lambda df: speed_tables.ranks(df, LOAD, "plain"),
-    "throughput": lambda df: speed_plots.throughput(df, META, LOAD),
-    "best": lambda df: speed_plots.overview(df, META, LOAD),
-    "cpu": lambda df: cpu_tables.kernel_and_user(df, TRANSFER),
-    "switches": lambda df: cpu_tables.switches(df, TRANSFER),
-    "cost": lambda df: cpu_tables.cost(df, TRANSFER),
-    "cpu's picture": lambda df: cpu_plots.cpu_split(df, META, TRANSFER),
-    "switches' picture": lambda df: cpu_plots.switches(df, META, TRANSFER),
-    "cost's picture": lambda df: cpu_plots.cost(df, META, TRANSFER),
-    "a load": lambda df: tables.of_load(df, LOAD),
-    "any summary": lambda df: tables.by_cell([df]),
+    "overview": lambda df: contents.overview(summary(df, META)),
+    "latency": lambda df: contents.latency(summary(df)),
+    "handshake": lambda df: contents.handshake(summary(df)),
+    "packets": lambda df: packet_cost.table(summary(df)),
+    "packets' picture": lambda df: packet_plot.draw(summary(df, META)),
+    "matrix": lambda df: speed_tables.matrix(summary(df, {"controls": ["plain"]}), LOAD),
+    "ranks": lambda df: speed_tables.ranks(summary(df, {"controls": ["plain"]}), LOAD),
+    "throughput": lambda df: speed_plots.throughput(summary(df, META), LOAD),
+    "best": lambda df: speed_plots.overview(summary(df, META), LOAD),
+    "cpu": lambda df: cpu_tables.kernel_and_user(summary(df), TRANSFER),
+    "switches": lambda df: cpu_tables.switches(summary(df), TRANSFER),
+    "cost": lambda df: cpu_tables.cost(summary(df), TRANSFER),
+    "cpu's picture": lambda df: cpu_plots.cpu_split(summary(df, META), TRANSFER),
+    "switches' picture": lambda df: cpu_plots.switches(summary(df, META), TRANSFER),
+    "cost's picture": lambda df: cpu_plots.cost(summary(df, META), TRANSFER),
 }
 
 
@@ -117,7 +115,6 @@ class TestApart:
             cpu_time.reads_and_writes,
             cpu_time.of_load, lambda df: cpu_time.per_payload(df, ["cpu_user"]),
             lambda df: cpu_time.ledger_closure(df, 2),
-            lambda df: packet_cost.fits(packet_cost.sized(df)),
         ],
     )  # fmt: skip
     def test_rows(self, df: pd.DataFrame, derive: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -132,25 +129,25 @@ class TestApart:
 
 class TestNamed:
     def test_every_table_names_engine_and_clock(self) -> None:
-        built = contents.build(a_run(**VM), META, every_load=True)
+        built = contents.build(summary(a_run(**VM), META), every_load=True)
         assert {table.where for table in built} == {"vm engine, instructions clock"}
         assert {"packets", "latency", "handshake", "samples"} <= {table.name for table in built}
 
     def test_every_table_of_the_thesis_does(self) -> None:
-        built = thesis.build(a_run(**VM), thesis_model.load())
+        built = thesis.build(summary(a_run(**VM)), thesis_model.load())
         assert {table.where for table in built if table.rows} == {"vm engine, instructions clock"}
 
     @pytest.mark.parametrize("where", [{}, VM], ids=["wall", "instructions"])
     def test_units_of_time_name_the_clock(self, where: dict[str, Any]) -> None:
         said = "of instruction-clock time" if where else "of wall-clock time"
-        built = {table.name.split()[0]: table for table in contents.build(a_run(**where), META)}
+        built = {table.name.split()[0]: table for table in contents.build(summary(a_run(**where), META))}
         for name in ("matrix", "cpu", "cost", "latency", "handshake"):
             assert said in built[name].title
         assert f"Mbit/s {said}" in built["ranks"].columns
 
     @pytest.mark.parametrize(("where", "name"), [({}, "wall"), (VM, "instruction")])
     def test_every_picture_names_engine_clock_and_unit(self, where: dict[str, Any], name: str) -> None:
-        for slug, figure in contents.pictures(a_run(**where), META):
+        for slug, figure in contents.pictures(summary(a_run(**where), META)):
             text = words(figure)
             assert ("vm engine, instructions clock" if where else "host engine, wall clock") in text
             unit = {"switches": "switches per MB", "instructions-per-packet": "instructions by packet"}

@@ -23,6 +23,7 @@ from lab.results.store import Store
 from lab.runner.execute import execute
 from lab.runner.plan import Step
 from lab.runner.settings import settings, settings_of
+from lab.stats.summary import Summary
 
 KNOWN = libraries.load()
 SUITES = Catalog().suites
@@ -327,7 +328,7 @@ class TestRun:
         first, _, again = store.read()
         assert first["reason"].startswith("the container stopped (exit 137): the bench ended with -9")
         assert (again["block"], again["attempt"]) == (first["block"], 2)
-        notes = speeds.build(store.frame(), {})[-1].notes
+        notes = speeds.build(Summary.of(store))[-1].notes
         assert "1 sample was taken more than once, up to 2 times: the last attempt counts" in " ".join(notes)
 
     def test_a_run_of_something_else_does_not_go_on(self, tmp_path: Path) -> None:

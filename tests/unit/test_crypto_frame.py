@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from frames import cell, frame, missing
+from frames import cell, frame, missing, summary
 
 from lab.benches.crypto.views import frame as crypto
 from lab.benches.crypto.views import plots, report, thesis_model
 from lab.benches.crypto.views import speeds as tables_of
 from lab.benches.crypto.views import thesis as beside
 from lab.catalog.catalog import Catalog
+from lab.core.errors import LabError
 from lab.report import reference, tables
 from lab.report.views import nobody
 from lab.stats.summary import Summary
@@ -49,24 +50,24 @@ def a_run(**other: Any) -> pd.DataFrame:
 
 class TestRaw:
     def test_words_of_its_own(self) -> None:
-        df = crypto.tidy(a_run())
+        df = crypto.named(summary(a_run()).measured)
         assert {"library", "place", "size"} <= set(df)
-        assert not {"vpn", "variant", "conditions"} & set(df)
+        assert not {"vpn", "variant"} & set(df)
         assert set(df["size"]) == {64, 1024, 16384}
 
     def test_the_nearest_payload_that_is_no_larger(self) -> None:
         df = a_run()
-        speed, size = crypto.raw_speed(df, "openssl", "aes-128-gcm")
+        speed, size = crypto.raw_speed(summary(df), "openssl", "aes-128-gcm")
         assert (speed, size) == (10 * 0.9 * 0.5 * 8000, 1024)
-        assert crypto.raw_speed(df, "openssl", "aes-128-gcm", payload=1023)[1] == 64
-        assert crypto.raw_speed(df, "openssl", "aes-128-gcm", payload=1024, place="host") == (40000, 1024)
+        assert crypto.raw_speed(summary(df), "openssl", "aes-128-gcm", payload=1023)[1] == 64
+        assert crypto.raw_speed(summary(df), "openssl", "aes-128-gcm", payload=1024, place="host") == (40000, 1024)
 
     @pytest.mark.parametrize(
         ("library", "suite", "payload"),
         [("kernel", "aes-128-gcm", 1400), ("gnutls", "bf-cbc-sha1", 1400), ("openssl", "aes-128-gcm", 63)],
     )
     def test_none(self, library: str, suite: str, payload: int) -> None:
-        speed, size = crypto.raw_speed(a_run(), library, suite, payload=payload)
+        speed, size = crypto.raw_speed(summary(a_run()), library, suite, payload=payload)
         assert math.isnan(speed)
         assert size == 0
 
@@ -101,14 +102,15 @@ class TestRaw:
 
     def test_ratios_are_taken_within_a_run(self) -> None:
         rows = speeds("openssl", "x", "host", 64, [1, 2, 4]) + speeds("openssl", "x", "container", 64, [1, 4, 4])
-        (row,) = tables.each(crypto.ratios(frame(rows)))
+        (row,) = tables.each(crypto.ratios(summary(frame(rows))))
         assert (row.n, row.median) == (3, 1.0)
 
     def test_no_ratio_across_clocks(self) -> None:
         rows = speeds("openssl", "x", "host", 64, [1]) + speeds(
             "openssl", "x", "container", 64, [1], clock="instructions"
         )
-        assert crypto.ratios(frame(rows)).empty
+        with pytest.raises(LabError, match="one engine and clock"):
+            crypto.ratios(summary(frame(rows)))
 
 
 class TestShown:
@@ -116,7 +118,9 @@ class TestShown:
         df = a_run() if df is None else df
         meta = {"implementations": {"openssl": {"host": ["3.5"], "container": ["3.5"]}},
                 "machine": {"cpu": "Some CPU", "flags": "aes vaes mmx"}}  # fmt: skip
-        found = {table.name: table for table in [*tables_of.build(df, meta), *beside.build(df, THERE)]}
+        found = {
+            table.name: table for table in [*tables_of.build(summary(df, meta)), *beside.build(summary(df), THERE)]
+        }
         return found[f"crypto {name}"]
 
     def rows(self, name: str) -> dict[str, list[str]]:
@@ -167,7 +171,7 @@ class TestShown:
         ] * 6
 
     def test_the_picture_has_a_panel_for_each_library_and_a_line_for_each_place(self) -> None:
-        figure = plots.picture(a_run())
+        figure = plots.picture(summary(a_run()))
         assert [axes.get_title() for axes in figure.axes] == ["OpenSSL", "GnuTLS"]
         assert [len(axes.lines) for axes in figure.axes] == [4, 2]
         assert {str(line.get_linestyle()) for line in figure.axes[0].lines} == {"-", "--"}

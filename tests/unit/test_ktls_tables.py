@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from frames import VM, frame, row
+from frames import VM, frame, row, summary
 from rich.console import Console
 
 from lab import benches
@@ -25,6 +25,7 @@ from lab.benches.ktls.views.frame import COST, CPU, WALL, Figures, Spot
 from lab.core.errors import LabError, UsageError
 from lab.report import tables, write
 from lab.results.store import Store
+from lab.stats.summary import Summary
 
 THERE = thesis_model.load()
 RECORDS = {path.path: path.records for path in cells.load().paths}
@@ -73,7 +74,7 @@ def a_run(**other: Any) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def it() -> Figures:
-    return Figures.of(a_run(**VM))
+    return Figures.of(summary(a_run(**VM)))
 
 
 def spot(path: str, payload: int = 1400, protocol: str = "dtls") -> Spot:
@@ -100,29 +101,29 @@ class TestFigures:
     def test_blocks_of_different_runs_never_meet(self) -> None:
         one, two = a_run(**VM), a_run(**VM, run="r2")
         lead = one[(one["variant"] == "library") & (one["measure"] == "transmission")]
-        both = Figures.of(pd.concat([lead, two[two["variant"] == "kernel"]]))
+        both = Figures.of(summary(pd.concat([lead, two[two["variant"] == "kernel"]])))
         assert math.isnan(both.ratio(spot("kernel"), spot("library"), WALL))
 
     def test_clocks_never_mix(self) -> None:
         with pytest.raises(LabError, match="results of one engine and clock wanted"):
-            Figures.of(pd.concat([a_run(**VM), a_run()]))
+            Figures.of(summary(pd.concat([a_run(**VM), a_run()])))
 
     def test_profiles_are_no_figures_but_attempts(self) -> None:
-        found = Figures.of(pd.concat([a_run(**VM), a_run(**VM).assign(measure=cells.PROFILE)]))
+        found = Figures.of(summary(pd.concat([a_run(**VM), a_run(**VM).assign(measure=cells.PROFILE)])))
         assert {each.scenario for each in found.found} == {"transmission", "file"}
         assert found.count(spot("library")) == 3
-        counts = {line[0]: line[1:] for line in texts(overview.samples(found, {}, {}))}
+        counts = {line[0]: line[1:] for line in texts(overview.samples(found.run))}
         assert counts["profile tls"] == counts["transmission tls"] == ["12", "1", "0", "0"]
 
     def test_modes_have_no_median_of_their_own(self) -> None:
         rows = [each for block, speed in enumerate((100.0, 100.1, 140.0)) for each in
                 sample("dtls", "library", "transmission", "send", 1400, block, speed, **VM)]  # fmt: skip
-        found = Figures.of(frame(rows))
+        found = Figures.of(summary(frame(rows)))
         assert len(found.get(spot("library"), WALL)) == 2
         assert math.isnan(found.median(spot("library"), WALL))
         rows += [each for block in range(3) for each in
                  sample("dtls", "kernel", "transmission", "send", 1400, block, 100.0, **VM)]  # fmt: skip
-        both = Figures.of(frame(rows))
+        both = Figures.of(summary(frame(rows)))
         for compare in (both.ratio, both.difference):
             assert math.isnan(compare(spot("kernel"), spot("library"), WALL))
             assert math.isnan(compare(spot("library"), spot("kernel"), WALL))
@@ -239,7 +240,7 @@ class TestFactors:
     def test_a_saving_has_its_sign(self) -> None:
         rows = [each for path, speed in (("library", 100.0), ("kernel", 125.0)) for block in range(3) for each in
                 sample("dtls", path, "transmission", "send", 1400, block, speed, **VM)]  # fmt: skip
-        lines = texts(ladders.steps(Figures.of(frame(rows))))
+        lines = texts(ladders.steps(Figures.of(summary(frame(rows)))))
         assert lines[1][4:6] == ["−2800", "0.800"]
         changed = [text.partition(":")[0] for text in lines[1][2].split("\n")]
         assert changed == ["sender", "receiver"], "a step was left out"
@@ -267,11 +268,11 @@ class TestFactors:
     def test_lines(self, costs: dict[int, float], line: str) -> None:
         rows = [each for payload, cost in costs.items() for each in
                 sample("dtls", "library", "transmission", "send", payload, 0, payload / cost * 1000, **VM)]  # fmt: skip
-        ((*_, machine, _, _),) = texts(ladders.lines(Figures.of(frame(rows))))
+        ((*_, machine, _, _),) = texts(ladders.lines(Figures.of(summary(frame(rows)))))
         assert machine == line
 
     def test_the_wall_clock_counts_no_instructions(self) -> None:
-        found = Figures.of(a_run())
+        found = Figures.of(summary(a_run()))
         assert any("ns of CPU time" in head for head in ladders.steps(found).columns)
         assert "instructions" not in ladders.by_payload(found).title
 
@@ -350,9 +351,9 @@ class TestShown:
         assert "nothing was measured yet" in self.shown(store)
 
     def test_samples_by_outcome_with_reasons(self, it: Figures) -> None:
-        table = overview.samples(
-            it, {"modules": {"af_ktls": "loaded"}}, {"generic-gcm-aesni-avx": ["kernel tx", "kernel rx"]}
-        )
+        drivers = {"tx": "generic-gcm-aesni-avx", "rx": "generic-gcm-aesni-avx"}
+        sample = {"outcome": "ok", "variant": "kernel", "drivers": drivers}
+        table = overview.samples(Summary(it.run.df, {"modules": {"af_ktls": "loaded"}}, [sample]))
         found = {line[0]: line[1:] for line in texts(table)}
         assert found["transmission tls"] == ["12", "1", "0", "0"]
         assert "1 unsupported: tls, kernel: no module" in table.notes
@@ -391,7 +392,7 @@ def test_verification_is_a_table() -> None:
             conditions="way=handling", metric=metric, unit="count", end="machine", bottleneck="", **VM)
         for metric, value in (("checks", 41.0), ("failures", 0.0))
     ]  # fmt: skip
-    table = overview.verification(Figures.of(frame(rows)))
+    table = overview.verification(Figures.of(summary(frame(rows))))
     assert texts(table) == [["dtls", "aes-128-gcm", "AF_KTLS", "handling", "41", "0"]]
 
 

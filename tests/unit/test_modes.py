@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from frames import UP, VM, by, by_packet, cell, control, frame, ledger, missing, one, row
+from frames import UP, VM, by, by_packet, cell, control, frame, ledger, missing, one, row, summary
 
 from lab.benches.vpn.views import cpu_time, speed_tables
 from lab.report import tables
@@ -134,7 +134,7 @@ class TestText:
     def table(self, name: str) -> tables.Table:
         df = frame([*mixed(), *control([1000, 1000, 1000], **VM), missing("a", "y", "unsupported", "no", **VM)])
         draw = {"matrix": speed_tables.matrix, "ranks": speed_tables.ranks}[name]
-        return draw(df, ("throughput", UP), "plain")
+        return draw(summary(df), ("throughput", UP))
 
     def test_a_cell_of_the_matrix(self) -> None:
         found = self.table("matrix")
@@ -163,11 +163,11 @@ class TestText:
         assert "interval" not in self.table(name).title
 
     def test_nothing_of_it_on_the_wall_clock(self) -> None:
-        found = speed_tables.matrix(frame(cell("a", "x", [162, 117, 163])), ("throughput", UP), None)
+        found = speed_tables.matrix(summary(frame(cell("a", "x", [162, 117, 163]))), ("throughput", UP))
         assert found.rows[0][1].text == "162\n117–163 n3"
         assert found.notes == []
         assert "95 % interval" in found.title
 
     def test_one_sample(self) -> None:
-        found = speed_tables.matrix(frame([row("a", "x", 0, 162, **VM)]), ("throughput", UP), None)
+        found = speed_tables.matrix(summary(frame([row("a", "x", 0, 162, **VM)])), ("throughput", UP))
         assert found.rows[0][1].text == "162\none sample n1"

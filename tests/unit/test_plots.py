@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from frames import UP, VM, cell, control, frame, ledger, missing, whole_matrix
+from frames import UP, VM, cell, control, frame, ledger, missing, summary, whole_matrix
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
@@ -49,7 +49,7 @@ def a_run() -> pd.DataFrame:
 
 class TestThroughput:
     def test_says_unit_n_engine_clock_and_run(self) -> None:
-        said = words(speed_plots.throughput(a_run(), META, LOAD))
+        said = words(speed_plots.throughput(summary(a_run(), META), LOAD))
         for text in (
             UP,
             "run r1",
@@ -61,21 +61,21 @@ class TestThroughput:
             assert text in said
 
     def test_best_suite_on_top_and_each_median_drawn(self) -> None:
-        (axes,) = speed_plots.throughput(a_run(), META, LOAD).axes
+        (axes,) = speed_plots.throughput(summary(a_run(), META), LOAD).axes
         assert [tick.get_text() for tick in axes.get_yticklabels()] == ["slow", "fast"]
         medians = {line.get_label(): list(line.get_xdata()) for line in axes.lines}  # type: ignore[arg-type]
         assert medians == {"alpha/udp": [505, 51], "beta/udp": [305.5]}
 
     def test_every_sample_is_a_dot(self) -> None:
-        (axes,) = speed_plots.throughput(a_run(), META, LOAD).axes
+        (axes,) = speed_plots.throughput(summary(a_run(), META), LOAD).axes
         dots = [len(group.get_offsets()) for group in axes.collections if isinstance(group, PathCollection)]  # type: ignore[arg-type]
         assert dots == [6, 4]
 
     def test_axis_is_linear_from_zero_unless_the_spread_is_wide(self) -> None:
-        (axes,) = speed_plots.throughput(a_run(), META, LOAD).axes
+        (axes,) = speed_plots.throughput(summary(a_run(), META), LOAD).axes
         assert (axes.get_xscale(), axes.get_xlim()[0]) == ("linear", 0)
         wide = frame(cell("alpha", "slow", [5, 6, 7]) + cell("alpha", "fast", [500, 510, 505]))
-        (axes,) = speed_plots.throughput(wide, META, LOAD).axes
+        (axes,) = speed_plots.throughput(summary(wide, META), LOAD).axes
         assert axes.get_xscale() == "log"
         assert "(log scale)" in axes.get_xlabel()
 
@@ -89,7 +89,7 @@ class TestStacks:
         return [[round(bar.get_width(), 3) for bar in axes.patches] for axes in figure.axes]  # type: ignore[attr-defined]
 
     def test_kernel_and_user_seconds_at_each_end(self) -> None:
-        figure = cpu_plots.cpu_split(a_run(), META, ("transfer", "size=1000000"))
+        figure = cpu_plots.cpu_split(summary(a_run(), META), ("transfer", "size=1000000"))
         assert self.widths(figure) == [[750, 250], [300, 300], [1100, 700, 200]]
         assert [axes.get_title() for axes in figure.axes] == [
             "server: its processes", "client: its processes", "whole machine"
@@ -98,17 +98,17 @@ class TestStacks:
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kernel", "user", "softirq"]
 
     def test_switches(self) -> None:
-        assert self.widths(cpu_plots.switches(a_run(), META, ("transfer", "size=1000000"))) == [[300, 7], []]
+        assert self.widths(cpu_plots.switches(summary(a_run(), META), ("transfer", "size=1000000"))) == [[300, 7], []]
 
     def test_cost_is_stacked_to_the_whole_machine(self) -> None:
-        figure = cpu_plots.cost(a_run(), META, ("transfer", "size=1000000"))
+        figure = cpu_plots.cost(summary(a_run(), META), ("transfer", "size=1000000"))
         assert self.widths(figure) == [[1000, 600, 400]]
         (axes,) = figure.axes
         assert [bar.get_x() for bar in axes.patches] == [0, 1000, 1600]  # type: ignore[attr-defined]
         assert "rest of the machine" in words(figure)
 
     def test_bars_stand_under_their_series(self) -> None:
-        figure = cpu_plots.cost(a_run(), META, ("transfer", "size=1000000"))
+        figure = cpu_plots.cost(summary(a_run(), META), ("transfer", "size=1000000"))
         assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["alpha/udp · user space", "fast"]
 
 
@@ -116,7 +116,7 @@ class TestRecords:
     def test_a_symbol_says_where_records_are_processed(self) -> None:
         rows = cell("a", "x", [5, 6, 7]) + cell("a", "x", [8, 9, 9], variant="udp-kernel", records="kernel")
         rows += cell("a", "x", [3, 3, 3], variant="tls-kernel-tx", records="kernel-tx")
-        figure = speed_plots.throughput(frame(rows), {}, LOAD)
+        figure = speed_plots.throughput(summary(frame(rows)), LOAD)
         lines = {str(line.get_label()): line for line in figure.axes[0].lines}
         faces = {name: (line.get_fillstyle(), line.get_markerfacecolor() == "white") for name, line in lines.items()}
         assert faces == {
@@ -125,7 +125,7 @@ class TestRecords:
         assert plots.FILLED in words(figure)
 
     def test_nothing_is_said_where_all_are_alike(self) -> None:
-        assert plots.FILLED not in words(speed_plots.throughput(a_run(), META, LOAD))
+        assert plots.FILLED not in words(speed_plots.throughput(summary(a_run(), META), LOAD))
 
     def test_many_series_have_looks_of_their_own(self) -> None:
         looks = [plots.look(index) for index in range(81)]
@@ -134,7 +134,7 @@ class TestRecords:
 
 class TestModes:
     def test_each_mode_is_a_mark_with_its_n(self) -> None:
-        figure = speed_plots.throughput(frame(cell("a", "x", [162, 117, 163], **VM)), {}, LOAD)
+        figure = speed_plots.throughput(summary(frame(cell("a", "x", [162, 117, 163], **VM))), LOAD)
         (line,) = figure.axes[0].lines
         assert list(line.get_xdata()) == [162.5, 117]  # type: ignore[arg-type]
         assert [text.get_text() for text in figure.axes[0].texts] == ["n=2", "n=1"]
@@ -147,7 +147,7 @@ class TestModes:
             for entry in ledger("a", "x", block, **VM):
                 changed = entry["metric"] == "throughput" or entry["metric"] == "cost"
                 rows.append(entry | {"value": entry["value"] * (factor if changed else 1)})
-        figure = cpu_plots.cost(frame(rows), {}, ("transfer", "size=1000000"))
+        figure = cpu_plots.cost(summary(frame(rows)), ("transfer", "size=1000000"))
         assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
             "a/udp · user space", "x (mode of n=2)", "x (mode of n=1)"
         ]  # fmt: skip
@@ -157,7 +157,7 @@ class TestModes:
 @pytest.fixture(scope="module")
 def matrix() -> dict[str, Figure]:
     """The pictures of a whole matrix."""
-    return dict(contents.pictures(whole_matrix(), META))
+    return dict(contents.pictures(summary(whole_matrix(), META)))
 
 
 class TestWholeMatrix:
@@ -196,10 +196,10 @@ class TestWholeMatrix:
 
 
 def test_pictures_are_named_and_drawn() -> None:
-    found = dict(contents.pictures(a_run(), META))
+    found = dict(contents.pictures(summary(a_run(), META)))
     assert list(found) == ["throughput-direction-up-streams-1", "cpu-split", "switches", "cost"]
     assert plots.drawn(found["cost"], "png").startswith(b"\x89PNG")
 
 
 def test_nothing_measured_draws_nothing() -> None:
-    assert list(contents.pictures(frame([missing("a", "x", "unsupported", "no")]), META)) == []
+    assert list(contents.pictures(summary(frame([missing("a", "x", "unsupported", "no")]), META))) == []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from frames import UP, cell, frame
+from frames import UP, cell, frame, summary
 from rich.console import Console
 
 from lab import benches
@@ -22,7 +22,6 @@ from lab.report.views import nobody
 from lab.report.write import write
 from lab.results.store import Store
 from lab.stats import analysis
-from lab.stats.summary import Summary
 
 MACHINE = {"kernel": "Linux 6.12", "cpu": "Some CPU", "flags": "aes avx2"}
 META: dict[str, Any] = {"engine": {"name": "vm", "clock": "wall"}, "machine": MACHINE, "controls": []}
@@ -97,20 +96,20 @@ class TestShare:
     def test_column_of_ranks_and_summary(self, tmp_path: Path) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9)
         raw, df = encryption_share.beside(tmp_path / "r", META), vpn_run()
-        found = speed_tables.ranks(df, ("throughput", UP), None, raw)
+        found = speed_tables.ranks(summary(df), ("throughput", UP), raw)
         assert found.columns[-1] == "share of raw cipher speed"
         shares = {(row[1].text, row[2].text): row[-1].text for row in found.rows}
         assert shares == {
             (f"{USER}/udp", SUITE): "5.0 %", (f"{USER}/udp", "null-sha1"): "", (f"{USER}/udp-kernel", SUITE): ""
         }  # fmt: skip
         assert any("1024 B" in note and "crypto-20260101-000000-aaa" in note for note in found.notes)
-        summary = report.summary(Summary(df, {}), lambda kind: raw).set_index(["variant", "suite"])["raw_share"]
-        assert summary["udp", SUITE] == pytest.approx(0.05)
-        assert summary.isna().sum() == 2
+        shares_of = report.summary(summary(df), lambda kind: raw).set_index(["variant", "suite"])["raw_share"]
+        assert shares_of["udp", SUITE] == pytest.approx(0.05)
+        assert shares_of.isna().sum() == 2
 
     def test_without_one_there_is_no_column(self) -> None:
-        assert "share of raw cipher speed" not in speed_tables.ranks(vpn_run(), ("throughput", UP), None).columns
-        assert report.summary(Summary(vpn_run(), {}), nobody)["raw_share"].isna().all()
+        assert "share of raw cipher speed" not in speed_tables.ranks(summary(vpn_run()), ("throughput", UP)).columns
+        assert report.summary(summary(vpn_run()), nobody)["raw_share"].isna().all()
 
     def test_a_report_takes_it_from_the_folder_beside(self, tmp_path: Path) -> None:
         speeds(tmp_path, "crypto-20260101-000000-aaa", 1e9)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from frames import UP, VM, cell, control, frame, ledger, missing
+from frames import UP, VM, cell, control, frame, ledger, missing, summary
 from rich.console import Console
 
 from lab.benches.crypto.views import report as crypto_report
@@ -47,7 +47,7 @@ def a_run() -> pd.DataFrame:
 
 
 def table(name: str, **other: Any) -> tables.Table:
-    (found,) = [each for each in contents.build(a_run(), META, **other) if each.name.startswith(name)]
+    (found,) = [each for each in contents.build(summary(a_run(), META), **other) if each.name.startswith(name)]
     return found
 
 
@@ -88,7 +88,7 @@ class TestMatrix:
 
     def test_a_cell_that_failed_once_says_so_beside_its_median(self) -> None:
         df = frame([*cell("alpha", "x", [5, 6, 7]), missing("alpha", "x", "failed", "killed", position=1)])
-        found = speed_tables.matrix(df, ("throughput", UP), None)
+        found = speed_tables.matrix(summary(df), ("throughput", UP))
         assert texts(found) == [["x", "6.00\n5.00–7.00 n3\n1 failed¹"]]
         assert found.notes == ["¹ killed"]
 
@@ -128,13 +128,13 @@ class TestTables:
         assert "in 3 of 3 samples" in found.notes[-1]
 
     def test_latency_and_handshake_when_measured(self) -> None:
-        assert not [each for each in contents.build(a_run(), META) if each.name in ("latency", "handshake")]
+        assert not [each for each in contents.build(summary(a_run(), META)) if each.name in ("latency", "handshake")]
         rtt = {"measure": "latency", "conditions": "load=none", "unit": "ms", "end": "client"}
         rows = [
             *cell("a", "x", [1, 2, 3], **rtt, metric="rtt_p50"), *cell("a", "x", [9, 9, 9], **rtt, metric="rtt_p99"),
             *cell("a", "x", [0.2, 0.3, 0.25], measure="handshake", metric="handshake", end="client", conditions=""),
         ]  # fmt: skip
-        found = {each.name: texts(each) for each in contents.build(frame(rows), {})}
+        found = {each.name: texts(each) for each in contents.build(summary(frame(rows)))}
         assert found["latency"] == [
             ["a/udp", "x", "user space", "load=none", "2.00 (1.00–3.00)", "–", "9.00 (9.00–9.00)", "–", "3"]
         ]
@@ -143,7 +143,7 @@ class TestTables:
     def test_clocks_are_never_in_one_report(self) -> None:
         df = frame(cell("a", "x", [1, 2, 3]) + cell("a", "x", [1, 2, 3], clock="instructions"))
         with pytest.raises(LabError, match="one engine and clock"):
-            contents.build(df, META)
+            contents.build(summary(df, META))
 
     @pytest.mark.parametrize(
         ("value", "text"),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from frames import VM, frame, kernel_vpn, ledger, one
+from frames import VM, frame, kernel_vpn, ledger, one, summary
 
 from lab.benches.vpn.cpu_ledger import gap
 from lab.benches.vpn.views import cpu_tables, cpu_time
@@ -109,7 +109,7 @@ class TestKernelVpn:
 
     def test_the_table_says_where_its_time_went(self) -> None:
         df = frame([entry for block in range(3) for entry in kernel_vpn("k", "x", block, **VM)])
-        found = cpu_tables.kernel_and_user(df, ("transfer", "size=1000000"))
+        found = cpu_tables.kernel_and_user(summary(df), ("transfer", "size=1000000"))
         assert [each.text for each in found.rows[0]] == [
             "k/udp", "x", "kernel", "2.00 / 1.00", "–¹", "0 / 0", "–¹", "900 / 100", "700 / 1100 / 800 / 100", "3"
         ]  # fmt: skip
@@ -131,13 +131,13 @@ class TestKernelVpn:
             entry | {"value": size if entry["metric"] == "payload" else entry["value"]} for entry in ledger("a", "x", 0)
         ]
         for draw in (cpu_tables.cost, cpu_tables.kernel_and_user):
-            notes = " ".join(draw(frame(rows), ("transfer", "size=1000000")).notes)
+            notes = " ".join(draw(summary(frame(rows)), ("transfer", "size=1000000")).notes)
             assert ("ticks of 10 ms" in notes) == said
             assert ("100 s/GB of a load" in notes) == said
 
     def test_it_is_compared_by_the_whole_machine(self) -> None:
         rows = [*kernel_vpn("k", "x", 0), *ledger("a", "x", 0)]
-        found = cpu_tables.cost(frame(rows), ("transfer", "size=1000000"))
+        found = cpu_tables.cost(summary(frame(rows)), ("transfer", "size=1000000"))
         cells = {row[0].text: [each.text for each in row[2:7]] for row in found.rows}
         assert cells == {
             "a/udp": ["user space", "1000", "600", "400", "2000"], "k/udp": ["kernel", "3.00", "0", "2597", "2600"]

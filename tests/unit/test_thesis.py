@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from frames import VM, cell, frame, kernel_vpn, ledger, missing
+from frames import VM, cell, frame, kernel_vpn, ledger, missing, summary
 
 from lab.benches.vpn.views import report, thesis, thesis_model
 from lab.benches.vpn.views.thesis_speed import order, told
@@ -111,7 +111,7 @@ def a_run() -> Any:
 
 class TestRun:
     def table(self, name: str) -> tables.Table:
-        (found,) = [table for table in thesis.build(a_run(), THESIS) if table.name == f"thesis {name}"]
+        (found,) = [table for table in thesis.build(summary(a_run()), THESIS) if table.name == f"thesis {name}"]
         return found
 
     def rows(self, name: str) -> dict[str, list[str]]:
@@ -203,11 +203,11 @@ class TestVm:
     run = a_vm_run()
 
     def table(self, name: str) -> tables.Table:
-        (found,) = [table for table in thesis.build(self.run, THESIS) if table.name == f"thesis {name}"]
+        (found,) = [table for table in thesis.build(summary(self.run), THESIS) if table.name == f"thesis {name}"]
         return found
 
     def orders(self) -> dict[tuple[str, str], dict[str, Any]]:
-        told = thesis.data(self.run)["orders"]
+        told = thesis.data(summary(self.run))["orders"]
         return {(one["suite"], one["data_paths"]): one for one in told}
 
     def test_b4_is_filled(self) -> None:
@@ -243,24 +243,24 @@ class TestVm:
     def test_a_suite_that_one_lacks(self) -> None:
         assert {suite for suite, _ in self.orders()} == {CBC, GCM}
         alone = frame(cell("openvpn", "3des-cbc-sha1", [9, 9, 9], **VM))
-        verdicts = {one["suite"]: one["verdict"] for one in thesis.data(alone)["orders"]}
+        verdicts = {one["suite"]: one["verdict"] for one in thesis.data(summary(alone))["orders"]}
         assert verdicts == {
             CBC: "open: not measured here: libreswan, openconnect, openvpn",
             "3des-cbc-sha1": "open: not measured here: libreswan, openconnect",
         }
         df = self.run[(self.run["vpn"] != "libreswan") | (self.run["suite"] != CBC)]
-        (row, *_) = next(table for table in thesis.build(df, THESIS) if table.name == "thesis order").rows
+        (row, *_) = next(table for table in thesis.build(summary(df), THESIS) if table.name == "thesis order").rows
         assert row[4].text == "reproduced (without libreswan)¹"
 
     def test_few_samples_are_said(self) -> None:
         rows = cell("openconnect", CBC, [150], variant="dtls", **VM) + cell("openvpn", CBC, [100, 100, 100], **VM)
-        (one, *_) = thesis.data(frame(rows))["orders"]
+        (one, *_) = thesis.data(summary(frame(rows)))["orders"]
         assert one["verdict"] == "reproduced (without libreswan) (n 1: too few to be sure)"
 
     def test_ranges_that_overlap_are_not_told_apart(self) -> None:
         rows = cell("libreswan", CBC, [100, 160, 160, 161], variant="esp", **VM)
         rows += cell("openconnect", CBC, [120, 121, 122], variant="dtls", **VM) + cell("openvpn", CBC, [9, 9, 9], **VM)
-        (one, *_) = thesis.data(frame(rows))["orders"]
+        (one, *_) = thesis.data(summary(frame(rows)))["orders"]
         assert one["verdict"] == "in part; not told apart here: libreswan and openconnect"
 
     def test_on_the_wall_clock_blocks_tell(self) -> None:
@@ -268,7 +268,7 @@ class TestVm:
         drift = (1.0, 0.6, 0.8, 0.5, 0.7)
         rows = cell("openconnect", CBC, [150 * by for by in drift], variant="dtls")
         rows += cell("openvpn", CBC, [100 * by for by in drift])
-        (one, *_) = thesis.data(frame(rows))["orders"]
+        (one, *_) = thesis.data(summary(frame(rows)))["orders"]
         assert one["verdict"] == "reproduced (without libreswan)"
 
     def test_the_ledger_explains(self) -> None:
@@ -286,7 +286,9 @@ class TestVm:
         ]
         notes = self.table("why").notes
         assert notes[0].startswith(f"{CBC}: the faster, the cheaper: libreswan/esp 27.5 < openconnect/dtls 53.0 <")
-        two = [row for row in thesis.data(self.run)["ledger"] if (row["suite"], row["vpn"]) == (CBC, "openvpn")]
+        two = [
+            row for row in thesis.data(summary(self.run))["ledger"] if (row["suite"], row["vpn"]) == (CBC, "openvpn")
+        ]
         assert [(row["throughput"], row["n"]) for row in two] == [(130.25, 2), (100.0, 1)]
         assert [row["machine cost"] for row in two] == pytest.approx([8000 / 130.25, 80], rel=1e-3)
 
@@ -296,7 +298,7 @@ class TestVm:
         for entry in rows:
             if entry["vpn"] == "openvpn" and (entry["metric"], entry["end"]) == ("cost", "machine"):
                 entry["value"] = 1.0
-        (found,) = [table for table in thesis.build(frame(rows), THESIS) if table.name == "thesis why"]
+        (found,) = [table for table in thesis.build(summary(frame(rows)), THESIS) if table.name == "thesis why"]
         assert "but not for openconnect and openvpn: there something else" in found.notes[0]
 
     def test_time_of_a_kernel_vpn_stands_beside_the_others(self) -> None:
@@ -313,12 +315,15 @@ class TestVm:
 
     def test_a_run_of_something_else(self) -> None:
         shake = {"measure": "handshake", "metric": "handshake", "conditions": "", "unit": "s", "end": "client"}
-        found = {table.name: table for table in thesis.build(frame(cell("openvpn", CBC, [1, 2, 3], **shake)), THESIS)}
+        found = {
+            table.name: table
+            for table in thesis.build(summary(frame(cell("openvpn", CBC, [1, 2, 3], **shake))), THESIS)
+        }
         assert found["thesis order"].rows[0][4].text.startswith("open: not measured here")
         assert found["thesis why"].rows == []
 
     def test_data_is_plain(self) -> None:
-        told = thesis.data(self.run)
+        told = thesis.data(summary(self.run))
         assert (told["run"], told["engine"], told["clock"]) == (["r1"], "vm", "instructions")
         assert json.loads(json.dumps(told, allow_nan=False)) == told
         (time,) = [table for table in told["tables"] if table["name"] == "thesis time"]

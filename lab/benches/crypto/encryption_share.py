@@ -15,12 +15,12 @@ from lab.benches.crypto.views import frame
 from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
 from lab.results.store import runs
+from lab.stats.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import pandas as pd
 
 SAME_MACHINE = ("kernel", "cpu", "flags")
 """The keys of `machine` in meta.json that decide how fast a cipher is; `flags` lists the instruction sets."""
@@ -35,8 +35,8 @@ def _platform(meta: Mapping[str, Any]) -> list[Any]:
 class Raw:
     """The raw speeds of one run."""
 
-    def __init__(self, run: str, df: pd.DataFrame, catalog: Catalog) -> None:
-        self.run, self.df, self.catalog = run, df, catalog
+    def __init__(self, summary: Summary, catalog: Catalog) -> None:
+        self.run, self.summary, self.catalog = summary.runs[0], summary, catalog
         self.known: dict[tuple[str, str], float] = {}
 
     def share(self, vpn: str, records: str, suite: str, throughput: float) -> float:
@@ -48,14 +48,13 @@ class Raw:
 
     def _speed(self, library: str, suite: str) -> float:
         if (library, suite) not in self.known:
-            rows = self.df[(self.df["vpn"] == library) & (self.df["suite"] == suite)]
-            self.known[library, suite] = frame.raw_speed(rows, library, suite)[0] if len(rows) else float("nan")
+            self.known[library, suite] = frame.raw_speed(self.summary, library, suite)[0]
         return self.known[library, suite]
 
     @cached_property
     def payload(self) -> int:
         """The payload, in bytes, at which the ciphers were timed."""
-        sizes = [int(text.removeprefix("size=")) for text in set(self.df["conditions"])]
+        sizes = [int(text.removeprefix("size=")) for text in set(self.summary.rows["conditions"])]
         return max((size for size in sizes if size <= frame.PAYLOAD), default=0)
 
     def note(self) -> str:
@@ -78,5 +77,5 @@ def beside(folder: Path, meta: Mapping[str, Any], catalog: Catalog | None = None
         name, clock, *_ = _platform(meta)
         df = df[(df["engine"] == name) & (df["clock"] == clock)]
         if (df["outcome"] == "ok").any():
-            return Raw(store.folder.name, df, catalog or Catalog())
+            return Raw(Summary(df, store.meta()), catalog or Catalog())
     return None

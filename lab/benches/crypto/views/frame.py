@@ -10,10 +10,9 @@ import pandas as pd
 from lab.benches.crypto import libraries
 from lab.benches.crypto.libraries import PLACES
 from lab.results.cell import parse_conditions
-from lab.stats import analysis
 
 if TYPE_CHECKING:
-    pass
+    from lab.stats.summary import Summary
 
 CELL = ["engine", "clock", "library", "place", "suite", "size", "metric"]
 SPEEDS = ("speed", "stitched", "cipher", "mac")
@@ -23,35 +22,31 @@ PAYLOAD = 1400
 MEGABIT = 1e6 / 8
 
 
-def tidy(df: pd.DataFrame) -> pd.DataFrame:
-    """The frame of a run (`Store.frame`) with this bench's columns: library, place, and size (bytes of payload)."""
-    frame = analysis.tidy(df)
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame with this bench's columns: library, place, and size (bytes of payload)."""
     sizes = [int(parse_conditions(text)["size"]) for text in frame["conditions"]]
-    frame = frame.rename(columns=libraries.COLUMNS).assign(size=sizes)
-    return frame.drop(columns=["conditions", "measure", "end", "bottleneck"])
+    return frame.rename(columns=libraries.COLUMNS).assign(size=sizes)
 
 
-def speeds(df: pd.DataFrame) -> pd.DataFrame:
+def speeds(run: Summary) -> pd.DataFrame:
     """For each cell and metric of SPEEDS: n runs, the median, its interval, the minimum and the maximum (B/s)."""
-    summary = analysis.summarise(df, SPEEDS).rename(columns=libraries.COLUMNS)
-    summary["size"] = [int(parse_conditions(text)["size"]) for text in summary["conditions"]]
+    summary = named(run.figures[run.figures["metric"].isin(SPEEDS)])
     return summary[[*CELL, "n", "median", "low", "high", "min", "max"]]
 
 
-def runs(df: pd.DataFrame) -> pd.DataFrame:
+def runs(run: Summary) -> pd.DataFrame:
     """The value of each run (`block`) of each cell, B/s."""
-    frame = tidy(df)
-    keep = (frame["outcome"] == "ok") & frame["metric"].isin(SPEEDS)
-    return frame.loc[keep, ["run", "block", *CELL, "value"]]
+    readings = run.measured[run.measured["metric"].isin(SPEEDS)]
+    return named(readings)[["run", "block", *CELL, "value"]]
 
 
-def ratios(df: pd.DataFrame) -> pd.DataFrame:
+def ratios(run: Summary) -> pd.DataFrame:
     """Container to host within each run, by library, suite, size and metric: n and the median.
 
     Both must be on one clock: otherwise the ratio would show the clocks, not the container.
     """
     keys = ["library", "suite", "size", "metric"]
-    rows = runs(df)
+    rows = runs(run)
     host, container = (rows[rows["place"] == place] for place in PLACES)
     pairs = container.merge(host, on=["run", "block", "engine", "clock", *keys], suffixes=("", "_host"))
     pairs = pairs.assign(ratio=pairs["value"] / pairs["value_host"])
@@ -70,13 +65,13 @@ def library_of(records: str, dialect: str) -> str | None:
 
 
 def raw_speed(
-    df: pd.DataFrame, library: str, suite: str, *, payload: int = PAYLOAD, place: str = "container"
+    run: Summary, library: str, suite: str, *, payload: int = PAYLOAD, place: str = "container"
 ) -> tuple[float, int]:
     """The median raw speed, Mbit/s, at the largest payload timed up to `payload`; and that payload.
 
-    (NaN, 0) if the run has none. `df` is the frame of a run of `lab crypto`.
+    (NaN, 0) if the run, one of `lab crypto`, has none.
     """
-    rows = speeds(df)
+    rows = speeds(run)
     rows = rows[(rows["library"] == library) & (rows["suite"] == suite) & (rows["place"] == place)]
     rows = rows[(rows["metric"] == "speed") & (rows["size"] <= payload)]
     if rows.empty:

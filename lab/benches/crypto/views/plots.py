@@ -18,13 +18,15 @@ from lab.report import plots, tables
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from lab.stats.summary import Summary
+
 MEGABYTE = 1e6
 LINES = {"host": "--", "container": "-"}
 
 
-def picture(df: pd.DataFrame) -> Figure:
+def picture(run: Summary) -> Figure:
     """Speed by payload size, a panel for each library; solid lines for the container, dashed for the host."""
-    summary = frame.speeds(df)
+    summary = frame.speeds(run)
     summary = summary[summary["metric"] == "speed"]
     names = [name for name in libraries.load() if name in set(summary["library"])]
     suites = tables.order(summary["suite"])
@@ -36,8 +38,9 @@ def picture(df: pd.DataFrame) -> Figure:
         figure.axes[0].set_ylabel("MB/s of payload (log scale)")
         count = "–".join(map(str, sorted(set(summary["n"]))))
         subtitle = f"medians of {count} runs; container drawn through, host dashed"
-        run = ", ".join(sorted(set(df["run"].astype(str))))
-        figure.suptitle(f"Raw cipher speed by payload\n{subtitle} · run {run}", x=0.01, ha="left", fontsize=9)
+        figure.suptitle(
+            f"Raw cipher speed by payload\n{subtitle} · run {', '.join(run.runs)}", x=0.01, ha="left", fontsize=9
+        )
         handles = {
             label: handle
             for axes in figure.axes

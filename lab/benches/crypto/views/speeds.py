@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-import pandas as pd
 
 from lab.benches.crypto import libraries
 from lab.benches.crypto.libraries import PLACES
@@ -15,28 +12,30 @@ from lab.benches.crypto.views import frame
 from lab.report import tables
 from lab.stats import analysis
 from lab.stats.inference import MIN_SAMPLES
+from lab.stats.summary import Summary
 
 MEGABYTE = 1e6
 DETECTED = ("ssse3", "aes", "pclmulqdq", "avx", "avx2", "avx512f", "vaes", "vpclmulqdq", "gfni", "sha_ni")
 """The processor flags that decide which code path a library takes."""
 
 
-def build(df: pd.DataFrame, meta: Mapping[str, Any]) -> list[tables.Table]:
+def build(run: Summary) -> list[tables.Table]:
     """A table for each library, and the code paths that ran."""
     known = libraries.load()
-    names = [name for name in known if name in set(df["vpn"])]
-    return [*(_speeds(df, known[name]) for name in names), _implementations(df, meta)]
+    names = [name for name in known if name in set(run.rows["vpn"])]
+    return [*(_speeds(run, known[name]) for name in names), _implementations(run)]
 
 
-def _speeds(df: pd.DataFrame, library: libraries.Library) -> tables.Table:
+def _speeds(run: Summary, library: libraries.Library) -> tables.Table:
     """Suites by size: host / container, with the ratio container to host below."""
-    summary = frame.speeds(df)
+    summary = frame.speeds(run)
     figures = summary[(summary["library"] == library.library) & summary["metric"].isin(["speed", "stitched"])]
     medians = {(row.suite, row.metric, row.size, row.place): row for row in tables.each(figures)}
+    ratios = frame.ratios(run)
     ratio = {
-        (row.suite, row.metric, row.size): row for row in tables.each(frame.ratios(df[df["vpn"] == library.library]))
+        (row.suite, row.metric, row.size): row for row in tables.each(ratios[ratios["library"] == library.library])
     }
-    samples = frame.tidy(df[df["vpn"] == library.library])
+    samples = frame.named(run.outcomes[run.outcomes["vpn"] == library.library])
     sizes, notes = sorted(set(samples["size"])), tables.Notes()
     reasons = {(row.suite, row.size, row.place): f"{row.outcome}: {row.reason}"
                for row in tables.each(samples[samples["outcome"] != "ok"])}  # fmt: skip
@@ -73,21 +72,21 @@ def _speed(row: Any) -> str:
     return tables.figure(row.median / MEGABYTE)
 
 
-def _implementations(df: pd.DataFrame, meta: Mapping[str, Any]) -> tables.Table:
+def _implementations(run: Summary) -> tables.Table:
     """What each library reports about itself in each place, and the processor flags that decide it."""
     statements: dict[str, list[str]] = {}
-    for name, places in meta.get("implementations", {}).items():
+    for name, places in run.meta.get("implementations", {}).items():
         for place, facts in places.items():
             statements.setdefault(f"{name}: {'; '.join(facts)}", []).append(place)
     notes = [f"{text} ({', '.join(places)})" for text, places in statements.items()]
-    machine = meta.get("machine", {})
+    machine = run.meta.get("machine", {})
     flags = set(str(machine.get("flags", "")).split())
     detected = ", ".join(flag for flag in DETECTED if flag in flags) or "none that matter here"
     notes.append(f"processor: {machine.get('cpu', 'unknown')}; of its flags: {detected}")
-    busy = analysis.measured(df, "busy")["value"]
+    busy = run.measured.loc[run.measured["metric"] == "busy", "value"]
     if len(busy):
         notes.append(
             f"the benches that tell had a processor for {tables.percent(busy.median())} of their time (median)"
         )
-    notes += analysis.retaken(df)
+    notes += analysis.retaken(run.df)
     return tables.Table("crypto implementations", "Which implementation ran", [], [], 0, notes)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lab.benches.crypto.views.thesis_model import Ciphers, Speeds
+    from lab.stats.summary import Summary
 
 GIGABYTE = 1e9
 UNSAID = (
@@ -22,10 +23,10 @@ UNSAID = (
 )
 
 
-def build(df: pd.DataFrame, there: Ciphers) -> list[tables.Table]:
+def build(run: Summary, there: Ciphers) -> list[tables.Table]:
     """Tables 3.8 to 3.12, and 3.13 with the data of 3.14."""
-    medians = {(row.library, row.place, row.suite, row.size, row.metric): row for row in tables.each(frame.speeds(df))}
-    runs = frame.runs(df)
+    medians = {(row.library, row.place, row.suite, row.size, row.metric): row for row in tables.each(frame.speeds(run))}
+    runs = frame.runs(run)
     return [_speeds(there, medians, runs), _trend(there, medians)]
 
 

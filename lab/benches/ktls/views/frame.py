@@ -12,10 +12,12 @@ import pandas as pd
 from lab.benches.ktls import cells
 from lab.report import tables
 from lab.results.cell import parse_conditions
-from lab.stats import analysis, modes
+from lab.stats import modes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lab.stats.summary import Summary
 
 KEY = ["protocol", "suite", "scenario", "path", "way", "payload"]
 BLOCK = ["run", "block", "engine", "clock"]
@@ -48,38 +50,39 @@ class Spot:
 class Figures:
     """All figures of a run: the summary by spot and metric, a row for each mode; and the values of each block.
 
-    `df` has every attempt; the other fields leave out samples taken under `perf`.
+    Samples taken under `perf` are left out.
     """
 
-    df: pd.DataFrame
+    run: Summary
     found: dict[Spot, dict[Metric, list[Any]]]
     blocks: dict[tuple[Spot, Metric], dict[Block, float]]
     why: dict[Spot, str]
-    clock: str
-    where: str
     spots: list[Spot] = field(default_factory=list)
 
     @classmethod
-    def of(cls, df: pd.DataFrame) -> Figures:
-        """The figures of a run's frame (`Store.frame`).
-
-        Raises:
-            LabError: it mixes engines or clocks.
-        """
-        engine, clock = analysis.one_clock(df)
-        df = analysis.tidy(df)
-        plain = df[df["measure"] != cells.PROFILE]
+    def of(cls, run: Summary) -> Figures:
+        """The figures of a run."""
         figures: dict[Spot, dict[Metric, list[Any]]] = {}
-        for row in tables.each(_named(analysis.summarise(plain))):
+        for row in tables.each(_named(_unprofiled(run.figures))):
             figures.setdefault(_spot(row), {}).setdefault((row.metric, row.end), []).append(row)
-        failures = _named(analysis.outcomes(plain[plain["outcome"] != "ok"]))
+        failures = _named(_unprofiled(run.outcomes[run.outcomes["outcome"] != "ok"]))
         reasons = {_spot(row): f"{row.outcome}: {row.reason}" for row in tables.each(failures)}
         blocks: dict[tuple[Spot, Metric], dict[Block, float]] = {}
-        for row in tables.each(_named(analysis.measured(plain))):
+        for row in tables.each(_named(_unprofiled(run.measured))):
             block = tuple(getattr(row, column) for column in BLOCK)
             blocks.setdefault((_spot(row), (row.metric, row.end)), {})[block] = float(row.value)
         spots = sorted({*figures, *reasons}, key=_order)
-        return cls(df, figures, blocks, reasons, clock, analysis.clocked(engine, clock), spots)
+        return cls(run, figures, blocks, reasons, spots)
+
+    @property
+    def clock(self) -> str:
+        """The clock of all figures."""
+        return self.run.clock
+
+    @property
+    def where(self) -> str:
+        """The engine and the clock, in words."""
+        return self.run.where
 
     def get(self, spot: Spot, metric: Metric) -> list[Any]:
         """The rows of a figure, one for each mode; empty if there is none."""
@@ -113,6 +116,10 @@ class Figures:
     def of_scenario(self, scenario: str, protocol: str) -> list[Spot]:
         """The spots of one scenario and protocol, in order."""
         return [spot for spot in self.spots if (spot.scenario, spot.protocol) == (scenario, protocol)]
+
+
+def _unprofiled(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["measure"] != cells.PROFILE]
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:

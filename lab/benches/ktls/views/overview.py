@@ -12,6 +12,7 @@ from lab.benches.ktls.views import frame
 from lab.benches.ktls.views.frame import Figures
 from lab.report import tables
 from lab.stats import analysis
+from lab.stats.summary import Summary
 
 
 def drivers(samples: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -25,9 +26,9 @@ def drivers(samples: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     return {driver: list(places) for driver, places in places_of.items()}
 
 
-def samples(it: Figures, meta: Mapping[str, Any], ran: Mapping[str, list[str]]) -> tables.Table:
+def samples(run: Summary) -> tables.Table:
     """The outcomes of each scenario and protocol with reasons, and the implementations that made the records."""
-    outcomes = analysis.outcomes(it.df).rename(columns=COLUMNS)
+    outcomes = run.outcomes.rename(columns=COLUMNS)
     rows = []
     for key, group in outcomes.groupby(["scenario", "protocol"], sort=True):
         counts = group.groupby("outcome")["n"].sum()
@@ -42,10 +43,10 @@ def samples(it: Figures, meta: Mapping[str, Any], ran: Mapping[str, list[str]]) 
         .reset_index()
     )
     notes = [f"{row.n} {row.outcome}: {row.protocol}, {row.path}: {row.reason}" for row in tables.each(failures)]
-    notes += analysis.retaken(it.df)
-    notes += [f"{driver}: {', '.join(paths)}" for driver, paths in ran.items()]
-    notes += [f"{name}: {text}" for name, text in (meta.get("modules") or {}).items()]
-    return tables.Table("ktls samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, it.where)
+    notes += analysis.retaken(run.df)
+    notes += [f"{driver}: {', '.join(paths)}" for driver, paths in drivers(run.samples).items()]
+    notes += [f"{name}: {text}" for name, text in (run.meta.get("modules") or {}).items()]
+    return tables.Table("ktls samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, run.where)
 
 
 OUTCOMES = ("ok", "unsupported", "failed", "invalid")

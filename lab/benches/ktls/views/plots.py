@@ -178,7 +178,7 @@ def _records(path: str) -> str:
 
 
 def _finish(figure: Figure, it: Figures, title: str, said: str, spots: Sequence[Spot], *, legend: bool = True) -> None:
-    plots.title(figure, it.df, title, said, [it.count(spot) for spot in spots])
+    plots.title(figure, it.run, title, said, [it.count(spot) for spot in spots])
     if legend:
         handles: dict[str, Any] = {}
         for axes in figure.axes:

@@ -25,7 +25,7 @@ NOTHING: dict[str, Any] = {"summary": [], "outcomes": [], "tables": []}
 @lru_cache(maxsize=1)
 def _figures(run: Summary) -> Figures:
     """The figures of a run; tables, pictures and JSON share them."""
-    return Figures.of(run.df)
+    return Figures.of(run)
 
 
 def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
@@ -36,7 +36,7 @@ def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
 @lru_cache(maxsize=1)
 def _tables(run: Summary) -> list[Table]:
     figures, chapter = _figures(run), thesis_model.load()
-    contents = [overview.samples(figures, run.meta, overview.drivers(run.samples)), overview.verification(figures)]
+    contents = [overview.samples(run), overview.verification(figures)]
     contents += [
         *beside.build(figures, chapter)[:-1],
         *ladders.build(figures),

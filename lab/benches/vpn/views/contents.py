@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab.benches.vpn.views import cpu_plots, cpu_tables, packet_cost, packet_plot, speed_plots, speed_tables
 from lab.report import plots, tables
@@ -12,7 +12,6 @@ from lab.report.tables import (
     Table,
     by_cell,
     each,
-    loads,
     of_clock,
     order,
     percent,
@@ -27,44 +26,39 @@ from lab.report.tables import sizes as counted
 from lab.stats import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    import pandas as pd
     from matplotlib.figure import Figure
 
     from lab.benches.vpn.views.speed_tables import CipherShare
+    from lab.stats.summary import Summary
 
 OUTCOMES = ("ok", "unsupported", "failed", "invalid")
 
 
-def build(
-    df: pd.DataFrame, meta: Mapping[str, Any], *, every_load: bool = False, raw: CipherShare | None = None
-) -> list[Table]:
+def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = None) -> list[Table]:
     """Every table that has data; CPU tables of the first load, or of `every_load`.
 
     Raises:
-        LabError: the frame mixes engines or clocks.
+        LabError: the run mixes engines or clocks.
     """
-    df = analysis.tidy(df)
-    control = analysis.control_of(df, meta)
-    contents = [overview(df, meta)]
-    throughput = order(df.loc[df["measure"] == "throughput", "conditions"])
+    contents = [overview(run)]
+    throughput = order(run.rows.loc[run.rows["measure"] == "throughput", "conditions"])
     for conditions in throughput:
         load = ("throughput", conditions)
-        contents += [speed_tables.matrix(df, load, control), speed_tables.ranks(df, load, control, raw)]
-    carrying = loads(df)
+        contents += [speed_tables.matrix(run, load), speed_tables.ranks(run, load, raw)]
+    carrying = run.loads()
     if not throughput and carrying:
-        contents.append(speed_tables.matrix(df, carrying[0], control))
+        contents.append(speed_tables.matrix(run, carrying[0]))
     for load in carrying if every_load else carrying[:1]:
-        contents += [cpu_tables.kernel_and_user(df, load), cpu_tables.switches(df, load), cpu_tables.cost(df, load)]
-    contents += [packet_cost.table(df), latency(df), handshake(df)]
+        contents += [cpu_tables.kernel_and_user(run, load), cpu_tables.switches(run, load), cpu_tables.cost(run, load)]
+    contents += [packet_cost.table(run), latency(run), handshake(run)]
     return [table for table in contents if table.rows]
 
 
-def overview(df: pd.DataFrame, meta: Mapping[str, Any]) -> Table:
+def overview(run: Summary) -> Table:
     """The outcomes of each series, the reasons of failures, and whether the CPU ledger closes."""
-    where = analysis.clocked(*analysis.one_clock(df))
-    outcomes = analysis.outcomes(df)
+    outcomes = run.outcomes
     counts = outcomes.assign(series=series(outcomes)).pivot_table(
         index="series", columns="outcome", values="n", aggfunc="sum", fill_value=0
     )
@@ -83,53 +77,48 @@ def overview(df: pd.DataFrame, meta: Mapping[str, Any]) -> Table:
             .reset_index()
         )
     ]
-    notes += [*analysis.retaken(df), *cpu_tables.closure(df, meta)]
-    return Table("samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, where)
+    notes += [*analysis.retaken(run.df), *cpu_tables.closure(run)]
+    return Table("samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, run.where)
 
 
-def latency(df: pd.DataFrame) -> Table:
+def latency(run: Summary) -> Table:
     """Round-trip times through the tunnel, idle and under load."""
-    engine, clock = analysis.one_clock(df)
-    rows = analysis.measured(df, measure="latency")
+    summary = run.figures[run.figures["measure"] == "latency"]
     lines = []
-    for conditions in order(rows["conditions"]):
-        for key, figures in by_cell([rows[rows["conditions"] == conditions]]).items():
+    for conditions in order(summary["conditions"]):
+        for key, figures in by_cell(summary[summary["conditions"] == conditions]).items():
             quantiles = [with_spread(figures.get((f"rtt_{name}", "client"))) for name in ("p50", "p90", "p99")]
             lost = value(figures.get(("loss", "client")), percent)
             lines.append([Cell(text) for text in (*key, conditions, *quantiles, lost, counted(figures))])
     columns = [*cpu_tables.KEYS, "conditions", "p50", "p90", "p99", "loss", "n"]
-    title = f"Round trip, {of_clock('ms', clock)}: median of each percentile ({spread_name(clock)})"
-    return Table("latency", title, columns, lines, 4, spread_note(clock), analysis.clocked(engine, clock))
+    title = f"Round trip, {of_clock('ms', run.clock)}: median of each percentile ({spread_name(run.clock)})"
+    return Table("latency", title, columns, lines, 4, spread_note(run.clock), run.where)
 
 
-def handshake(df: pd.DataFrame) -> Table:
+def handshake(run: Summary) -> Table:
     """Seconds from the start of the client to the first byte through the tunnel."""
-    engine, clock = analysis.one_clock(df)
-    rows = analysis.measured(df, "handshake", measure="handshake")
+    summary = run.figures_of("handshake")
     lines = []
-    for key, figures in by_cell([rows]).items():
+    for key, figures in by_cell(summary[summary["measure"] == "handshake"]).items():
         row = figures[("handshake", "client")]
         lines.append([Cell(text) for text in (*key, value(row), spread(row), str(tables.count(row)))])
-    columns = [*cpu_tables.KEYS, "s", spread_name(clock), "n"]
-    title = f"Handshake, {of_clock('s', clock)}: from the client's start to the first byte through"
-    return Table("handshake", title, columns, lines, 3, spread_note(clock), analysis.clocked(engine, clock))
+    columns = [*cpu_tables.KEYS, "s", spread_name(run.clock), "n"]
+    title = f"Handshake, {of_clock('s', run.clock)}: from the client's start to the first byte through"
+    return Table("handshake", title, columns, lines, 3, spread_note(run.clock), run.where)
 
 
-def pictures(df: pd.DataFrame, meta: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
     """Every picture that has data, one at a time, with its file name without the suffix.
 
     Raises:
-        LabError: the frame mixes engines or clocks.
+        LabError: the run mixes engines or clocks.
     """
-    analysis.one_clock(df)
-    df = analysis.tidy(df)
-    rows = analysis.measured(df, "throughput")
-    carrying = loads(rows[rows["vpn"] != analysis.control_of(df, meta)], ["throughput"])
+    carrying = run.others.loads(["throughput"])
     for load in [load for load in carrying if load[0] == "throughput"] or carrying[:1]:
-        for name, figure in speed_plots.pictures(df, meta, load):
+        for name, figure in speed_plots.pictures(run, load):
             yield plots.slug(f"throughput {load[1]} {name}"), figure
-    for load in loads(df)[:1]:
+    for load in run.loads()[:1]:
         for draw in (cpu_plots.cpu_split, cpu_plots.switches, cpu_plots.cost):
-            yield plots.slug(draw.__name__), draw(df, meta, load)
-    if len(packet_cost.sized(df)):
-        yield "instructions-per-packet", packet_plot.draw(df, meta)
+            yield plots.slug(draw.__name__), draw(run, load)
+    if len(packet_cost.sized(run)):
+        yield "instructions-per-packet", packet_plot.draw(run)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import pandas as pd
@@ -14,9 +14,11 @@ from lab.report import plots, tables
 from lab.stats import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+
+    from lab.stats.summary import Load, Summary
 
 PARTS = (("#0B3C5D", "", 1.0), ("#8FC1E3", "///", 1.0), ("#E3E3E3", "...", 1.0))
 """Colour, hatch and opacity of stacked parts: dark, middle and light, so that greyscale keeps them apart."""
@@ -31,39 +33,38 @@ Line = tuple[str, str, int]
 """A series, a suite and a mode; a line without a suite shows the name of the series."""
 
 
-def cpu_split(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
+def cpu_split(run: Summary, load: Load) -> Figure:
     """Kernel and user seconds per GB carried: of the VPN's processes at each endpoint, and of the whole machine."""
-    rows = cpu_tables.seconds(tables.of_load(df, load))
+    rows = cpu_tables.seconds(run.under(load).measured)
     parts = [("cpu_system", "kernel"), ("cpu_user", "user")]
     panels = [(f"{end}: its processes", [(metric, end, label) for metric, label in parts]) for end in analysis.VPN_ENDS]
     whole = [*parts, ("cpu_softirq", "softirq")]
     panels.append(("whole machine", [(metric, "machine", label) for metric, label in whole]))
     title = f"Where the time went: {tables.named(load)}"
     note = "a VPN in the kernel has no process: its work is in the machine's softirq and kernel time"
-    return _stacked(df, meta, rows, panels, "CPU s/GB", title, note)
+    return _stacked(run, rows, panels, "CPU s/GB", title, note)
 
 
-def switches(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
+def switches(run: Summary, load: Load) -> Figure:
     """Context switches of the VPN's processes per MB carried, at each endpoint."""
     kinds = ("voluntary", "involuntary")
-    rows = cpu_time.per_payload(tables.of_load(df, load), [f"context_switches_{kind}" for kind in kinds], 1e6)
+    rows = cpu_time.per_payload(run.under(load).measured, [f"context_switches_{kind}" for kind in kinds], 1e6)
     panels = [(end, [(f"context_switches_{kind}", end, kind) for kind in kinds]) for end in analysis.VPN_ENDS]
     title = f"Context switches of the VPN's processes: {tables.named(load)}"
-    return _stacked(df, meta, rows, panels, "switches per MB", title)
+    return _stacked(run, rows, panels, "switches per MB", title)
 
 
-def cost(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
+def cost(run: Summary, load: Load) -> Figure:
     """CPU seconds of the whole machine per GB carried, by where they were spent."""
-    rows = cpu_time.cost_by_place(tables.of_load(df, load))
+    rows = cpu_time.cost_by_place(run.under(load).measured)
     places = [("cost", "server", "server"), ("cost", "client", "client"), ("cost", "rest", "rest of the machine")]
     title = f"CPU cost of a gigabyte: {tables.named(load)}"
     note = "data paths in user space and in the kernel compare by the whole bar"
-    return _stacked(df, meta, rows, [("whole machine", places)], "CPU s/GB", title, note)
+    return _stacked(run, rows, [("whole machine", places)], "CPU s/GB", title, note)
 
 
 def _stacked(
-    df: pd.DataFrame,
-    meta: Mapping[str, Any],
+    run: Summary,
     rows: pd.DataFrame,
     panels: Sequence[Panel],
     unit: str,
@@ -71,15 +72,14 @@ def _stacked(
     said: str = "",
 ) -> Figure:
     """Stacked bars of medians: one bar per cell and mode, under the name of the series, cheapest first."""
-    others = rows[rows["vpn"] != analysis.control_of(df, meta)]
+    others = rows[rows["vpn"] != run.control]
     rows = rows if others.empty else others
     summary = analysis.summarise(rows)
     pairs = {(metric, end) for _, parts in panels for metric, end, _ in parts}
     bars = summary[[pair in pairs for pair in zip(summary["metric"], summary["end"], strict=True)]]
     bars = bars.assign(series=tables.series(bars))
     lines, left_out = _lines(bars)
-    clock = analysis.one_clock(df)[1]
-    label = tables.of_clock(unit, clock)
+    label = tables.of_clock(unit, run.clock)
     with mpl.rc_context(plots.STYLE):
         figure = Figure(figsize=(9.5, 2.1 + 0.19 * len(lines)), layout="constrained")
         grid = figure.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
@@ -94,7 +94,7 @@ def _stacked(
             tick.set_fontweight("normal" if suite else "bold")
         grid[0].set_ylim(len(lines) - 0.4, -0.6)
         notes = [f"{label}, median of each part", said, left_out]
-        plots.title(figure, df, title, "\n".join(text for text in notes if text), plots.counts(bars))
+        plots.title(figure, run, title, "\n".join(text for text in notes if text), plots.counts(bars))
         # The last panel has every part.
         figure.legend(
             *grid[-1].get_legend_handles_labels(), loc="outside lower center", ncols=len(panels[-1][1]), frameon=False

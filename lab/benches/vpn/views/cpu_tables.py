@@ -12,14 +12,12 @@ from lab.benches.vpn.cpu_ledger import GIGABYTE, TICKS
 from lab.benches.vpn.views import cpu_time
 from lab.report.tables import (
     Cell,
-    Load,
     Notes,
     Table,
     by_cell,
     figure,
     named,
     of_clock,
-    of_load,
     percent,
     sizes,
     spread,
@@ -29,11 +27,13 @@ from lab.report.tables import (
     with_spread,
 )
 from lab.stats import analysis
-from lab.stats.analysis import VPN_ENDS, clocked, one_clock
+from lab.stats.analysis import VPN_ENDS, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from lab.stats.summary import Load, Summary
 
 MACHINE = ("user", "system", "softirq", "kernel_threads")
 ELSEWHERE = (
@@ -45,14 +45,13 @@ COARSE = 0.02
 KEYS = ["vpn/variant", "suite", "records in"]
 
 
-def kernel_and_user(df: pd.DataFrame, load: Load) -> Table:
+def kernel_and_user(run: Summary, load: Load) -> Table:
     """Tables 3.15 and 3.17: kernel and user seconds per GB of each endpoint's processes, the share, the machine."""
-    rows = of_load(df, load)
-    per_gb = seconds(rows)
+    rows, clock = run.under(load).measured, run.clock
     shares = cpu_time.kernel_share(rows)
-    engine, clock = one_clock(rows)
+    shares = shares[shares["end"].isin(VPN_ENDS)]
     notes, lines = Notes(), []
-    for key, figures in by_cell([per_gb, shares[shares["end"].isin(VPN_ENDS)]]).items():
+    for key, figures in by_cell(summarise(seconds(rows)), summarise(shares)).items():
         cells = []
         for end in VPN_ENDS:
             cells += [pair(figures, end), kernel_share(figures, end, notes)]
@@ -66,42 +65,40 @@ def kernel_and_user(df: pd.DataFrame, load: Load) -> Table:
     )
     remarks = ["machine: all of it, the ends and the load included; kernel threads are part of system and softirq"]
     remarks += [*grain(rows), *spread_note(clock), *notes.lines()]
-    return Table(f"cpu {named(load)}", title, columns, lines, 3, remarks, clocked(engine, clock))
+    return Table(f"cpu {named(load)}", title, columns, lines, 3, remarks, run.where)
 
 
 def seconds(rows: pd.DataFrame) -> pd.DataFrame:
     """CPU seconds per GB: of both endpoints, of the load generators together, and of the machine by state."""
-    rows = analysis.measured(rows)
     ends = rows[rows["end"].isin([*VPN_ENDS, "machine"])]
     parts = [ends, cpu_time.of_load(rows)]
     combined = pd.concat([part for part in parts if len(part)], ignore_index=True) if len(ends) else ends
     return cpu_time.per_payload(combined, [f"cpu_{name}" for name in MACHINE])
 
 
-def pair(found: Mapping[tuple[str, str], list[Any]], end: str) -> str:
+def pair(figures: Mapping[tuple[str, str], list[Any]], end: str) -> str:
     """Kernel and user seconds of an endpoint."""
-    return " / ".join(value(found.get((f"cpu_{part}", end))) for part in ("system", "user"))
+    return " / ".join(value(figures.get((f"cpu_{part}", end))) for part in ("system", "user"))
 
 
-def kernel_share(found: Mapping[tuple[str, str], list[Any]], end: str, notes: Notes) -> str:
+def kernel_share(figures: Mapping[tuple[str, str], list[Any]], end: str, notes: Notes) -> str:
     """The kernel's share of an endpoint's time; if its processes used almost none, a note of where it went."""
-    share = found.get(("kernel_share", end))
+    share = figures.get(("kernel_share", end))
     if share:
         return with_spread(share, percent)
-    return f"–{notes.mark(ELSEWHERE)}" if found.get(("cpu_system", end)) else "–"
+    return f"–{notes.mark(ELSEWHERE)}" if figures.get(("cpu_system", end)) else "–"
 
 
-def switches(df: pd.DataFrame, load: Load) -> Table:
+def switches(run: Summary, load: Load) -> Table:
     """Tables 3.16 and 3.18: context switches, and read and write system calls, per endpoint and MB carried."""
-    rows = of_load(df, load)
-    engine, clock = one_clock(rows)
+    rows = run.under(load).measured
     counts = ["context_switches_voluntary", "context_switches_involuntary"]
     calls = cpu_time.reads_and_writes(rows)
     carried = analysis.measured(rows, "payload")[analysis.ROWS]
     combined = pd.concat([analysis.measured(rows, counts)[analysis.ROWS], calls, carried], ignore_index=True)
     per_mb = cpu_time.per_payload(combined, [*counts, "reads", "writes"], 1e6)
     lines = []
-    for key, figures in by_cell([per_mb]).items():
+    for key, figures in by_cell(summarise(per_mb)).items():
         cells = []
         for end in VPN_ENDS:
             cells.append(" / ".join(value(figures.get((metric, end))) for metric in counts))
@@ -110,17 +107,16 @@ def switches(df: pd.DataFrame, load: Load) -> Table:
     names = ("voluntary / involuntary", "read / write calls")
     columns = [*KEYS, *(f"{end}: {name}" for end in VPN_ENDS for name in names), "n"]
     title = f"Context switches and read/write system calls of the VPN's processes per MB, {named(load)}: medians"
-    notes = spread_note(clock) if lines else []
-    return Table(f"switches {named(load)}", title, columns, lines, 3, notes, clocked(engine, clock))
+    notes = spread_note(run.clock) if lines else []
+    return Table(f"switches {named(load)}", title, columns, lines, 3, notes, run.where)
 
 
-def cost(df: pd.DataFrame, load: Load) -> Table:
+def cost(run: Summary, load: Load) -> Table:
     """CPU seconds of the whole machine per GB carried, and where they were spent."""
-    rows = of_load(df, load)
-    engine, clock = one_clock(rows)
+    rows, clock = run.under(load).measured, run.clock
     lines = []
     places = (*VPN_ENDS, "rest", "machine")
-    for key, figures in by_cell([cpu_time.cost_by_place(rows)]).items():
+    for key, figures in by_cell(summarise(cpu_time.cost_by_place(rows))).items():
         machine = figures.get(("cost", "machine"))
         cells = [*(value(figures.get(("cost", place))) for place in places), spread(machine)]
         lines.append([Cell(text) for text in (*key, *cells, sizes(figures))])
@@ -132,7 +128,7 @@ def cost(df: pd.DataFrame, load: Load) -> Table:
         *spread_note(clock),
     ]
     title = f"Cost, CPU {of_clock('s/GB', clock)}, {named(load)}: medians"
-    return Table(f"cost {named(load)}", title, columns, lines, 3, notes, clocked(engine, clock))
+    return Table(f"cost {named(load)}", title, columns, lines, 3, notes, run.where)
 
 
 def grain(rows: pd.DataFrame) -> list[str]:
@@ -146,10 +142,10 @@ def grain(rows: pd.DataFrame) -> list[str]:
     return [f"the machine's time is counted in ticks of 10 ms: {figure(tick)} s/GB of a load as small as this"]
 
 
-def closure(df: pd.DataFrame, meta: Mapping[str, Any]) -> list[str]:
+def closure(run: Summary) -> list[str]:
     """One line on the CPU ledger, if the number of processors is known."""
-    processors = meta.get("processors")
-    checked = cpu_time.ledger_closure(df, int(processors)) if isinstance(processors, int) else pd.DataFrame()
+    processors = run.meta.get("processors")
+    checked = cpu_time.ledger_closure(run.measured, int(processors)) if isinstance(processors, int) else pd.DataFrame()
     if checked.empty:
         return []
     worst = checked["gap"].abs().max()

@@ -29,6 +29,8 @@ from lab.stats import analysis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lab.stats.summary import Summary
+
 METRIC = "instructions_per_packet"
 PARTS = (f"{METRIC}_user", f"{METRIC}_kernel")
 Figure = tuple[int, str, str]
@@ -36,12 +38,12 @@ Figure = tuple[int, str, str]
 PATH = ["engine", "clock", "vpn", "variant", "records", "suite"]
 
 
-def sized(df: pd.DataFrame) -> pd.DataFrame:
+def sized(run: Summary) -> pd.DataFrame:
     """The summary of instructions by packet: of the whole machine, and of each endpoint's processes.
 
     `size`: bytes of an IP packet.
     """
-    summary = analysis.summarise(df, [METRIC, *PARTS])
+    summary = run.figures[run.figures["metric"].isin([METRIC, *PARTS])]
     summary = summary[summary["end"].isin(["machine", *analysis.VPN_ENDS])]
     summary = summary.assign(size=[int(parse_conditions(text).get("size", 0)) for text in summary["conditions"]])
     return summary[summary["size"] > 0]
@@ -69,10 +71,9 @@ def fits(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*PATH, "sizes", "fixed", "by_byte", "error"])
 
 
-def table(df: pd.DataFrame) -> Table:
+def table(run: Summary) -> Table:
     """Instructions by packet and size: all, user space, kernel; and the parts of a line through them."""
-    summary = sized(df)
-    engine, clock = analysis.one_clock(summary) if len(summary) else ("", "")
+    summary, clock = sized(run), run.clock
     sizes = sorted(set(summary["size"]))
     lines_of = {tuple(str(getattr(row, name)) for name in PATH): row for row in each(fits(summary))}
     cells: dict[tuple[str, ...], dict[Figure, list[Any]]] = {}
@@ -91,16 +92,15 @@ def table(df: pd.DataFrame) -> Table:
     title = "Instructions by packet: median of all, user / kernel, and least squares through the sizes"
     remarks = [f"then: user / kernel; processes of server / client; {spread_name(clock)} of all", *spread_note(clock)]
     remarks.append("by packet + by byte × size: the line; off the line: its largest distance from a median")
-    where = analysis.clocked(engine, clock) if engine else ""
-    return Table("packets", title, columns, lines, 3, [*remarks, *notes.lines()], where)
+    return Table("packets", title, columns, lines, 3, [*remarks, *notes.lines()], run.where)
 
 
-def _at(found: dict[Figure, list[Any]], size: int) -> str:
-    whole = found.get((size, METRIC, "machine"))
+def _at(figures: dict[Figure, list[Any]], size: int) -> str:
+    whole = figures.get((size, METRIC, "machine"))
     if not whole:
         return "–"
-    parts = " / ".join(value(found.get((size, part, "machine"))) for part in PARTS)
-    ends = " / ".join(value(found.get((size, METRIC, end))) for end in analysis.VPN_ENDS)
+    parts = " / ".join(value(figures.get((size, part, "machine"))) for part in PARTS)
+    ends = " / ".join(value(figures.get((size, METRIC, end))) for end in analysis.VPN_ENDS)
     return f"{value(whole)}\n{parts}\n{ends}\n{spread(whole)}"
 
 
@@ -111,8 +111,10 @@ def _line(row: Any, notes: Notes) -> list[str]:
     return [figure(row.fixed), figure(row.by_byte), f"{row.error * 100:.1f} %"]
 
 
-def _counted(found: dict[Figure, list[Any]]) -> str:
-    numbers = sorted({count(rows) for (_, metric, end), rows in found.items() if (metric, end) == (METRIC, "machine")})
+def _counted(figures: dict[Figure, list[Any]]) -> str:
+    numbers = sorted(
+        {count(rows) for (_, metric, end), rows in figures.items() if (metric, end) == (METRIC, "machine")}
+    )
     return "–".join(str(number) for number in dict.fromkeys([*numbers[:1], *numbers[-1:]]))
 
 

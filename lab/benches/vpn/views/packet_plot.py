@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 
 from lab.benches.vpn.views import packet_cost
 from lab.report import plots, tables
-from lab.stats import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from lab.stats.summary import Summary
 
 SUITES = 6
 """The number of ciphersuites shown: those that most data paths have. The table has all."""
@@ -24,10 +23,10 @@ DASHES = {"kernel": "--", "kernel-tx": "-."}
 """The line style by where records are processed; solid for user space."""
 
 
-def draw(df: pd.DataFrame, meta: Mapping[str, Any]) -> Figure:
+def draw(run: Summary) -> Figure:
     """A panel for each suite; the control is grey in all of them."""
-    summary = packet_cost.of_machine(packet_cost.sized(df)).assign(series=tables.series)
-    control = summary[summary["vpn"] == analysis.control_of(df, meta)]
+    summary = packet_cost.of_machine(packet_cost.sized(run)).assign(series=tables.series)
+    control = summary[summary["vpn"] == run.control]
     others = summary.drop(control.index)
     suites = packet_cost.shared_suites(others if len(others) else summary, SUITES)
     names = tables.order((others if len(others) else summary)["series"])
@@ -50,7 +49,7 @@ def draw(df: pd.DataFrame, meta: Mapping[str, Any]) -> Figure:
         subtitle = f"median (symbol); {plots.FILLED}\n"
         subtitle += f"the {len(suites)} of {others['suite'].nunique()} suites that most data paths have"
         subtitle += "; grey: no VPN" if len(control) else ""
-        plots.title(figure, df, "Instructions by packet and its size", subtitle, plots.counts(summary))
+        plots.title(figure, run, "Instructions by packet and its size", subtitle, plots.counts(summary))
         handles: dict[str, Any] = {}
         for axes in panels:
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}

@@ -31,12 +31,12 @@ def _raw(offer: Offer) -> CipherShare | None:
 
 def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
     """Every table that has data; the page has the CPU tables of every load."""
-    return contents.build(run.df, run.meta, every_load=whole, raw=_raw(offer))
+    return contents.build(run, every_load=whole, raw=_raw(offer))
 
 
 def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
     """Every picture that has data."""
-    return contents.pictures(run.df, run.meta)
+    return contents.pictures(run)
 
 
 def summary(run: Summary, offer: Offer) -> pd.DataFrame:
@@ -69,4 +69,4 @@ def data(run: Summary, offer: Offer) -> dict[str, Any]:
 
 def thesis(run: Summary) -> Beside:
     """A run beside the thesis's throughput, order of VPNs, CPU time and system calls."""
-    return Beside(reference.lines(run.meta), beside.build(run.df, load()), beside.data(run.df))
+    return Beside(reference.lines(run.meta), beside.build(run, load()), beside.data(run))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import pandas as pd
@@ -14,9 +14,11 @@ from lab.report import plots, tables
 from lab.stats import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
+
+    from lab.stats.summary import Load, Summary
 
 MANY = 120
 """The most cells of a readable picture. Above it, there is an overview, and a picture for each VPN."""
@@ -49,42 +51,38 @@ class Shown:
         return Shown(self.rows[rows], self.summary[summary], self.control)
 
 
-def shown(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Shown:
+def shown(run: Summary, load: Load) -> Shown:
     """The throughput of all but the control; the control's is a text."""
-    rows = analysis.measured(tables.of_load(df, load))
-    rows = rows[rows["metric"] == "throughput"].sort_values(analysis.SAMPLE)
-    control = analysis.control_of(df, meta)
-    control_rows, rows = rows[rows["vpn"] == control], rows[rows["vpn"] != control]
-    unit = tables.of_clock("Mbit/s", analysis.one_clock(df)[1])
-    note = (
-        f"; control {control}: {tables.value(list(tables.each(analysis.summarise(control_rows))))} {unit}"
-        if len(control_rows)
-        else ""
-    )
-    summary = analysis.summarise(rows)
+    part = run.under(load)
+    rows = part.measured[(part.measured["metric"] == "throughput") & (part.measured["vpn"] != run.control)]
+    rows = rows.sort_values(analysis.SAMPLE)
+    summary = part.figures_of("throughput")
+    control, summary = summary[summary["vpn"] == run.control], summary[summary["vpn"] != run.control]
+    unit = tables.of_clock("Mbit/s", run.clock)
+    note = f"; control {run.control}: {tables.value(list(tables.each(control)))} {unit}" if len(control) else ""
     return Shown(rows.assign(name=tables.series(rows)), summary.assign(name=tables.series(summary)), note)
 
 
-def pictures(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Iterator[tuple[str, Figure]]:
+def pictures(run: Summary, load: Load) -> Iterator[tuple[str, Figure]]:
     """The pictures of one load, each with the end of its file name: one, or an overview and one for each VPN."""
-    content = shown(df, meta, load)
+    content = shown(run, load)
     if len(content.summary.drop_duplicates(analysis.SERIES)) <= MANY:
-        yield "", throughput(df, meta, load)
+        yield "", throughput(run, load)
         return
-    yield "", overview(df, meta, load)
+    yield "", overview(run, load)
     for vpn in tables.order(content.rows["vpn"]):
         chosen = content.part(content.rows["vpn"] == vpn, content.summary["vpn"] == vpn)
-        yield vpn, _draw(df, chosen, f"Throughput of {vpn} by ciphersuite: {tables.named(load)}")
+        yield vpn, _draw(run, chosen, f"Throughput of {vpn} by ciphersuite: {tables.named(load)}")
 
 
-def throughput(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
+def throughput(run: Summary, load: Load) -> Figure:
     """Median throughput and spread by ciphersuite and series, every sample as a tick; best suites on top."""
-    return _draw(df, shown(df, meta, load), f"Throughput by ciphersuite: {tables.named(load)}")
+    return _draw(run, shown(run, load), f"Throughput by ciphersuite: {tables.named(load)}")
 
 
-def overview(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Figure:
+def overview(run: Summary, load: Load) -> Figure:
     """The suites that most VPNs have; of each VPN, its fastest variant in user space and in the kernel."""
-    content = shown(df, meta, load)
+    content = shown(run, load)
     columns = ["vpn", "records", "suite"]
     lead = content.summary.drop_duplicates(analysis.SERIES).sort_values(["median", "variant"], ascending=[False, True])
     best = lead.drop_duplicates(columns)
@@ -104,11 +102,10 @@ def overview(df: pd.DataFrame, meta: Mapping[str, Any], load: tables.Load) -> Fi
         f"\nthe {len(suites)} of {len(many)} ciphersuites that most VPNs have; of each VPN, and each place of its "
         "records, the variant that is fastest there"
     )
-    return _draw(df, best_only, f"Throughput, the best of each VPN: {tables.named(load)}", note)
+    return _draw(run, best_only, f"Throughput, the best of each VPN: {tables.named(load)}", note)
 
 
-def _draw(df: pd.DataFrame, it: Shown, title: str, more: str = "") -> Figure:
-    clock = analysis.one_clock(df)[1]
+def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Figure:
     suites, names = it.suites(), it.names
     with mpl.rc_context(plots.STYLE):
         pitch = max(0.34, 0.085 * len(names) + 0.1)
@@ -124,12 +121,12 @@ def _draw(df: pd.DataFrame, it: Shown, title: str, more: str = "") -> Figure:
             )
         axes.set_yticks(range(len(suites)), suites)
         axes.set_ylim(-0.6, len(suites) - 0.4)
-        plots.value_axis(axes, it.rows["value"], f"throughput, {tables.of_clock('Mbit/s', clock)}")
-        subtitle = f"median (symbol), {tables.spread_name(clock)} (line), samples (ticks)"
+        plots.value_axis(axes, it.rows["value"], f"throughput, {tables.of_clock('Mbit/s', run.clock)}")
+        subtitle = f"median (symbol), {tables.spread_name(run.clock)} (line), samples (ticks)"
         subtitle += ", a symbol with its n for each mode" if (it.summary["modes"] > 1).any() else ""
         subtitle += it.control + more
         subtitle += f"\n{plots.FILLED}" if set(it.rows["records"]) & set(plots.HOLLOW) else ""
-        plots.title(figure, df, title, subtitle, plots.counts(it.summary))
+        plots.title(figure, run, title, subtitle, plots.counts(it.summary))
         figure.legend(loc="outside lower center", ncols=_columns(names), frameon=False)
     return figure
 

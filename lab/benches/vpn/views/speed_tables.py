@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lab.report.tables import (
     RECORDS,
     Cell,
-    Load,
     Notes,
     Table,
     count,
@@ -17,7 +16,6 @@ from lab.report.tables import (
     named,
     natural,
     of_clock,
-    of_load,
     order,
     percent,
     spread,
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pandas as pd
+
+    from lab.stats.summary import Load, Summary
 
 
 UNIT = "Mbit/s"
@@ -57,14 +57,13 @@ def _by(rows: Iterable[Any], *names: str) -> dict[tuple[str, ...], list[Any]]:
     return groups
 
 
-def matrix(df: pd.DataFrame, load: Load, control: str | None) -> Table:
+def matrix(run: Summary, load: Load) -> Table:
     """Suites by series: median throughput, spread and n; a cell without figures has a footnote that says why."""
-    rows = of_load(df, load)
-    engine, clock = analysis.one_clock(rows)
-    values = _by(each(analysis.summarise(rows, "throughput")), "vpn", "variant", "suite")
-    outcomes = _by(each(analysis.outcomes(rows)), "vpn", "variant", "suite")
-    records = {(str(row.vpn), str(row.variant)): str(row.records) for row in each(rows)}
-    others = {key for key in outcomes if key[0] != control}
+    part = run.under(load)
+    values = _by(each(part.figures_of("throughput")), "vpn", "variant", "suite")
+    outcomes = _by(each(part.outcomes), "vpn", "variant", "suite")
+    records = {(str(row.vpn), str(row.variant)): str(row.records) for row in each(part.outcomes)}
+    others = {key for key in outcomes if key[0] != run.control}
     columns = sorted({(key[0], key[1]) for key in others}, key=lambda pair: (natural(pair[0]), natural(pair[1])))
     notes, lines = Notes(), []
     for suite in order(key[2] for key in others):
@@ -73,19 +72,21 @@ def matrix(df: pd.DataFrame, load: Load, control: str | None) -> Table:
     remarks = [
         f"control {vpn}/{variant}: {value(figures)} ({spread(figures)}, n {count(figures)})"
         for (vpn, variant, _), figures in values.items()
-        if vpn == control
+        if vpn == run.control
     ]
-    title = f"Throughput by ciphersuite, {of_clock(UNIT, clock)} ({named(load)}): median, {spread_name(clock)}, n"
+    title = (
+        f"Throughput by ciphersuite, {of_clock(UNIT, run.clock)} ({named(load)}): median, {spread_name(run.clock)}, n"
+    )
     header = ["suite", *(f"{'/'.join(pair)}\n{RECORDS.get(records[pair], records[pair])}" for pair in columns)]
-    remarks += [*spread_note(clock), *notes.lines()]
-    return Table(f"matrix {named(load)}", title, header, lines, 1, remarks, analysis.clocked(engine, clock))
+    remarks += [*spread_note(run.clock), *notes.lines()]
+    return Table(f"matrix {named(load)}", title, header, lines, 1, remarks, run.where)
 
 
-def _entry(found: list[Any] | None, ended: Sequence[Any], notes: Notes) -> Cell:
+def _entry(figures: list[Any] | None, ended: Sequence[Any], notes: Notes) -> Cell:
     failures = [end for end in ended if end.outcome in ("failed", "invalid")]
     marks = " ".join(f"{end.n} {end.outcome}{notes.mark(end.reason)}" for end in failures)
-    if found:
-        text = f"{value(found)}\n{spread(found)} n{count(found)}"
+    if figures:
+        text = f"{value(figures)}\n{spread(figures)} n{count(figures)}"
         return Cell(f"{text}\n{marks}", failures[0].outcome) if failures else Cell(text)
     if failures:
         return Cell(marks, failures[0].outcome)
@@ -93,17 +94,16 @@ def _entry(found: list[Any] | None, ended: Sequence[Any], notes: Notes) -> Cell:
     return Cell(f"–{absent}", "unsupported") if ended else Cell("")
 
 
-def ranks(df: pd.DataFrame, load: Load, control: str | None, raw: CipherShare | None = None) -> Table:
+def ranks(run: Summary, load: Load, raw: CipherShare | None = None) -> Table:
     """Rank tiers of the CPU-bound cells; the others follow, with the reason why they have no tier.
 
     With `raw`, also the part of a processor that encryption at that speed takes, if known.
     """
-    rows = of_load(df, load)
-    engine, clock = analysis.one_clock(rows)
-    ranked = ranking.tiers(rows, control=control)
+    part, clock = run.under(load), run.clock
+    ranked = ranking.tiers(part.measured, control=run.control)
     shares: dict[tuple[str, ...], list[Any]] = {}
-    if control and not analysis.measured(rows, "throughput", vpn=control).empty:
-        ratios = analysis.ratios_to_control(rows, control)
+    if run.control in set(part.figures_of("throughput")["vpn"]):
+        ratios = analysis.ratios_to_control(part.measured, run.control)
         shares = _by(each(ratios), "vpn", "variant", "suite")
     notes, lines = Notes(), []
     cells = _by(
@@ -122,12 +122,12 @@ def ranks(df: pd.DataFrame, load: Load, control: str | None, raw: CipherShare | 
     columns += ["of the control", *(["share of raw cipher speed"] if raw else [])]
     remarks = [_how(clock), *spread_note(clock), *([raw.note()] if raw else []), *notes.lines()]
     title = f"Rank tiers ({named(load)})"
-    return Table(f"ranks {named(load)}", title, columns, lines, 4, remarks, analysis.clocked(engine, clock))
+    return Table(f"ranks {named(load)}", title, columns, lines, 4, remarks, run.where)
 
 
-def _share_of_raw(found: Sequence[Any], raw: CipherShare) -> str:
-    row = found[0]
-    shares = [raw.share(row.vpn, row.records, row.suite, each_mode.median) for each_mode in found]
+def _share_of_raw(figures: Sequence[Any], raw: CipherShare) -> str:
+    row = figures[0]
+    shares = [raw.share(row.vpn, row.records, row.suite, each_mode.median) for each_mode in figures]
     return " | ".join(percent(share) for share in shares) if all(share > 0 for share in shares) else ""
 
 

@@ -15,48 +15,43 @@ from lab.benches.vpn.views import thesis_speed, thesis_time
 from lab.benches.vpn.views.thesis_model import Thesis, load
 from lab.report import reference, tables
 from lab.report.tables import Table
-from lab.stats import analysis
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from lab.stats.summary import Summary
 
 
-def build(df: pd.DataFrame, thesis: Thesis) -> list[Table]:
+def build(run: Summary, thesis: Thesis) -> list[Table]:
     """Every comparison, as tables.
 
     Raises:
-        LabError: the frame mixes engines or clocks.
+        LabError: the run mixes engines or clocks.
     """
-    where = analysis.clocked(*analysis.one_clock(df))
-    df = analysis.tidy(df)
-    speeds = thesis_speed.Speeds.of(df, thesis.throughput)
+    speeds = thesis_speed.Speeds.of(run, thesis.throughput)
     orders = thesis_speed.orders(thesis, speeds)
-    ledger = thesis_time.ledger(df, thesis.throughput, orders)
-    components = thesis_time.Here(df, thesis.components)
+    ledger = thesis_time.ledger(run, thesis.throughput, orders)
+    components = thesis_time.Here(run, thesis.components)
     comparisons = [thesis_speed.suites(source, speeds, thesis) for source in thesis.throughput.tables]
     comparisons += [thesis_speed.averages(thesis, speeds), thesis_speed.pairs(thesis, speeds)]
     comparisons += [thesis_speed.order_table(thesis, speeds, orders), thesis_time.why(ledger, orders, speeds.clock)]
     comparisons += [thesis_time.time(components), thesis_time.calls(components)]
     explained = [replace(table, notes=[*table.notes, *tables.spread_note(speeds.clock)]) for table in comparisons]
-    return [*(replace(table, where=where) for table in explained), reference.errata()]
+    return [*(replace(table, where=run.where) for table in explained), reference.errata()]
 
 
-def data(df: pd.DataFrame) -> dict[str, Any]:
+def data(run: Summary) -> dict[str, Any]:
     """The comparison as plain data for a program: orders and ledger as figures, each table as text.
 
     Raises:
-        LabError: the frame mixes engines or clocks.
+        LabError: the run mixes engines or clocks.
     """
     thesis = load()
-    engine, clock = analysis.one_clock(df)
-    tidy = analysis.tidy(df)
-    orders = thesis_speed.orders(thesis, thesis_speed.Speeds.of(tidy, thesis.throughput))
+    orders = thesis_speed.orders(thesis, thesis_speed.Speeds.of(run, thesis.throughput))
     return {
-        "run": sorted(set(df["run"])),
+        "run": run.runs,
         "thesis": reference.load().title,
-        "engine": engine,
-        "clock": clock,
+        "engine": run.engine,
+        "clock": run.clock,
         "orders": [order.plain() for order in orders],
-        "ledger": thesis_time.ledger(tidy, thesis.throughput, orders),
-        "tables": [reference.plain(table) for table in build(df, thesis)],
+        "ledger": thesis_time.ledger(run, thesis.throughput, orders),
+        "tables": [reference.plain(table) for table in build(run, thesis)],
     }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lab.report import tables
-from lab.stats import analysis, inference, modes
+from lab.stats import inference, modes
 from lab.stats.inference import MIN_SAMPLES
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lab.benches.vpn.views.thesis_model import Thesis, Throughput, Throughputs
+    from lab.stats.summary import Summary
 
 Pair = tuple[float, float]
 
@@ -84,23 +85,23 @@ class Speeds:
     clock: str
 
     @classmethod
-    def of(cls, df: pd.DataFrame, wanted: Throughputs) -> Speeds:
+    def of(cls, run: Summary, wanted: Throughputs) -> Speeds:
         """The figures measured under the conditions of the source."""
-        rows = under(df, wanted)
         summaries: dict[tuple[str, str], dict[str, list[Any]]] = {}
-        for row in tables.each(analysis.summarise(rows, "throughput")):
+        for row in tables.each(under(run.figures_of("throughput"), wanted)):
             summaries.setdefault((row.vpn, row.suite), {}).setdefault(row.variant, []).append(row)
         reasons: dict[tuple[str, str, str], str] = {}
-        for row in tables.each(analysis.outcomes(rows)):
+        for row in tables.each(under(run.outcomes, wanted)):
             reasons.setdefault((row.vpn, row.suite, row.variant), f"{row.outcome}: {row.reason}".rstrip(": "))
         blocks: dict[tuple[str, str, str], dict[tuple[str, int], float]] = {}
-        for row in tables.each(analysis.measured(rows, "throughput")):
+        throughput = run.measured[run.measured["metric"] == "throughput"]
+        for row in tables.each(under(throughput, wanted)):
             blocks.setdefault((row.vpn, row.suite, row.variant), {})[row.run, row.block] = row.value
         figures = {
             key: {name: Here(mode_rows, blocks[*key, name]) for name, mode_rows in variants.items()}
             for key, variants in summaries.items()
         }
-        return cls(figures, reasons, analysis.one_clock(df)[1])
+        return cls(figures, reasons, run.clock)
 
     def first(self, vpn: str, suite: str, variants: Sequence[str]) -> Here | str:
         """The first of `variants` that has figures, or why there is none."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lab.benches.vpn.views.thesis_model import Component, Components, Throughputs
     from lab.benches.vpn.views.thesis_speed import Order
+    from lab.stats.summary import Summary
 
 Figures = dict[tuple[str, str], list[Any]]
 """The modes of each metric at each end."""
@@ -28,10 +29,10 @@ Figures = dict[tuple[str, str], list[Any]]
 class Here:
     """The CPU time and the system calls of a run, in the suite of the thesis's components."""
 
-    def __init__(self, df: pd.DataFrame, wanted: Components) -> None:
+    def __init__(self, run: Summary, wanted: Components) -> None:
         self.wanted = wanted
-        self.load, rows = _load(df, wanted.measure)
-        self.clock = analysis.one_clock(df)[1]
+        self.load, rows = _load(run, wanted.measure)
+        self.clock = run.clock
         parts = [cpu_tables.seconds(rows), cpu_time.kernel_share(rows), cpu_time.reads_and_writes(rows)]
         self.figures: dict[tuple[str, str], Figures] = {}
         for part in parts:
@@ -61,11 +62,11 @@ class Here:
         return sorted(rows, key=lambda row: row[0])
 
 
-def _load(df: pd.DataFrame, measure: str) -> tuple[str, pd.DataFrame]:
-    """The first load of a measure, or of any if it was not taken: its name and rows."""
-    loads = tables.loads(df)
+def _load(run: Summary, measure: str) -> tuple[str, pd.DataFrame]:
+    """The first load of a measure, or of any if it was not taken: its name and readings."""
+    loads = run.loads()
     chosen = next((load for load in loads if load[0] == measure), loads[0] if loads else None)
-    return (tables.named(chosen), tables.of_load(df, chosen)) if chosen else ("nothing", df.iloc[:0])
+    return (tables.named(chosen), run.under(chosen).measured) if chosen else ("nothing", run.measured.iloc[:0])
 
 
 def time(here: Here) -> Table:
@@ -124,16 +125,16 @@ def calls(here: Here) -> Table:
 # Why
 
 
-def ledger(df: pd.DataFrame, wanted: Throughputs, orders: Sequence[Order]) -> list[dict[str, Any]]:
+def ledger(run: Summary, wanted: Throughputs, orders: Sequence[Order]) -> list[dict[str, Any]]:
     """Where the CPU seconds of a GB went, for each VPN, suite and data path in an order.
 
     Each mode is a {figure: value}, in s/GB. `cost` is of the whole machine.
     """
-    rows = under(df, wanted)
-    parts = [cpu_tables.seconds(rows), analysis.measured(rows, "cost")]
+    parts = [analysis.summarise(cpu_tables.seconds(under(run.measured, wanted)))]
+    parts.append(under(run.figures_of("cost"), wanted))
     costs: dict[tuple[str, str, str, int], dict[str, Any]] = {}
     for part in parts:
-        for row in tables.each(analysis.summarise(part)):
+        for row in tables.each(part):
             name = row.metric if row.metric == "cost" else row.metric.removeprefix("cpu_")
             figures = costs.setdefault((row.suite, row.vpn, row.variant, row.mode), {})
             figures[f"{row.end} {name}"] = row.median
