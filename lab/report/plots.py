@@ -1,85 +1,122 @@
 # SPDX-License-Identifier: MIT
 """What pictures have in common: how a series looks, what a picture says of itself, how it is saved.
 
-Colours are Okabe and Ito's, told apart also by the colour-blind; markers, hatches and lightness tell series apart in
-greyscale. A symbol is filled where records are processed in user space, hollow where in the kernel, half where in the
-kernel when sending. Nothing in a file depends on when or where it was drawn.
+A picture is a Vega-Lite chart (Altair): the page shows it live, and `drawn` makes the same chart a PNG or an SVG.
+Colours are Okabe and Ito's, told apart also by the colour-blind; shapes tell series apart in greyscale. A symbol is
+filled where records are processed in user space, hollow where in the kernel, pale where in the kernel when sending.
+Nothing in a file depends on when or where it was drawn.
 """
 # ruff: noqa: RUF001 - en dashes and middle dots are what a reader of titles expects
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
+import altair as alt
+import vl_convert
 
 from lab.stats import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from lab.stats.summary import Summary
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#777777", "#F0E442")
-MARKERS = ("o", "s", "^", "D", "v", "p", "<", ">", "h")
-"""Shapes with room inside: some are drawn hollow or half filled."""
-HOLLOW = ("kernel", "kernel-tx")
-"""Where records are processed if a symbol is not filled: hollow, or half."""
-FILLED = "filled: records in user space, hollow: in the kernel, half: in the kernel when sending"
-STYLE: Any = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-    "hatch.linewidth": 0.6, "svg.hashsalt": "lab", "svg.fonttype": "none", "figure.dpi": 100, "savefig.dpi": 110,
-}  # fmt: skip
+Picture = alt.TopLevelMixin
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#7F7F7F", "#B8A600")
+SHAPES = (
+    "circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-right", "triangle-left", "cross", "wedge",
+    "arrow",
+)  # fmt: skip
+PARTS = ("#0B3C5D", "#5FA3D0", "#C9C9C9")
+"""Colours of stacked parts: dark, middle and light, so that greyscale keeps them apart."""
+FILLED = "filled: records in user space; hollow: in the kernel; pale: in the kernel when sending"
+GREY = "#8A8A8A"
+"""The control, and what the thesis says."""
+WIDTH = 640
+"""The width of a picture of one panel, in pixels."""
 LOG_FROM = 12.0
 """A spread above which a linear axis would hide the slow end."""
+SCALE = 1.5
+"""Pixels of a PNG to one of the picture."""
 
 
-def look(index: int, records: str = "user") -> dict[str, Any]:
-    """How the `index`th series is drawn: no two of the first 81 have both colour and marker in common."""
-    colour = COLOURS[index % len(COLOURS)]
-    look = {"color": colour, "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)], "markersize": 5.4}
-    if records not in HOLLOW:
-        return look | {"markeredgecolor": "white", "markeredgewidth": 0.4}
-    empty = (
-        {"markerfacecolor": "white"} if records == "kernel" else {"fillstyle": "left", "markerfacecoloralt": "white"}
-    )
-    return look | {"markeredgecolor": colour, "markeredgewidth": 1.1, **empty}
+def color_scale(names: Sequence[str], groups: Mapping[str, str], known: Mapping[str, str]) -> alt.Scale:
+    """The colour of each series: that of its group, which is `known`, or the next one that none has.
+
+    `groups` has the group of each name: series of one VPN have one colour in every run, and shapes of their own.
+    """
+    chosen = dict(known)
+    rest = [color for color in COLORS if color not in known.values()] or list(COLORS)
+    for group in dict.fromkeys(groups[name] for name in names):
+        chosen.setdefault(group, rest[len(chosen.keys() - known.keys()) % len(rest)])
+    return alt.Scale(domain=list(names), range=[chosen[groups[name]] for name in names])
 
 
-def value_axis(axes: Axes, values: pd.Series[Any], label: str) -> None:
-    """An x axis from 0, or a logarithmic one where the slow end could not be seen."""
-    axes.grid(axis="x", color="#CCCCCC", linewidth=0.5, which="both")
-    axes.set_axisbelow(True)
+def shape_scale(names: Sequence[str], groups: Mapping[str, str]) -> alt.Scale:
+    """The shape of each series: no two of one group have the same, up to ten."""
+    count: dict[str, int] = {}
+    shapes = []
+    for name in names:
+        number = count.setdefault(groups[name], 0)
+        count[groups[name]] += 1
+        shapes.append(SHAPES[number % len(SHAPES)])
+    return alt.Scale(domain=list(names), range=shapes)
+
+
+def symbols(colors: alt.Scale, shapes: alt.Scale, records: Iterable[str]) -> dict[str, Any]:
+    """The encodings of symbols: stroke and fill by colour, shape, and how far they are filled by `records`."""
+    return {
+        "stroke": alt.Stroke("series:N", title=None, scale=colors),
+        "fill": alt.Fill("series:N", title=None, scale=colors),
+        "shape": alt.Shape("series:N", title=None, scale=shapes),
+        "fillOpacity": records_fill(records),
+    }
+
+
+def records_fill(records: Iterable[str]) -> alt.FillOpacity:
+    """How far a symbol is filled, by where records are processed."""
+    opacity = {"user": 1.0, "kernel-tx": 0.35, "kernel": 0.0, "": 1.0}
+    places = [place for place in opacity if place in set(records)]
+    scale = alt.Scale(domain=places, range=[opacity[place] for place in places])
+    return alt.FillOpacity("records:N", legend=None, scale=scale)
+
+
+def value_scale(values: pd.Series[Any], title: str) -> tuple[alt.Scale, str, alt.Axis]:
+    """A scale from 0, or a logarithmic one where the slow end could not be seen; its title; its axis.
+
+    A logarithmic axis has a label at 1, 2 and 5 of each decade.
+    """
     positive = values[values > 0]
     if len(positive) and positive.max() / positive.min() > LOG_FROM:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        label += " (log scale)"
-    else:
-        axes.set_xlim(left=0)
-    axes.set_xlabel(label)
+        steps = [step * 10.0**power for power in range(-6, 10) for step in (1, 2, 5)]
+        ends = (float(positive.min()) / 1.1, float(positive.max()) * 1.1)
+        shown = [step for step in steps if ends[0] <= step <= ends[1]]
+        axis = alt.Axis(values=shown, format="~g", labelOverlap="greedy")
+        return alt.Scale(type="log", domain=list(ends), nice=False), f"{title} (log scale)", axis
+    return alt.Scale(zero=True), title, alt.Axis(format="~g")
 
 
-def title(figure: Figure, run: Summary, text: str, said: str, n: Iterable[int]) -> None:
-    """Head a picture with what it shows, how to read it, run, engine, clock, and how many samples a cell has.
-
-    Raises:
-        LabError: the run mixes engines or clocks.
-    """
+def titled(chart: Any, run: Summary, text: str, notes: Iterable[str], n: Iterable[int]) -> Picture:
+    """Head a picture with what it shows, how to read it, run, engine, clock, and how many samples a cell has."""
     sizes = sorted(set(n))
     count = "–".join(str(size) for size in (sizes if len(sizes) < 2 else (sizes[0], sizes[-1]))) or "0"
-    lines = said.count("\n") + 1
-    figure.suptitle(f"{text}\n" + "\n" * lines, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    figure.text(
-        0.01, 1 - 0.34 / figure.get_figheight(), f"{said}\nrun {', '.join(run.runs)} · {run.where} · n {count}",
-        ha="left", va="top", fontsize=8, color="#444444",
-    )  # fmt: skip
+    lines = [*(note for note in notes if note), f"run {', '.join(run.runs)} · {run.where} · n {count}"]
+    title = alt.TitleParams(
+        text=text, subtitle=lines, anchor="start", frame="group", fontSize=15, subtitleFontSize=11, offset=10
+    )
+    picture: Picture = chart.properties(title=title).configure_view(strokeWidth=0).configure_legend(
+        orient="bottom", columns=4, symbolStrokeWidth=1.5, symbolOpacity=1, labelLimit=320, clipHeight=16
+    ).configure_axis(labelLimit=320, domainColor="#BBBBBB", tickColor="#BBBBBB", grid=True, gridColor="#E3E3E3")  # fmt: skip
+    return picture
+
+
+def filled(records: Iterable[str]) -> str:
+    """How to read filled and hollow symbols; nothing where all are alike."""
+    return FILLED if set(records) & {"kernel", "kernel-tx"} else ""
 
 
 def counts(summary: pd.DataFrame) -> list[int]:
@@ -92,10 +129,13 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def drawn(figure: Figure, kind: str) -> bytes:
-    """A figure as `png` or `svg`, without date or version."""
-    nameless = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    drawing = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(drawing, format=kind, metadata=nameless)
-    return drawing.getvalue()
+def spec(picture: Picture) -> dict[str, Any]:
+    """The Vega-Lite specification of a picture: the same for the same data, whenever it is made."""
+    return picture.to_dict()
+
+
+def drawn(picture: Picture, kind: str) -> bytes:
+    """A picture as `png` or `svg`, without date or version."""
+    if kind == "svg":
+        return vl_convert.vegalite_to_svg(spec(picture)).encode()
+    return bytes(vl_convert.vegalite_to_png(spec(picture), scale=SCALE))

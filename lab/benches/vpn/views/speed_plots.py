@@ -6,31 +6,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
+import altair as alt
 import pandas as pd
-from matplotlib.figure import Figure
 
+from lab.benches.vpn.views import looks
 from lab.report import plots, tables
 from lab.stats import analysis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from matplotlib.axes import Axes
-
+    from lab.report.plots import Picture
     from lab.stats.summary import Load, Summary
 
 MANY = 120
 """The most cells of a readable picture. Above it, there is an overview, and a picture for each VPN."""
 OVERVIEW = 12
 """Ciphersuites in the overview."""
-DODGE = 0.8
-"""The part of a ciphersuite's band that its series use."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The data of a picture: samples and summary, each row with the `name` of its series."""
+    """The data of a picture: samples and summary, each row with its `series`."""
 
     rows: pd.DataFrame
     summary: pd.DataFrame
@@ -39,7 +36,7 @@ class Shown:
     @property
     def names(self) -> list[str]:
         """The series, in their order."""
-        return tables.order(self.summary["name"])
+        return tables.order(self.summary["series"])
 
     def suites(self) -> list[str]:
         """Ciphersuites from the slowest to the fastest: the fastest is on top of the axis."""
@@ -60,10 +57,10 @@ def shown(run: Summary, load: Load) -> Shown:
     control, summary = summary[summary["vpn"] == run.control], summary[summary["vpn"] != run.control]
     unit = tables.of_clock("Mbit/s", run.clock)
     note = f"; control {run.control}: {tables.value(list(tables.each(control)))} {unit}" if len(control) else ""
-    return Shown(rows.assign(name=tables.series(rows)), summary.assign(name=tables.series(summary)), note)
+    return Shown(rows.assign(series=tables.series(rows)), summary.assign(series=tables.series(summary)), note)
 
 
-def pictures(run: Summary, load: Load) -> Iterator[tuple[str, Figure]]:
+def pictures(run: Summary, load: Load) -> Iterator[tuple[str, Picture]]:
     """The pictures of one load, each with the end of its file name: one, or an overview and one for each VPN."""
     content = shown(run, load)
     if len(content.summary.drop_duplicates(analysis.SERIES)) <= MANY:
@@ -75,12 +72,12 @@ def pictures(run: Summary, load: Load) -> Iterator[tuple[str, Figure]]:
         yield vpn, _draw(run, chosen, f"Throughput of {vpn} by ciphersuite: {tables.named(load)}")
 
 
-def throughput(run: Summary, load: Load) -> Figure:
+def throughput(run: Summary, load: Load) -> Picture:
     """Median throughput and spread by ciphersuite and series, every sample as a tick; best suites on top."""
     return _draw(run, shown(run, load), f"Throughput by ciphersuite: {tables.named(load)}")
 
 
-def overview(run: Summary, load: Load) -> Figure:
+def overview(run: Summary, load: Load) -> Picture:
     """The suites that most VPNs have; of each VPN, its fastest variant in user space and in the kernel."""
     content = shown(run, load)
     columns = ["vpn", "records", "suite"]
@@ -95,61 +92,46 @@ def overview(run: Summary, load: Load) -> Figure:
     def chosen(frame: pd.DataFrame) -> pd.DataFrame:
         rows = frame[[key in keys for key in frame[analysis.SERIES].itertuples(index=False, name=None)]]
         pairs = rows[["vpn", "records"]].itertuples(index=False, name=None)
-        return rows.assign(name=[f"{vpn} ({variants[vpn, records]})" for vpn, records in pairs])
+        return rows.assign(series=[f"{vpn} ({variants[vpn, records]})" for vpn, records in pairs])
 
     best_only = Shown(chosen(content.rows), chosen(content.summary), content.control)
     note = (
-        f"\nthe {len(suites)} of {len(many)} ciphersuites that most VPNs have; of each VPN, and each place of its "
+        f"the {len(suites)} of {len(many)} ciphersuites that most VPNs have; of each VPN, and each place of its "
         "records, the variant that is fastest there"
     )
     return _draw(run, best_only, f"Throughput, the best of each VPN: {tables.named(load)}", note)
 
 
-def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Figure:
-    suites, names = it.suites(), it.names
-    with mpl.rc_context(plots.STYLE):
-        pitch = max(0.34, 0.085 * len(names) + 0.1)
-        legend_rows = -(-len(names) // _columns(names))
-        figure = Figure(figsize=(9.5, 2.0 + 0.18 * legend_rows + pitch * len(suites)), layout="constrained")
-        axes = figure.add_subplot()
-        for band in range(0, len(suites), 2):
-            axes.axhspan(band - 0.5, band + 0.5, color="#F3F3F3", zorder=0)
-        for index, name in enumerate(names):
-            shift = DODGE * (0.5 - (index + 0.5) / len(names))
-            _series(
-                axes, it.rows[it.rows["name"] == name], it.summary[it.summary["name"] == name], suites, shift, index
-            )
-        axes.set_yticks(range(len(suites)), suites)
-        axes.set_ylim(-0.6, len(suites) - 0.4)
-        plots.value_axis(axes, it.rows["value"], f"throughput, {tables.of_clock('Mbit/s', run.clock)}")
-        subtitle = f"median (symbol), {tables.spread_name(run.clock)} (line), samples (ticks)"
-        subtitle += ", a symbol with its n for each mode" if (it.summary["modes"] > 1).any() else ""
-        subtitle += it.control + more
-        subtitle += f"\n{plots.FILLED}" if set(it.rows["records"]) & set(plots.HOLLOW) else ""
-        plots.title(figure, run, title, subtitle, plots.counts(it.summary))
-        figure.legend(loc="outside lower center", ncols=_columns(names), frameon=False)
-    return figure
-
-
-def _columns(names: Sequence[str]) -> int:
-    """The number of legend columns that fit the picture's width."""
-    longest = max((len(name) for name in names), default=1)
-    return max(1, min(4, len(names), 120 // (longest + 6)))
-
-
-def _series(
-    axes: Axes, samples: pd.DataFrame, summary: pd.DataFrame, suites: Sequence[str], shift: float, index: int
-) -> None:
-    heights = {suite: position + shift for position, suite in enumerate(suites)}
-    look = plots.look(index, summary["records"].iloc[0])
-    ticks = {"s": 14, "marker": "|", "color": look["color"], "linewidths": 0.7, "zorder": 2.5}
-    axes.scatter(samples["value"], samples["suite"].map(heights), **ticks)
-    median_heights = summary["suite"].map(heights)
-    axes.hlines(median_heights, summary["low"], summary["high"], color=look["color"], linewidth=1.3)
-    axes.plot(
-        summary["median"], median_heights, linestyle="", label=summary["name"].iloc[0], zorder=3, **look
-    )  # fmt: skip
-    for row in tables.each(summary[summary["modes"] > 1]):
-        axes.annotate(
-            f"n={row.n}", (row.median, heights[row.suite]), xytext=(4, 2), textcoords="offset points", fontsize=5.5
-        )
+def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
+    names = it.names
+    colors, shapes = looks.of(it.summary)
+    scale, label, axis = plots.value_scale(it.rows["value"], f"throughput, {tables.of_clock('Mbit/s', run.clock)}")
+    lanes = {
+        "y": alt.Y("suite:N", sort=it.suites()[::-1], title=None, scale=alt.Scale(paddingInner=0.3)),
+        "yOffset": alt.YOffset("series:N", sort=names),
+    }
+    lines = lanes | {"color": alt.Color("series:N", title=None, scale=colors)}
+    columns = ["suite", "series", "records", *analysis.SERIES[:2]]
+    samples = alt.Chart(it.rows[[*columns, "value", "block"]]).encode(**lines)
+    figures = alt.Chart(it.summary[[*columns, "median", "low", "high", "n", "mode", "modes"]])
+    layers = [
+        samples.mark_tick(thickness=1, size=7, opacity=0.6).encode(
+            x=alt.X("value:Q", scale=scale, title=label, axis=axis)
+        ),
+        figures.mark_rule(strokeWidth=1.4).encode(x="low:Q", x2="high:Q", **lines),
+        figures.mark_point(size=44, opacity=1, strokeWidth=1.4).encode(
+            x="median:Q", tooltip=[*columns[:3], "median", "low", "high", "n"], **lanes,
+            **plots.symbols(colors, shapes, it.rows["records"]),
+        ),
+    ]  # fmt: skip
+    several = bool((it.summary["modes"] > 1).any())
+    if several:
+        for side, which in ((-6, "datum.mode == 1"), (8, "datum.mode > 1")):  # so that neighbours do not overlap
+            numbered = figures.transform_filter(f"datum.modes > 1 && {which}")
+            numbered = numbered.transform_calculate(label="'n=' + datum.n").mark_text(dy=side, fontSize=8)
+            layers.append(numbered.encode(x="median:Q", text="label:N", **lanes))
+    subtitle = f"median (symbol), {tables.spread_name(run.clock)} (line), samples (ticks)"
+    subtitle += ", a symbol with its n for each mode" if several else ""
+    step = alt.Step(max(4.5, min(14.0, 48 / len(names))), **{"for": "offset"})  # type: ignore[arg-type]
+    chart = alt.layer(*layers).properties(width=plots.WIDTH, height=step)
+    return plots.titled(chart, run, title, [subtitle + it.control, more, plots.filled(it.rows["records"])], plots.counts(it.summary))
