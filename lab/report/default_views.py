@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from lab.report import reference
+from lab.report.plots import Picture
 from lab.report.reference import Beside
 from lab.report.tables import Cell, Table, each, figure, interval, of_clock, plain, spread_name, spread_note
 from lab.report.views import Offer
@@ -49,7 +49,7 @@ def _named(row: Any) -> str:
     return " ".join(word for word in words if word)
 
 
-def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
+def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
     """None."""
     yield from ()
 

@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""One HTML page that needs nothing else: tables, and pictures inside."""
+"""One HTML page that needs nothing else: matrices whose fields open, live pictures, every table.
+
+Without a script the tables and one picture remain. Nothing of it is fetched from anywhere.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from lab.core import files
-from lab.report import plots, tables
+from lab.report import matrix, plots, tables, vega
 from lab.report.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from matplotlib.figure import Figure
+    from lab.report.plots import Picture
+    from lab.stats.summary import Summary
 
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -24,16 +30,46 @@ SUMMARY = "summary.csv"
 """One row a figure of a cell (and mode): n, median, and how far it can be trusted."""
 
 
-def write_page(
-    out_dir: Path, headline: str, built: Sequence[Table], drawn: Iterable[tuple[str, Figure]], meta: Mapping[str, Any]
-) -> Path:
-    """Write `report.html` of tables and pictures, and each picture as a PNG beside it."""
-    pictures = []
-    for name, figure in drawn:
-        files.write(out_dir / f"{name}.png", plots.drawn(figure, "png"))
-        pictures.append((name, base64.b64encode(plots.drawn(figure, "svg")).decode()))
+def write_page(folder: Path, run: Summary, built: Sequence[Table], drawn: Iterable[tuple[str, Picture]]) -> Path:
+    """Write `report.html` of a run, its tables and its pictures, and each picture as a PNG beside it."""
+    matrices, cells = matrix.build(run)
+    pictures = list(drawn)
+    for name, picture in pictures:
+        files.write(folder / f"{name}.png", plots.drawn(picture, "png"))
+    first = base64.b64encode(plots.drawn(pictures[0][1], "svg")).decode() if pictures else ""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("report.html.j2").render(
-        heading=headline, tables=built, pictures=pictures, facts=tables.facts(meta)
+        heading=run.heading,
+        matrices=matrices,
+        choices=_choices(matrices),
+        records=tables.RECORDS,
+        tables=built,
+        pictures=[name for name, _ in pictures],
+        still=first,
+        facts=tables.facts(run.meta),
+        data=_embedded({**cells.plain(), "charts": {name: plots.spec(picture) for name, picture in pictures}}),
+        vega=Markup(vega.script().replace("</script", "<\\/script")),  # noqa: S704 - a library's script, not data
+        style=_part("report.css"),
+        script=_part("report.js"),
     )
-    return files.write(out_dir / "report.html", page)
+    return files.write(folder / "report.html", page)
+
+
+def _choices(matrices: Sequence[matrix.Matrix]) -> dict[str, list[str]]:
+    """What the page can be filtered by, in order."""
+    columns = {column for each in matrices for column in each.columns}
+    return {
+        "vpn": tables.order(vpn for vpn, _, _ in columns),
+        "records": tables.order(records for _, _, records in columns if records),
+        "suite": tables.order(suite for each in matrices for suite, _ in each.rows),
+        "load": [each.name for each in matrices],
+    }
+
+
+def _embedded(data: Any) -> Markup:
+    """JSON inside a script element: no text of it can end the element."""
+    return Markup(json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"))  # noqa: S704
+
+
+def _part(name: str) -> Markup:
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - files of this package

@@ -95,9 +95,9 @@ def value_scale(values: pd.Series[Any], title: str) -> tuple[alt.Scale, str, alt
         steps = [step * 10.0**power for power in range(-6, 10) for step in (1, 2, 5)]
         ends = (float(positive.min()) / 1.1, float(positive.max()) * 1.1)
         shown = [step for step in steps if ends[0] <= step <= ends[1]]
-        axis = alt.Axis(values=shown, format="~g", labelOverlap="greedy")
+        axis = alt.Axis(values=shown, format=".6~r", labelOverlap="greedy")
         return alt.Scale(type="log", domain=list(ends), nice=False), f"{title} (log scale)", axis
-    return alt.Scale(zero=True), title, alt.Axis(format="~g")
+    return alt.Scale(zero=True), title, alt.Axis(format=".6~r")
 
 
 def titled(chart: Any, run: Summary, text: str, notes: Iterable[str], n: Iterable[int]) -> Picture:
@@ -108,9 +108,13 @@ def titled(chart: Any, run: Summary, text: str, notes: Iterable[str], n: Iterabl
     title = alt.TitleParams(
         text=text, subtitle=lines, anchor="start", frame="group", fontSize=15, subtitleFontSize=11, offset=10
     )
-    picture: Picture = chart.properties(title=title).configure_view(strokeWidth=0).configure_legend(
+    chart = chart.properties(title=title).configure_view(strokeWidth=0)
+    chart = chart.configure_legend(
         orient="bottom", columns=4, symbolStrokeWidth=1.5, symbolOpacity=1, labelLimit=320, clipHeight=16
-    ).configure_axis(labelLimit=320, domainColor="#BBBBBB", tickColor="#BBBBBB", grid=True, gridColor="#E3E3E3")  # fmt: skip
+    )
+    picture: Picture = chart.configure_axis(
+        labelLimit=320, domainColor="#BBBBBB", tickColor="#BBBBBB", grid=True, gridColor="#E3E3E3"
+    )
     return picture
 
 

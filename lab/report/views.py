@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from lab.report.plots import Picture
 from lab.report.reference import Beside
 from lab.report.tables import Table
 from lab.stats.summary import Summary
@@ -30,7 +30,7 @@ class Views(Protocol):
     def tables(self, run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
         """The tables that there is anything for: on the page the `whole`, in a terminal what people look at first."""
 
-    def pictures(self, run: Summary) -> Iterator[tuple[str, Figure]]:
+    def pictures(self, run: Summary) -> Iterator[tuple[str, Picture]]:
         """The pictures that there is anything for, each with its file's name without the ending."""
 
     def summary(self, run: Summary, offer: Offer) -> pd.DataFrame:

@@ -24,7 +24,7 @@ def write(views: Views, store: Store, console: Console, *, as_json: bool = False
         nothing(store, console, as_json=as_json, views=views)
         return
     store.write_table(SUMMARY, views.summary(run, offer))
-    page = write_page(store.folder, run.heading, views.tables(run, offer, whole=True), views.pictures(run), run.meta)
+    page = write_page(store.folder, run, views.tables(run, offer, whole=True), views.pictures(run))
     if as_json:
         terminal.answer(views.data(run, offer), console)
         return

@@ -84,7 +84,7 @@ def measured(df: pd.DataFrame, metric: str | Sequence[str] = (), **where: str) -
 
     Each row has the `mode` of its sample. `df` must hold whole samples, or rows that this function returned.
     """
-    frame = tidy(df)
+    frame = df if "mode" in df else tidy(df)
     frame = frame[(frame["outcome"] == "ok") & (frame["metric"] != "") & frame["value"].notna()]
     if "mode" not in frame:
         frame = frame.assign(mode=modes.label(frame, CELL, SAMPLE))

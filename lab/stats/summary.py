@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -58,17 +58,22 @@ class Summary:
     def under(self, load: Load) -> Summary:
         """The part of the run that one measure under one set of conditions gave."""
         if load not in self._parts:
-            rows = self.rows
-            chosen = rows[(rows["measure"] == load[0]) & (rows["conditions"] == load[1])]
-            controls = [self.control] if self.control else []
-            self._parts[load] = Summary(chosen, {**self.meta, "controls": controls})
+            self._parts[load] = self._part(lambda df: (df["measure"] == load[0]) & (df["conditions"] == load[1]))
         return self._parts[load]
 
     @cached_property
     def others(self) -> Summary:
         """The run without its control; the whole of it where nothing else was measured."""
-        others = self.rows[self.rows["vpn"] != self.control]
-        return self if others.empty else Summary(others, {**self.meta, "controls": []})
+        others = self._part(lambda df: df["vpn"] != self.control)
+        return self if others.empty else others
+
+    def _part(self, chosen: Callable[[pd.DataFrame], pd.Series[bool]]) -> Summary:
+        """Some whole cells of the run. Their figures are the run's: a cell's summary depends on its own samples."""
+        meta = {**self.meta, "controls": [self.control] if self.control else []}
+        part = Summary(self.rows[chosen(self.rows)], meta)
+        for name, frame in (("measured", self.measured), ("figures", self.figures), ("outcomes", self.outcomes)):
+            vars(part)[name] = frame[chosen(frame)]
+        return part
 
     def loads(self, metrics: Sequence[str] = ("cpu_user", "cost")) -> list[Load]:
         """The measures and conditions that have `metrics` (a CPU ledger): fixed amounts of data, then fixed times.

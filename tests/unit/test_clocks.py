@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from frames import UP, VM, by_packet, cell, control, frame, kernel_vpn, ledger, summary
-from matplotlib.figure import Figure
 from test_plots import words
 
 from lab.benches.vpn.views import (
@@ -31,6 +30,7 @@ from lab.benches.vpn.views import (
 from lab.core.errors import LabError
 from lab.core.paths import ROOT
 from lab.report import comparison, tables
+from lab.report.plots import Picture
 from lab.report.views import nobody
 from lab.results.store import Store
 from lab.stats import analysis, ranking  # fmt: skip
@@ -147,8 +147,8 @@ class TestNamed:
 
     @pytest.mark.parametrize(("where", "name"), [({}, "wall"), (VM, "instruction")])
     def test_every_picture_names_engine_clock_and_unit(self, where: dict[str, Any], name: str) -> None:
-        for slug, figure in contents.pictures(summary(a_run(**where), META)):
-            text = words(figure)
+        for slug, picture in contents.pictures(summary(a_run(**where), META)):
+            text = words(picture)
             assert ("vm engine, instructions clock" if where else "host engine, wall clock") in text
             unit = {"switches": "switches per MB", "instructions-per-packet": "instructions by packet"}
             assert unit.get(slug, f"of {name}-clock time") in text
@@ -204,7 +204,7 @@ class TestNotebook:
         assert len(frames) >= 5
         for each in frames[:-1]:  # the last says how far the ledger closes, of one run
             assert {"engine", "clock"} <= {*each.columns, *each.index.names}
-        assert len([each for each in shown if isinstance(each, Figure)]) == 5
+        assert len([each for each in shown if isinstance(each, Picture)]) == 5
 
 
 class TestCompare:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from frames import VM, by_packet, frame, one, row, summary
-from matplotlib.colors import to_hex
 
 from lab.benches.vpn.views import contents, packet_cost, packet_plot
 from lab.report import plots
@@ -73,16 +72,22 @@ def test_picture() -> None:
         + by_packet("b", 1, 1, suite="y", **VM)
     )
     df = frame(paths + by_packet("plain", 900, 0.1, suite="none", **VM))
-    figure = packet_plot.draw(summary(df, META))
-    assert [axes.get_title() for axes in figure.axes] == ["x", "y"]
-    drawn = {str(line.get_label()): line for line in figure.axes[0].lines if not str(line.get_label()).startswith("_")}
-    assert list(drawn) == ["a/udp", "b/udp", "plain/udp"]
-    assert list(drawn["a/udp"].get_ydata()) == [5160, 6280, 8500]  # type: ignore[arg-type]
-    assert list(drawn["a/udp"].get_xdata()) == [64, 512, 1400]  # type: ignore[arg-type]
-    assert drawn["b/udp"].get_markerfacecolor() == "white"
-    assert to_hex(str(drawn["plain/udp"].get_color())) == "#999999"
-    assert [axes.get_xlabel() for axes in figure.axes] == ["", "size of an IP packet, bytes"]
-    assert {axes.get_ylabel() for axes in figure.axes} == {"instructions by packet"}
+    spec = plots.spec(packet_plot.draw(summary(df, META)))
+    assert [panel["title"] for panel in spec["concat"]] == ["x", "y"]
+    line, points = spec["concat"][0]["layer"]
+    data = spec["datasets"][spec["concat"][0]["data"]["name"]]
+    drawn: dict[str, list[tuple[int, float]]] = {}
+    for entry in data:
+        drawn.setdefault(entry["series"], []).append((entry["size"], entry["median"]))
+    assert set(drawn) == {"a/udp", "b/udp", "plain/udp"}
+    assert sorted(drawn["a/udp"]) == [(64, 5160), (512, 6280), (1400, 8500)]
+    scale = points["encoding"]["fillOpacity"]["scale"]
+    assert dict(zip(scale["domain"], scale["range"], strict=True))["kernel"] == 0
+    colors = line["encoding"]["color"]["scale"]
+    assert dict(zip(colors["domain"], colors["range"], strict=True))["plain/udp"] == plots.GREY
+    assert line["encoding"]["x"]["title"] == "size of an IP packet, bytes"
+    assert line["encoding"]["x"]["axis"]["values"] == [64, 512, 1400]
+    assert line["encoding"]["y"]["title"] == "instructions by packet"
 
 
 def test_both_are_in_the_report_only_where_it_was_measured() -> None:

@@ -4,34 +4,52 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 import pytest
 from frames import UP, VM, cell, control, frame, ledger, missing, summary, whole_matrix
-from matplotlib.collections import PathCollection
-from matplotlib.figure import Figure
 
-from lab.benches.vpn.views import contents, cpu_plots, speed_plots
-from lab.report import plots
+from lab.benches.vpn.views import contents, cpu_plots, looks, speed_plots
+from lab.report import plots, tables
+from lab.report.plots import Picture
 
 META: dict[str, Any] = {"controls": ["plain"]}
 LOAD = ("throughput", UP)
 
 
-def words(figure: Figure) -> str:
-    """Every text of a figure."""
-    found = [text.get_text() for text in figure.texts]
-    for axes in figure.axes:
-        found += [
-            axes.get_xlabel(),
-            axes.get_ylabel(),
-            axes.get_title(),
-            *(tick.get_text() for tick in axes.get_yticklabels()),
-        ]
-    for legend in figure.legends:
-        found += [text.get_text() for text in legend.get_texts()]
-    return "\n".join([figure.get_suptitle(), *found])
+def rows(picture: Picture, *columns: str, mark: str = "") -> list[tuple[Any, ...]]:
+    """The data of every layer, or of those with a `mark`, that have these columns."""
+    spec = plots.spec(picture)
+    found: list[tuple[Any, ...]] = []
+    for layer in layers(spec):
+        kind = layer["mark"]["type"]
+        data = spec["datasets"][layer["data"]["name"]]
+        if mark in ("", kind) and data and set(columns) <= set(data[0]):
+            found += [tuple(row[column] for column in columns) for row in data]
+    return found
+
+
+def layers(spec: dict[str, Any], data: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """Every layer of a picture, with its data."""
+    data = spec.get("data", data)
+    parts = [part for key in ("layer", "hconcat", "concat") for part in spec.get(key, [])]
+    for part in parts:
+        yield from layers(part, data)
+    if not parts:
+        yield {**spec, "data": data}
+
+
+def words(picture: Picture) -> str:
+    """Everything that a picture says: titles of picture, panels and axes."""
+    spec = plots.spec(picture)
+    found = [spec["title"]["text"], *spec["title"]["subtitle"]]
+    for layer in layers(spec):
+        found += [str(entry.get("title")) for entry in layer["encoding"].values() if isinstance(entry, dict)]
+        found.append(str(layer.get("title")))
+    return "\n".join(found)
 
 
 def a_run() -> pd.DataFrame:
@@ -61,101 +79,133 @@ class TestThroughput:
             assert text in said
 
     def test_best_suite_on_top_and_each_median_drawn(self) -> None:
-        (axes,) = speed_plots.throughput(summary(a_run(), META), LOAD).axes
-        assert [tick.get_text() for tick in axes.get_yticklabels()] == ["slow", "fast"]
-        medians = {line.get_label(): list(line.get_xdata()) for line in axes.lines}  # type: ignore[arg-type]
-        assert medians == {"alpha/udp": [505, 51], "beta/udp": [305.5]}
+        picture = speed_plots.throughput(summary(a_run(), META), LOAD)
+        (points,) = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "point"]
+        assert points["encoding"]["y"]["sort"] == ["fast", "slow"]
+        assert sorted(rows(picture, "series", "suite", "median", mark="point")) == [
+            ("alpha/udp", "fast", 505), ("alpha/udp", "slow", 51), ("beta/udp", "fast", 305.5)
+        ]  # fmt: skip
 
-    def test_every_sample_is_a_dot(self) -> None:
-        (axes,) = speed_plots.throughput(summary(a_run(), META), LOAD).axes
-        dots = [len(group.get_offsets()) for group in axes.collections if isinstance(group, PathCollection)]  # type: ignore[arg-type]
-        assert dots == [6, 4]
+    def test_every_sample_is_a_tick(self) -> None:
+        picture = speed_plots.throughput(summary(a_run(), META), LOAD)
+        assert sorted(value for (value,) in rows(picture, "value", mark="tick")) == [
+            50, 51, 52, 300, 305, 306, 310, 500, 505, 510
+        ]  # fmt: skip
 
     def test_axis_is_linear_from_zero_unless_the_spread_is_wide(self) -> None:
-        (axes,) = speed_plots.throughput(summary(a_run(), META), LOAD).axes
-        assert (axes.get_xscale(), axes.get_xlim()[0]) == ("linear", 0)
+        assert self.scale(a_run()) == {"zero": True}
         wide = frame(cell("alpha", "slow", [5, 6, 7]) + cell("alpha", "fast", [500, 510, 505]))
-        (axes,) = speed_plots.throughput(summary(wide, META), LOAD).axes
-        assert axes.get_xscale() == "log"
-        assert "(log scale)" in axes.get_xlabel()
+        assert self.scale(wide)["type"] == "log"
+        assert "(log scale)" in words(speed_plots.throughput(summary(wide, META), LOAD))
 
-    def test_series_differ_in_colour_and_in_marker(self) -> None:
-        looks = [plots.look(index) for index in range(9)]
-        assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == 9
+    def scale(self, df: pd.DataFrame) -> dict[str, Any]:
+        spec = plots.spec(speed_plots.throughput(summary(df, META), LOAD))
+        scale: dict[str, Any] = next(layers(spec))["encoding"]["x"]["scale"]
+        return scale
+
+    def test_a_logarithmic_axis_has_few_round_labels(self) -> None:
+        _, _, axis = plots.value_scale(pd.Series([50.0, 1000.0]), "")
+        assert axis.to_dict()["values"] == [50, 100, 200, 500, 1000]
+
+
+class TestLooks:
+    def scales(self, *paths: tuple[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        names = pd.DataFrame(paths, columns=["vpn", "variant"])
+        found = [scale.to_dict() for scale in looks.of(names.assign(series=tables.series(names)))]
+        color, shape = (dict(zip(scale["domain"], scale["range"], strict=True)) for scale in found)
+        return color, shape
+
+    def test_a_vpn_has_one_colour_whatever_else_is_shown(self) -> None:
+        vpns = list(looks.colors())
+        alone = {name: self.scales((name, "x"), ("other", "x"))[0][f"{name}/x"] for name in vpns}
+        together, _ = self.scales(*((name, "x") for name in vpns))
+        assert {f"{name}/x": color for name, color in alone.items()} == together
+        assert len(set(together.values())) == len(vpns)
+
+    def test_variants_of_a_vpn_differ_in_shape(self) -> None:
+        color, shape = self.scales(("a", "x"), ("a", "y"), ("b", "x"))
+        assert color["a/x"] == color["a/y"] != color["b/x"]
+        assert shape["a/x"] != shape["a/y"]
+
+    def test_variants_of_the_only_vpn_differ_in_colour_too(self) -> None:
+        color, shape = self.scales(*(("a", name) for name in "abcdefgh"))
+        assert len(set(color.values())) == len(set(shape.values())) == 8
 
 
 class TestStacks:
-    def widths(self, figure: Figure) -> list[list[float]]:
-        return [[round(bar.get_width(), 3) for bar in axes.patches] for axes in figure.axes]  # type: ignore[attr-defined]
+    def widths(self, picture: Picture) -> list[list[float]]:
+        spec = plots.spec(picture)
+        data = [spec["datasets"][panel["data"]["name"]] for panel in layers(spec)]
+        return [[round(row["median"], 3) for row in sorted(each, key=lambda row: row["order"])] for each in data]
 
     def test_kernel_and_user_seconds_at_each_end(self) -> None:
-        figure = cpu_plots.cpu_split(summary(a_run(), META), ("transfer", "size=1000000"))
-        assert self.widths(figure) == [[750, 250], [300, 300], [1100, 700, 200]]
-        assert [axes.get_title() for axes in figure.axes] == [
+        picture = cpu_plots.cpu_split(summary(a_run(), META), ("transfer", "size=1000000"))
+        assert self.widths(picture) == [[750, 250], [300, 300], [1100, 700, 200]]
+        assert [panel["title"] for panel in layers(plots.spec(picture))] == [
             "server: its processes", "client: its processes", "whole machine"
         ]  # fmt: skip
-        assert "CPU s/GB\nof wall-clock time" in words(figure)
-        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kernel", "user", "softirq"]
+        assert "['CPU s/GB', 'of wall-clock time']" in words(picture)
+        assert list(dict.fromkeys(rows(picture, "part"))) == [("kernel",), ("user",), ("softirq",)]
 
     def test_switches(self) -> None:
-        assert self.widths(cpu_plots.switches(summary(a_run(), META), ("transfer", "size=1000000"))) == [[300, 7], []]
+        picture = cpu_plots.switches(summary(a_run(), META), ("transfer", "size=1000000"))
+        assert self.widths(picture) == [[300, 7], []]
 
     def test_cost_is_stacked_to_the_whole_machine(self) -> None:
-        figure = cpu_plots.cost(summary(a_run(), META), ("transfer", "size=1000000"))
-        assert self.widths(figure) == [[1000, 600, 400]]
-        (axes,) = figure.axes
-        assert [bar.get_x() for bar in axes.patches] == [0, 1000, 1600]  # type: ignore[attr-defined]
-        assert "rest of the machine" in words(figure)
+        picture = cpu_plots.cost(summary(a_run(), META), ("transfer", "size=1000000"))
+        assert self.widths(picture) == [[1000, 600, 400]]
+        assert ("rest of the machine",) in rows(picture, "part")
 
     def test_bars_stand_under_their_series(self) -> None:
-        figure = cpu_plots.cost(summary(a_run(), META), ("transfer", "size=1000000"))
-        assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["alpha/udp · user space", "fast"]
+        picture = cpu_plots.cost(summary(a_run(), META), ("transfer", "size=1000000"))
+        assert names(picture) == ["alpha/udp · user space", "fast"]
+        assert {line for (line,) in rows(picture, "line")} == {1}
+
+
+def names(picture: Picture) -> list[str]:
+    """The names of the lines of a picture of bars."""
+    axis = next(layers(plots.spec(picture)))["encoding"]["y"]["axis"]
+    listed: list[str] = json.loads(axis["labelExpr"].removesuffix("[datum.value]"))
+    return listed
 
 
 class TestRecords:
     def test_a_symbol_says_where_records_are_processed(self) -> None:
         rows = cell("a", "x", [5, 6, 7]) + cell("a", "x", [8, 9, 9], variant="udp-kernel", records="kernel")
         rows += cell("a", "x", [3, 3, 3], variant="tls-kernel-tx", records="kernel-tx")
-        figure = speed_plots.throughput(summary(frame(rows)), LOAD)
-        lines = {str(line.get_label()): line for line in figure.axes[0].lines}
-        faces = {name: (line.get_fillstyle(), line.get_markerfacecolor() == "white") for name, line in lines.items()}
-        assert faces == {
-            "a/udp": ("full", False), "a/udp-kernel": ("full", True), "a/tls-kernel-tx": ("left", False)
-        }  # fmt: skip
-        assert plots.FILLED in words(figure)
+        picture = speed_plots.throughput(summary(frame(rows)), LOAD)
+        (points,) = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "point"]
+        scale = points["encoding"]["fillOpacity"]["scale"]
+        assert dict(zip(scale["domain"], scale["range"], strict=True)) == {"user": 1, "kernel-tx": 0.35, "kernel": 0}
+        assert plots.FILLED in words(picture)
 
     def test_nothing_is_said_where_all_are_alike(self) -> None:
         assert plots.FILLED not in words(speed_plots.throughput(summary(a_run(), META), LOAD))
 
-    def test_many_series_have_looks_of_their_own(self) -> None:
-        looks = [plots.look(index) for index in range(81)]
-        assert len({(look["color"], look["marker"]) for look in looks}) == 81
-
 
 class TestModes:
     def test_each_mode_is_a_mark_with_its_n(self) -> None:
-        figure = speed_plots.throughput(summary(frame(cell("a", "x", [162, 117, 163], **VM))), LOAD)
-        (line,) = figure.axes[0].lines
-        assert list(line.get_xdata()) == [162.5, 117]  # type: ignore[arg-type]
-        assert [text.get_text() for text in figure.axes[0].texts] == ["n=2", "n=1"]
-        assert "a symbol with its n for each mode" in words(figure)
-        assert "n 3" in words(figure)
+        picture = speed_plots.throughput(summary(frame(cell("a", "x", [162, 117, 163], **VM))), LOAD)
+        assert rows(picture, "median", "n", mark="point") == [(162.5, 2), (117, 1)]
+        numbered = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "text"]
+        assert len({layer["mark"]["dy"] for layer in numbered}) == 2
+        assert "a symbol with its n for each mode" in words(picture)
+        assert "n 3" in words(picture)
 
     def test_each_mode_is_a_bar(self) -> None:
-        rows = []
+        entries = []
         for block, factor in enumerate((1.0, 2.0, 1.0)):
             for entry in ledger("a", "x", block, **VM):
                 changed = entry["metric"] == "throughput" or entry["metric"] == "cost"
-                rows.append(entry | {"value": entry["value"] * (factor if changed else 1)})
-        figure = cpu_plots.cost(summary(frame(rows)), ("transfer", "size=1000000"))
-        assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
-            "a/udp · user space", "x (mode of n=2)", "x (mode of n=1)"
-        ]  # fmt: skip
-        assert [round(bar.get_width()) for bar in figure.axes[0].patches][:2] == [1000, 2000]  # type: ignore[attr-defined]
+                entries.append(entry | {"value": entry["value"] * (factor if changed else 1)})
+        picture = cpu_plots.cost(summary(frame(entries)), ("transfer", "size=1000000"))
+        assert names(picture) == ["a/udp · user space", "x (mode of n=2)", "x (mode of n=1)"]
+        bars = rows(picture, "part", "line", "median")
+        assert [bar for bar in bars if bar[0] == "server"] == [("server", 1, 1000), ("server", 2, 2000)]
 
 
 @pytest.fixture(scope="module")
-def matrix() -> dict[str, Figure]:
+def matrix() -> dict[str, Picture]:
     """The pictures of a whole matrix."""
     return dict(contents.pictures(summary(whole_matrix(), META)))
 
@@ -163,26 +213,24 @@ def matrix() -> dict[str, Figure]:
 class TestWholeMatrix:
     name = "throughput-direction-up-streams-1"
 
-    def test_an_overview_and_a_picture_for_each_vpn(self, matrix: dict[str, Figure]) -> None:
-        names = [name for name in matrix if name.startswith("throughput")]
-        assert names == [self.name, *(f"{self.name}-{vpn}" for vpn in ("alpha", "beta", "delta", "gamma"))]
-        of_vpn = matrix[f"{self.name}-gamma"].axes[0]
-        assert len(of_vpn.get_yticklabels()) == 35
-        assert len(of_vpn.lines) == 4
+    def test_an_overview_and_a_picture_for_each_vpn(self, matrix: dict[str, Picture]) -> None:
+        drawn = [name for name in matrix if name.startswith("throughput")]
+        assert drawn == [self.name, *(f"{self.name}-{vpn}" for vpn in ("alpha", "beta", "delta", "gamma"))]
+        medians = rows(matrix[f"{self.name}-gamma"], "suite", "series", mark="point")
+        assert (len({suite for suite, _ in medians}), len({series for _, series in medians})) == (35, 4)
 
-    def test_the_overview_has_the_best_of_each_vpn(self, matrix: dict[str, Figure]) -> None:
-        (axes,) = matrix[self.name].axes
-        assert len(axes.get_yticklabels()) == speed_plots.OVERVIEW
-        lines = {str(line.get_label()): line for line in axes.lines}
-        assert list(lines) == [
+    def test_the_overview_has_the_best_of_each_vpn(self, matrix: dict[str, Picture]) -> None:
+        medians = rows(matrix[self.name], "suite", "series", mark="point")
+        assert len({suite for suite, _ in medians}) == speed_plots.OVERVIEW
+        assert tables.order(series for _, series in medians) == [
             "alpha (tls13-kernel, tls-kernel)", "alpha (tls-kernel-tx)", "alpha (tls-vhost)", "beta (esp-in-udp)",
             "delta (udp)", "gamma (tcp)", "gamma (tcp-kernel)",
         ]  # fmt: skip
         assert "the 12 of 35 ciphersuites" in words(matrix[self.name])
 
     @pytest.mark.parametrize("name", ["cpu-split", "switches", "cost"])
-    def test_bars_are_those_of_the_suites_that_most_have(self, matrix: dict[str, Figure], name: str) -> None:
-        ticks = [tick.get_text() for tick in matrix[name].axes[0].get_yticklabels()]
+    def test_bars_are_those_of_the_suites_that_most_have(self, matrix: dict[str, Picture], name: str) -> None:
+        ticks = names(matrix[name])
         assert len(ticks) <= cpu_plots.MANY
         series = [text for text in ticks if "·" in text]
         assert len(series) == 15
@@ -190,15 +238,14 @@ class TestWholeMatrix:
         assert set(ticks) - set(series) <= {f"suite-{number:02d}" for number in range(8)}
         assert "that most series have" in words(matrix[name])
 
-    def test_each_fits_a_screen_or_two(self, matrix: dict[str, Figure]) -> None:
-        for figure in matrix.values():
-            assert figure.get_figheight() < 25
-
 
 def test_pictures_are_named_and_drawn() -> None:
     found = dict(contents.pictures(summary(a_run(), META)))
-    assert list(found) == ["throughput-direction-up-streams-1", "cpu-split", "switches", "cost"]
+    assert list(found) == [
+        "throughput-direction-up-streams-1", "transfer-size-1000000", "cpu-split", "switches", "cost"
+    ]  # fmt: skip
     assert plots.drawn(found["cost"], "png").startswith(b"\x89PNG")
+    assert plots.drawn(found["cost"], "svg").startswith(b"<svg")
 
 
 def test_nothing_measured_draws_nothing() -> None:

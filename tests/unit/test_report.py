@@ -226,7 +226,7 @@ class TestFiles:
 
 def test_showing_runs_needs_no_engine_and_the_command_line_no_figures(tmp_path: Path) -> None:
     """`lab report` runs where no Docker client can be imported; and what measures stays small."""
-    loaded = "print(sorted({'docker', 'pandas', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules)))"
+    loaded = "print(sorted({'docker', 'pandas', 'scipy', 'altair', 'numpy'} & set(sys.modules)))"
     shown = (
         "import sys; sys.modules['docker'] = None; from lab import benches\n"
         "from lab.cli import main; from lab.report import comparison, write\n"

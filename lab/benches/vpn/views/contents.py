@@ -28,9 +28,8 @@ from lab.stats import analysis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from matplotlib.figure import Figure
-
     from lab.benches.vpn.views.speed_tables import CipherShare
+    from lab.report.plots import Picture
     from lab.stats.summary import Summary
 
 OUTCOMES = ("ok", "unsupported", "failed", "invalid")
@@ -47,9 +46,9 @@ def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = N
     for conditions in throughput:
         load = ("throughput", conditions)
         contents += [speed_tables.matrix(run, load), speed_tables.ranks(run, load, raw)]
+    others = [load for load in run.loads(["throughput"]) if load[0] != "throughput"]
+    contents += [speed_tables.matrix(run, load) for load in others]
     carrying = run.loads()
-    if not throughput and carrying:
-        contents.append(speed_tables.matrix(run, carrying[0]))
     for load in carrying if every_load else carrying[:1]:
         contents += [cpu_tables.kernel_and_user(run, load), cpu_tables.switches(run, load), cpu_tables.cost(run, load)]
     contents += [packet_cost.table(run), latency(run), handshake(run)]
@@ -107,16 +106,18 @@ def handshake(run: Summary) -> Table:
     return Table("handshake", title, columns, lines, 3, spread_note(run.clock), run.where)
 
 
-def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
+def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
     """Every picture that has data, one at a time, with its file name without the suffix.
 
     Raises:
         LabError: the run mixes engines or clocks.
     """
-    carrying = run.others.loads(["throughput"])
-    for load in [load for load in carrying if load[0] == "throughput"] or carrying[:1]:
-        for name, figure in speed_plots.pictures(run, load):
-            yield plots.slug(f"throughput {load[1]} {name}"), figure
+    for load in sorted(run.others.loads(["throughput"]), key=lambda load: load[0] != "throughput"):
+        for name, picture in speed_plots.pictures(run, load):
+            yield plots.slug(" ".join((*load, name))), picture
+    for quantity in (speed_plots.ROUND_TRIP, speed_plots.HANDSHAKE):
+        for load in run.others.loads([quantity.metric]):
+            yield plots.slug(" ".join(load)), speed_plots.times(run, load, quantity)
     for load in run.loads()[:1]:
         for draw in (cpu_plots.cpu_split, cpu_plots.switches, cpu_plots.cost):
             yield plots.slug(draw.__name__), draw(run, load)

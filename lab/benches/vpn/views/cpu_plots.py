@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
+import altair as alt
 import pandas as pd
-from matplotlib.figure import Figure
 
 from lab.benches.vpn.views import cpu_tables, cpu_time
 from lab.report import plots, tables
@@ -16,12 +16,9 @@ from lab.stats import analysis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
-
+    from lab.report.plots import Picture
     from lab.stats.summary import Load, Summary
 
-PARTS = (("#0B3C5D", "", 1.0), ("#8FC1E3", "///", 1.0), ("#E3E3E3", "...", 1.0))
-"""Colour, hatch and opacity of stacked parts: dark, middle and light, so that greyscale keeps them apart."""
 MANY = 120
 """The most lines of a readable picture. Above it, each series shows only the suites that most series have."""
 FEWEST = 3
@@ -33,7 +30,7 @@ Line = tuple[str, str, int]
 """A series, a suite and a mode; a line without a suite shows the name of the series."""
 
 
-def cpu_split(run: Summary, load: Load) -> Figure:
+def cpu_split(run: Summary, load: Load) -> Picture:
     """Kernel and user seconds per GB carried: of the VPN's processes at each endpoint, and of the whole machine."""
     rows = cpu_tables.seconds(run.under(load).measured)
     parts = [("cpu_system", "kernel"), ("cpu_user", "user")]
@@ -45,7 +42,7 @@ def cpu_split(run: Summary, load: Load) -> Figure:
     return _stacked(run, rows, panels, "CPU s/GB", title, note)
 
 
-def switches(run: Summary, load: Load) -> Figure:
+def switches(run: Summary, load: Load) -> Picture:
     """Context switches of the VPN's processes per MB carried, at each endpoint."""
     kinds = ("voluntary", "involuntary")
     rows = cpu_time.per_payload(run.under(load).measured, [f"context_switches_{kind}" for kind in kinds], 1e6)
@@ -54,7 +51,7 @@ def switches(run: Summary, load: Load) -> Figure:
     return _stacked(run, rows, panels, "switches per MB", title)
 
 
-def cost(run: Summary, load: Load) -> Figure:
+def cost(run: Summary, load: Load) -> Picture:
     """CPU seconds of the whole machine per GB carried, by where they were spent."""
     rows = cpu_time.cost_by_place(run.under(load).measured)
     places = [("cost", "server", "server"), ("cost", "client", "client"), ("cost", "rest", "rest of the machine")]
@@ -64,42 +61,53 @@ def cost(run: Summary, load: Load) -> Figure:
 
 
 def _stacked(
-    run: Summary,
-    rows: pd.DataFrame,
-    panels: Sequence[Panel],
-    unit: str,
-    title: str,
-    said: str = "",
-) -> Figure:
+    run: Summary, rows: pd.DataFrame, panels: Sequence[Panel], unit: str, title: str, note: str = ""
+) -> Picture:
     """Stacked bars of medians: one bar per cell and mode, under the name of the series, cheapest first."""
     others = rows[rows["vpn"] != run.control]
-    rows = rows if others.empty else others
-    summary = analysis.summarise(rows)
+    summary = analysis.summarise(rows if others.empty else others)
     pairs = {(metric, end) for _, parts in panels for metric, end, _ in parts}
     bars = summary[[pair in pairs for pair in zip(summary["metric"], summary["end"], strict=True)]]
     bars = bars.assign(series=tables.series(bars))
     lines, left_out = _lines(bars)
     label = tables.of_clock(unit, run.clock)
-    with mpl.rc_context(plots.STYLE):
-        figure = Figure(figsize=(9.5, 2.1 + 0.19 * len(lines)), layout="constrained")
-        grid = figure.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
-        for axes, (name, parts) in zip(grid, panels, strict=True):
-            _bars(axes, bars, lines, parts)
-            axes.set_title(name, fontsize=10)
-            axes.set_xlabel(label if len(panels) < 3 else label.replace(" of ", "\nof "))
-            axes.grid(axis="x", color="#CCCCCC", linewidth=0.5)
-            axes.set_axisbelow(True)
-        grid[0].set_yticks(range(len(lines)), _ticks(lines, bars))
-        for tick, (_, suite, _) in zip(grid[0].get_yticklabels(), lines, strict=True):
-            tick.set_fontweight("normal" if suite else "bold")
-        grid[0].set_ylim(len(lines) - 0.4, -0.6)
-        notes = [f"{label}, median of each part", said, left_out]
-        plots.title(figure, run, title, "\n".join(text for text in notes if text), plots.counts(bars))
-        # The last panel has every part.
-        figure.legend(
-            *grid[-1].get_legend_handles_labels(), loc="outside lower center", ncols=len(panels[-1][1]), frameon=False
+    parts_named = list(dict.fromkeys(part for _, parts in panels for _, _, part in parts))
+    colors = alt.Scale(domain=parts_named, range=list(plots.PARTS[: len(parts_named)]))
+    rows_named = alt.Scale(domain=list(range(len(lines))), paddingInner=0.2)
+    drawn = []
+    for number, (panel, parts) in enumerate(panels):
+        row_axis = None if number else _row_names(_ticks(lines, bars))
+        bar = alt.Chart(_parts(bars, lines, parts)).mark_bar()
+        bar = bar.encode(
+            x=alt.X("median:Q", title=label.replace(" of ", "\nof ").split("\n"), axis=alt.Axis(format=".6~r")),
+            y=alt.Y("line:N", title=None, scale=rows_named, axis=row_axis),
+            color=alt.Color("part:N", title=None, scale=colors),
+            order="order:O",
+            tooltip=["series", "suite", "part", "median", "low", "high", "n"],
         )
-    return figure
+        drawn.append(bar.properties(title=panel, width=(plots.WIDTH - 60) // len(panels), height=alt.Step(13)))
+    chart = alt.hconcat(*drawn, spacing=14).resolve_scale(x="shared")
+    return plots.titled(chart, run, title, [f"{label}, median of each part", note, left_out], plots.counts(bars))
+
+
+def _row_names(names: Sequence[str]) -> alt.Axis:
+    """The names of the lines; those of series are bold."""
+    name = f"{json.dumps(list(names), ensure_ascii=False)}[datum.value]"
+    weight = {"condition": {"test": f"indexof({name}, '·') >= 0", "value": "bold"}, "value": "normal"}
+    return alt.Axis(labelExpr=name, labelFontWeight=weight, ticks=False, grid=False, labelOverlap=False, domain=False)
+
+
+def _parts(bars: pd.DataFrame, lines: Sequence[Line], parts: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    """The parts of a panel's bars, each with the number of its line and the place in its bar."""
+    numbers = {line: number for number, line in enumerate(lines)}
+    keys = bars[["series", "suite", "mode"]].itertuples(index=False, name=None)
+    bars = bars.assign(line=[numbers.get(key, -1) for key in keys])
+    shown = []
+    for place, (metric, end, label) in enumerate(parts):
+        part = bars[(bars["metric"] == metric) & (bars["end"] == end) & (bars["line"] >= 0)]
+        shown.append(part.assign(part=label, order=place))
+    columns = ["line", "part", "order", "median", "low", "high", "n", "vpn", "variant", "series", "suite", "records"]
+    return pd.concat(shown, ignore_index=True)[columns]
 
 
 def _lines(bars: pd.DataFrame) -> tuple[list[Line], str]:
@@ -134,19 +142,3 @@ def _ticks(lines: Sequence[Line], bars: pd.DataFrame) -> list[str]:
         n = modes.get((name, suite, mode))
         texts.append((f"{suite} (mode of n={n})" if n else suite) if suite else f"{name} · {places[name]}")
     return texts
-
-
-def _bars(axes: Axes, bars: pd.DataFrame, lines: Sequence[Line], parts: Sequence[tuple[str, str, str]]) -> None:
-    positions = {line: position for position, line in enumerate(lines)}
-    left = dict.fromkeys(lines, 0.0)
-    for (metric, end, label), (colour, hatch, opacity) in zip(parts, PARTS, strict=False):
-        part = bars[(bars["metric"] == metric) & (bars["end"] == end)]
-        medians = dict(zip(zip(part["series"], part["suite"], part["mode"], strict=True), part["median"], strict=True))
-        cells = [cell for cell in medians if cell in positions]
-        axes.barh(
-            [positions[cell] for cell in cells], [medians[cell] for cell in cells], left=[left[cell] for cell in cells],
-            height=0.74, color=colour, hatch=hatch, alpha=opacity, linewidth=0.3, label=label,
-            edgecolor="white" if colour < "#8" else "#555555",
-        )  # fmt: skip
-        for cell in cells:
-            left[cell] += medians[cell]

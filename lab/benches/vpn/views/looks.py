@@ -25,7 +25,10 @@ def colors() -> Mapping[str, str]:
 
 
 def of(summary: pd.DataFrame) -> tuple[alt.Scale, alt.Scale]:
-    """Colour and shape of each `series` of a summary, in their natural order."""
+    """Colour and shape of each `series` of a summary, in their natural order; where all are of one VPN, by variant."""
     names = tables.order(summary["series"])
+    if summary["vpn"].nunique() == 1:
+        alone = dict(zip(names, names, strict=True))
+        return plots.color_scale(names, alone, {}), plots.shape_scale(names, dict.fromkeys(names, ""))
     groups = dict(zip(summary["series"], summary["vpn"].astype(str), strict=True))
     return plots.color_scale(names, groups, colors()), plots.shape_scale(names, groups)

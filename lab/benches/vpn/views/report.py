@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from lab.benches.vpn.views import contents
 from lab.benches.vpn.views import thesis as beside
@@ -15,6 +14,7 @@ from lab.benches.vpn.views.speed_tables import CipherShare
 from lab.benches.vpn.views.thesis_model import load
 from lab.report import reference
 from lab.report import tables as of
+from lab.report.plots import Picture
 from lab.report.reference import Beside
 from lab.report.tables import Table
 from lab.report.views import Offer
@@ -34,7 +34,7 @@ def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
     return contents.build(run, every_load=whole, raw=_raw(offer))
 
 
-def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
+def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
     """Every picture that has data."""
     return contents.pictures(run)
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of throughput by ciphersuite and series; if one picture is too small, an overview comes first."""
+"""Pictures of how fast: throughput, round trips, handshakes, by ciphersuite and series; many cells have an overview."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import pandas as pd
@@ -14,7 +14,7 @@ from lab.report import plots, tables
 from lab.stats import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from lab.report.plots import Picture
     from lab.stats.summary import Load, Summary
@@ -26,9 +26,25 @@ OVERVIEW = 12
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """A figure to show: its metric, its unit, its name in titles, and which way is better."""
+
+    metric: str
+    unit: str
+    name: str
+    less_is_better: bool = False
+
+
+THROUGHPUT = Quantity("throughput", "Mbit/s", "throughput")
+ROUND_TRIP = Quantity("rtt_p50", "ms", "round trip, median of a sample", less_is_better=True)
+HANDSHAKE = Quantity("handshake", "s", "handshake, to the first byte through", less_is_better=True)
+
+
+@dataclass(frozen=True)
 class Shown:
     """The data of a picture: samples and summary, each row with its `series`."""
 
+    quantity: Quantity
     rows: pd.DataFrame
     summary: pd.DataFrame
     control: str
@@ -39,25 +55,26 @@ class Shown:
         return tables.order(self.summary["series"])
 
     def suites(self) -> list[str]:
-        """Ciphersuites from the slowest to the fastest: the fastest is on top of the axis."""
-        best = self.summary.groupby("suite")["median"].max()
+        """Ciphersuites, the best first."""
+        medians = self.summary.groupby("suite")["median"]
+        best = medians.min() if self.quantity.less_is_better else -medians.max()
         return sorted(best.index, key=lambda suite: (best[suite], suite))
 
     def part(self, rows: pd.Series[bool], summary: pd.Series[bool]) -> Shown:
         """The same with only these rows."""
-        return Shown(self.rows[rows], self.summary[summary], self.control)
+        return Shown(self.quantity, self.rows[rows], self.summary[summary], self.control)
 
 
-def shown(run: Summary, load: Load) -> Shown:
-    """The throughput of all but the control; the control's is a text."""
+def shown(run: Summary, load: Load, quantity: Quantity = THROUGHPUT) -> Shown:
+    """The figures of all but the control; the control's is a text."""
     part = run.under(load)
-    rows = part.measured[(part.measured["metric"] == "throughput") & (part.measured["vpn"] != run.control)]
+    rows = part.measured[(part.measured["metric"] == quantity.metric) & (part.measured["vpn"] != run.control)]
     rows = rows.sort_values(analysis.SAMPLE)
-    summary = part.figures_of("throughput")
+    summary = part.figures_of(quantity.metric)
     control, summary = summary[summary["vpn"] == run.control], summary[summary["vpn"] != run.control]
-    unit = tables.of_clock("Mbit/s", run.clock)
+    unit = tables.of_clock(quantity.unit, run.clock)
     note = f"; control {run.control}: {tables.value(list(tables.each(control)))} {unit}" if len(control) else ""
-    return Shown(rows.assign(series=tables.series(rows)), summary.assign(series=tables.series(summary)), note)
+    return Shown(quantity, rows.assign(series=tables.series(rows)), summary.assign(series=tables.series(summary)), note)
 
 
 def pictures(run: Summary, load: Load) -> Iterator[tuple[str, Picture]]:
@@ -77,6 +94,12 @@ def throughput(run: Summary, load: Load) -> Picture:
     return _draw(run, shown(run, load), f"Throughput by ciphersuite: {tables.named(load)}")
 
 
+def times(run: Summary, load: Load, quantity: Quantity) -> Picture:
+    """Median and spread of a time, by ciphersuite and series; the shortest on top."""
+    content = shown(run, load, quantity)
+    return _draw(run, content, f"{quantity.name.capitalize()}, by ciphersuite: {tables.named(load)}")
+
+
 def overview(run: Summary, load: Load) -> Picture:
     """The suites that most VPNs have; of each VPN, its fastest variant in user space and in the kernel."""
     content = shown(run, load)
@@ -94,7 +117,7 @@ def overview(run: Summary, load: Load) -> Picture:
         pairs = rows[["vpn", "records"]].itertuples(index=False, name=None)
         return rows.assign(series=[f"{vpn} ({variants[vpn, records]})" for vpn, records in pairs])
 
-    best_only = Shown(chosen(content.rows), chosen(content.summary), content.control)
+    best_only = Shown(THROUGHPUT, chosen(content.rows), chosen(content.summary), content.control)
     note = (
         f"the {len(suites)} of {len(many)} ciphersuites that most VPNs have; of each VPN, and each place of its "
         "records, the variant that is fastest there"
@@ -105,9 +128,10 @@ def overview(run: Summary, load: Load) -> Picture:
 def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
     names = it.names
     colors, shapes = looks.of(it.summary)
-    scale, label, axis = plots.value_scale(it.rows["value"], f"throughput, {tables.of_clock('Mbit/s', run.clock)}")
-    lanes = {
-        "y": alt.Y("suite:N", sort=it.suites()[::-1], title=None, scale=alt.Scale(paddingInner=0.3)),
+    unit = tables.of_clock(it.quantity.unit, run.clock)
+    scale, label, axis = plots.value_scale(it.rows["value"], f"{it.quantity.name}, {unit}")
+    lanes: dict[str, Any] = {
+        "y": alt.Y("suite:N", sort=it.suites(), title=None, scale=alt.Scale(paddingInner=0.3)),
         "yOffset": alt.YOffset("series:N", sort=names),
     }
     lines = lanes | {"color": alt.Color("series:N", title=None, scale=colors)}
@@ -132,6 +156,8 @@ def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
             layers.append(numbered.encode(x="median:Q", text="label:N", **lanes))
     subtitle = f"median (symbol), {tables.spread_name(run.clock)} (line), samples (ticks)"
     subtitle += ", a symbol with its n for each mode" if several else ""
-    step = alt.Step(max(4.5, min(14.0, 48 / len(names))), **{"for": "offset"})  # type: ignore[arg-type]
+    step = alt.Step(max(4.5, min(14.0, 48 / len(names))), **{"for": "offset"})
     chart = alt.layer(*layers).properties(width=plots.WIDTH, height=step)
-    return plots.titled(chart, run, title, [subtitle + it.control, more, plots.filled(it.rows["records"])], plots.counts(it.summary))
+    return plots.titled(
+        chart, run, title, [subtitle + it.control, more, plots.filled(it.rows["records"])], plots.counts(it.summary)
+    )
