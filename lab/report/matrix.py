@@ -69,9 +69,6 @@ class Cells:
         return {"metrics": self.metrics, "cells": self.cells}
 
 
-KEY = ["vpn", "variant", "records", "suite", "measure", "conditions"]
-
-
 def build(run: Summary) -> tuple[list[Matrix], Cells]:
     """The matrices of a run, and what is behind their fields."""
     cells = _cells(run)
@@ -143,14 +140,14 @@ def _entry(figures: Sequence[Any], ended: Sequence[Any], scale: Scale, number: i
     state = next(kind for kind in WORST if kind in kinds)
     others = [f"{row.n} {row.outcome}: {row.reason}" for row in ended if row.outcome != "ok"]
     if not figures:
-        return Entry(state, state, 0.0, number, "; ".join(others))
+        return Entry(state, state, 0.0, number)
     text = " | ".join(tables.figure(row.median) for row in figures)
     # A good median keeps its colour: that a sibling sample failed is said beside it.
     return Entry(text, "mixed" if others else "ok", scale.heat(figures[0].median), number, "; ".join(others))
 
 
 def _cells(run: Summary) -> Cells:
-    """Every cell with its samples, their readings by the number of the metric, their proofs and their logs."""
+    """Every cell with its samples, their readings in the order of the cell's metrics, their proofs and their logs."""
     cells = Cells()
     metric_numbers: dict[tuple[str, str, str], int] = {}
     samples: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -158,20 +155,25 @@ def _cells(run: Summary) -> Cells:
         key = _key(row)
         number = cells.numbers.setdefault(key, len(cells.cells))
         if number == len(cells.cells):
-            cells.cells.append({**dict(zip(KEY, key, strict=True)), "samples": []})
+            cells.cells.append({"key": key, "metrics": [], "samples": []})
         place = (key, row.run, row.block, row.position)
         if place not in samples:
             state = {"outcome": row.outcome, "reason": row.reason, "limit": row.bottleneck}
-            samples[place] = {"block": row.block, **{name: text for name, text in state.items() if text}, "read": []}
+            samples[place] = {"block": row.block, **{name: text for name, text in state.items() if text}, "read": {}}
             cells.cells[number]["samples"].append(samples[place])
         if row.metric:
             index = metric_numbers.setdefault((row.metric, row.unit, row.end), len(metric_numbers))
-            samples[place]["read"] += [index, _rounded(row.value)]
+            samples[place]["read"][index] = _rounded(row.value)
     cells.metrics = list(metric_numbers)
+    for cell in cells.cells:
+        cell["metrics"] = sorted({index for sample in cell["samples"] for index in sample["read"]})
+        for sample in cell["samples"]:
+            sample["read"] = [sample["read"].get(index) for index in cell["metrics"]] if sample["read"] else []
     for sample in run.samples:
         key = _key(SimpleNamespace(**sample))
         if shown := samples.get((key, sample["run"], sample["block"], sample["position"])):
-            shown |= {name: sample[name] for name in ("proof", "logs") if sample.get(name)}
+            logs = {end: text for end, text in (sample.get("logs") or {}).items() if text}
+            shown |= {name: entry for name, entry in (("proof", sample.get("proof")), ("logs", logs)) if entry}
     return cells
 
 

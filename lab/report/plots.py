@@ -134,8 +134,12 @@ def slug(text: str) -> str:
 
 
 def spec(picture: Picture) -> dict[str, Any]:
-    """The Vega-Lite specification of a picture: the same for the same data, whenever it is made."""
-    return picture.to_dict()
+    """The Vega-Lite specification of a picture, its numbers as exact as anybody can see."""
+    made = picture.to_dict()
+    for rows in made.get("datasets", {}).values():
+        for row in rows:
+            row.update({name: float(f"{value:.6g}") for name, value in row.items() if isinstance(value, float)})
+    return made
 
 
 def drawn(picture: Picture, kind: str) -> bytes:

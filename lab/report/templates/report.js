@@ -28,8 +28,11 @@
       line.classList.toggle("hidden", hidden);
       if (!hidden && line.closest("section").dataset.load === filter.load) suites += 1;
     }
-    for (const entry of all(".matrix [data-vpn]")) {
-      entry.classList.toggle("hidden", !agrees(filter, { vpn: entry.dataset.vpn, records: entry.dataset.records }));
+    for (const table of all(".matrix")) {
+      all("thead th", table).forEach((head, column) => {
+        const hidden = column > 0 && !agrees(filter, { vpn: head.dataset.vpn, records: head.dataset.records });
+        for (const line of table.rows) line.cells[column].classList.toggle("hidden", hidden);
+      });
     }
     form.querySelector("output").textContent = `${suites} ciphersuite${suites === 1 ? "" : "s"}`;
     drawn.clear();
@@ -98,13 +101,13 @@
     texts.forEach((text, index) => line.appendChild(element(index ? kind : "th", text, index ? "" : "key")));
   }
 
-  function readings(samples) {
+  function readings(cell, samples) {
     const table = element("table");
     row(table.appendChild(element("thead")), "th", ["reading", ...samples.map((sample) => `block ${sample.block}`)]);
     const body = table.appendChild(element("tbody"));
-    data.metrics.forEach(([metric, unit, end], index) => {
-      const values = samples.map((sample) => sample.read.find((_, place) => place % 2 && sample.read[place - 1] === index));
-      if (values.some((value) => value !== undefined)) row(body, "td", [`${metric} (${end}), ${unit}`, ...values.map((value) => value ?? "–")]);
+    cell.metrics.forEach((index, place) => {
+      const [metric, unit, end] = data.metrics[index];
+      row(body, "td", [`${metric} (${end}), ${unit}`, ...samples.map((sample) => sample.read[place] ?? "–")]);
     });
     return table;
   }
@@ -112,8 +115,8 @@
   function open(number) {
     const cell = data.cells[number];
     if (!cell) return;
-    document.getElementById("cell-title").textContent =
-      `${cell.vpn}/${cell.variant} ${cell.suite}: ${cell.measure} ${cell.conditions}`;
+    const [vpn, variant, , suite, measure, conditions] = cell.key;
+    document.getElementById("cell-title").textContent = `${vpn}/${variant} ${suite}: ${measure} ${conditions}`;
     const place = dialog.querySelector("div");
     place.replaceChildren();
     const table = place.appendChild(element("table"));
@@ -124,7 +127,7 @@
     if (measured.length) {
       place.append(element("h3", "Readings: speeds, and the CPU time of each place"));
       const scroll = place.appendChild(element("div", undefined, "scroll"));
-      scroll.append(readings(measured));
+      scroll.append(readings(cell, measured));
     }
     for (const sample of cell.samples) {
       if (sample.proof) place.append(element("h3", `Proof of the data path, block ${sample.block}`), element("pre", JSON.stringify(sample.proof, null, 1)));

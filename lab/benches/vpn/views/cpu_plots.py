@@ -83,7 +83,7 @@ def _stacked(
             y=alt.Y("line:N", title=None, scale=rows_named, axis=row_axis),
             color=alt.Color("part:N", title=None, scale=colors),
             order="order:O",
-            tooltip=["series", "suite", "part", "median", "low", "high", "n"],
+            tooltip=["series", "suite", "part", "median", "n"],
         )
         drawn.append(bar.properties(title=panel, width=(plots.WIDTH - 60) // len(panels), height=alt.Step(13)))
     chart = alt.hconcat(*drawn, spacing=14).resolve_scale(x="shared")
@@ -106,7 +106,7 @@ def _parts(bars: pd.DataFrame, lines: Sequence[Line], parts: Sequence[tuple[str,
     for place, (metric, end, label) in enumerate(parts):
         part = bars[(bars["metric"] == metric) & (bars["end"] == end) & (bars["line"] >= 0)]
         shown.append(part.assign(part=label, order=place))
-    columns = ["line", "part", "order", "median", "low", "high", "n", "vpn", "variant", "series", "suite", "records"]
+    columns = ["line", "part", "order", "median", "n", "vpn", "series", "suite", "records"]
     return pd.concat(shown, ignore_index=True)[columns]
 
 

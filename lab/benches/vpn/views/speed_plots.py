@@ -136,7 +136,7 @@ def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
     }
     lines = lanes | {"color": alt.Color("series:N", title=None, scale=colors)}
     columns = ["suite", "series", "records", *analysis.SERIES[:2]]
-    samples = alt.Chart(it.rows[[*columns, "value", "block"]]).encode(**lines)
+    samples = alt.Chart(it.rows[[*columns, "value"]]).encode(**lines)
     figures = alt.Chart(it.summary[[*columns, "median", "low", "high", "n", "mode", "modes"]])
     layers = [
         samples.mark_tick(thickness=1, size=7, opacity=0.6).encode(
