@@ -171,3 +171,8 @@ def payload_axis(sizes: Iterable[int], width: int, *, log: bool = False) -> alt.
     labelled = f"indexof({[ticks[number] for number in shown]}, datum.value) < 0 ? '' : datum.label"
     axis = alt.Axis(values=ticks, format="d", labelExpr=labelled, labelOverlap=False)
     return alt.X("payload:Q", title="bytes of payload", scale=scale, axis=axis)
+
+
+def heading(text: str) -> alt.TitleParams:
+    """The title of one of several panels."""
+    return alt.TitleParams(text=text, fontSize=12, fontWeight="normal", anchor="start", frame="group")

@@ -29,39 +29,32 @@ def picture(run: Summary) -> Picture:
     """Speed by payload size, a panel for each library; solid lines for the container, dashed for the host."""
     summary = frame.speeds(run)
     summary = summary[summary["metric"] == "speed"]
-    counts = summary.groupby(frame.CELL)["n"].sum()
-    rows = summary.assign(
-        payload=summary["size"], lead=~summary.duplicated(frame.CELL),
-        **{column: summary[column] / MEGABYTE for column in ("median", "low", "high")},
-    )  # fmt: skip
+    values = {column: summary[column] / MEGABYTE for column in ("median", "low", "high")}
+    rows = summary.assign(payload=summary["size"], **values)
     x = plots.payload_axis(rows["payload"], WIDTH, log=True)
     scale, label, axis = plots.value_scale(rows["median"], f"payload, {tables.of_clock('MB/s', run.clock)}")
     known = libraries.load()
     panels: list[Any] = []
     for name in (name for name in known if name in set(rows["library"])):
         y = alt.Y("median:Q", scale=scale, axis=axis, title="" if panels else label)
-        heading = alt.TitleParams(
-            text=known[name].title, fontSize=12, fontWeight="normal", anchor="start", frame="group"
-        )
         panel = _panel(rows[rows["library"] == name], x, y, tables.order(rows["suite"]))
-        panels.append(panel.properties(width=WIDTH, height=HEIGHT, title=heading))
+        panels.append(panel.properties(width=WIDTH, height=HEIGHT, title=plots.heading(known[name].title)))
     chart = alt.hconcat(*panels, spacing=24)
     notes = ["median (symbol); container drawn through, host dashed"]
-    return plots.titled(chart, run, "Raw cipher speed by payload", notes, counts)
+    return plots.titled(chart, run, "Raw cipher speed by payload", notes, summary["n"])
 
 
 def _panel(rows: pd.DataFrame, x: alt.X, y: alt.Y, suites: list[str]) -> alt.LayerChart | alt.FacetChart:
-    """A line for each suite and place through one mode of each payload; a symbol for each mode."""
+    """A line for each suite and place, a symbol at each payload."""
     looks = [_look(suite) for suite in suites]
     colors = alt.Scale(domain=suites, range=[color for color, _ in looks])
     shapes = alt.Scale(domain=suites, range=[shape for _, shape in looks])
     stroke = alt.Stroke("suite:N", title=None, scale=colors)
     dashes = alt.Scale(domain=list(DASHES), range=list(DASHES.values()))
     columns = ["suite", "place", "payload", "median", "low", "high", "n"]
-    data = alt.Chart(rows[[*columns, "lead"]]).encode(x=x, y=y, stroke=stroke)
-    lines = data.transform_filter("datum.lead").mark_line(strokeWidth=1.3)
+    data = alt.Chart(rows[columns]).encode(x=x, y=y, stroke=stroke)
     return alt.layer(
-        lines.encode(strokeDash=alt.StrokeDash("place:N", scale=dashes, legend=None)),
+        data.mark_line(strokeWidth=1.3).encode(strokeDash=alt.StrokeDash("place:N", scale=dashes, legend=None)),
         data.mark_point(size=36, opacity=1).encode(
             fill=alt.Fill("suite:N", title=None, scale=colors),
             shape=alt.Shape("suite:N", title=None, scale=shapes),

@@ -71,7 +71,7 @@ def by_payload(it: Figures, source: thesis_model.Payloads, spots: list[Spot]) ->
     look = looks.of(source.scenario, series)
     panels = [
         _panel(rows, x, alt.Y("value:Q", title=None), look, mark=1 if text == over else None).properties(
-            width=WIDTH, height=HEIGHT, title=_heading(text)
+            width=WIDTH, height=HEIGHT, title=plots.heading(text)
         )
         for text, rows in contents.items()
     ]
@@ -163,7 +163,7 @@ def _bars(rows: Rows, heading: str, labels: Sequence[str], axis: alt.Axis) -> La
         tooltip=["series:N", "value:Q", "low:Q", "high:Q"],
     )
     lines = data.mark_rule(strokeWidth=1.2, color="#000000").encode(x=alt.X("low:Q"), x2="high:Q")
-    return alt.layer(bars, lines).properties(width=WIDTH, height=BAR_STEP * len(labels), title=_heading(heading))
+    return alt.layer(bars, lines).properties(width=WIDTH, height=BAR_STEP * len(labels), title=plots.heading(heading))
 
 
 def cost(it: Figures, scenario: str, protocol: str, spots: list[Spot]) -> Picture:
@@ -185,10 +185,6 @@ def _series(spots: Sequence[Spot]) -> dict[str, tuple[str, str]]:
 def _label(column: thesis_model.Column | thesis_model.Way) -> str:
     """The name of the lab's path that corresponds to a column of the thesis."""
     return f"{frame.title_of(column.path)}, {column.way}"
-
-
-def _heading(text: str) -> alt.TitleParams:
-    return alt.TitleParams(text=text, fontSize=12, fontWeight="normal", anchor="start", frame="group")
 
 
 def _filled(series: Mapping[str, tuple[str, str]]) -> str:
