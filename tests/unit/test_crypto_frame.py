@@ -18,6 +18,7 @@ from lab.benches.crypto.views import speeds as tables_of
 from lab.benches.crypto.views import thesis as beside
 from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
+from lab.report import plots as plots_of
 from lab.report import reference, tables
 from lab.report.views import nobody
 from lab.stats.summary import Summary
@@ -170,11 +171,53 @@ class TestShown:
             "GnuTLS has no Blowfish"
         ] * 6
 
-    def test_the_picture_has_a_panel_for_each_library_and_a_line_for_each_place(self) -> None:
-        figure = plots.picture(summary(a_run()))
-        assert [axes.get_title() for axes in figure.axes] == ["OpenSSL", "GnuTLS"]
-        assert [len(axes.lines) for axes in figure.axes] == [4, 2]
-        assert {str(line.get_linestyle()) for line in figure.axes[0].lines} == {"-", "--"}
+
+class TestPicture:
+    def test_a_panel_for_each_library_and_a_line_for_each_place(self) -> None:
+        picture = plots_of.spec(plots.picture(summary(a_run())))
+        assert [panel["title"]["text"] for panel in picture["hconcat"]] == ["OpenSSL", "GnuTLS"]
+        assert [{(row["suite"], row["place"]) for row in rows} for rows in panels(picture)] == [
+            {(suite, place) for suite in ("aes-128-gcm", "aes-128-cbc-sha1") for place in ("host", "container")},
+            {("aes-128-gcm", "host"), ("aes-128-gcm", "container")},
+        ]
+        for panel in picture["hconcat"]:
+            dashes = panel["layer"][0]["encoding"]["strokeDash"]["scale"]
+            assert dict(zip(dashes["domain"], dashes["range"], strict=True)) == {"container": [1, 0], "host": [6, 4]}
+
+    def test_megabytes_by_payload_both_logarithmic(self) -> None:
+        picture = plots_of.spec(plots.picture(summary(a_run())))
+        gnutls = panels(picture)[1]
+        assert {row["payload"]: row["median"] for row in gnutls if row["place"] == "host"} == pytest.approx(
+            {64: 400, 1024: 2000, 16384: 4000}
+        )
+        encodings = [panel["layer"][0]["encoding"] for panel in picture["hconcat"]]
+        assert {encoding[axis]["scale"]["type"] for encoding in encodings for axis in "xy"} == {"log"}
+        assert encodings[0]["y"]["scale"] == encodings[1]["y"]["scale"]
+        assert encodings[0]["y"]["title"] == "payload, MB/s of wall-clock time (log scale)"
+
+    def test_a_suite_looks_the_same_in_every_run(self) -> None:
+        whole = looks(a_run())
+        df = a_run()
+        assert looks(df[df["suite"] == "aes-128-gcm"])["aes-128-gcm"] == whole["aes-128-gcm"]
+        assert whole["aes-128-gcm"] != whole["aes-128-cbc-sha1"]
+
+    def test_the_title_says_run_clock_and_n(self) -> None:
+        title = plots_of.spec(plots.picture(summary(a_run())))["title"]
+        assert title["text"] == "Raw cipher speed by payload"
+        assert title["subtitle"][-1] == "run r1 · host engine, wall clock · n 3"
+
+
+def panels(picture: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The points of each panel."""
+    rows = [panel.get("data") or picture["data"] for panel in picture["hconcat"]]
+    return [picture["datasets"][data["name"]] for data in rows]
+
+
+def looks(df: pd.DataFrame) -> dict[str, list[str]]:
+    """Colour and shape of each suite in the picture of these rows."""
+    encoding = plots_of.spec(plots.picture(summary(df)))["hconcat"][0]["layer"][-1]["encoding"]
+    colors, shapes = (encoding[channel]["scale"] for channel in ("fill", "shape"))
+    return {suite: look for suite, *look in zip(colors["domain"], colors["range"], shapes["range"], strict=True)}
 
 
 class TestFigures:

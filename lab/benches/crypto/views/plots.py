@@ -1,75 +1,77 @@
 # SPDX-License-Identifier: MIT
 """The picture of a run: speed by payload size, a panel for each library."""
-# ruff: noqa: RUF001 - en dashes and middle dots are what a reader of pictures expects
 
 from __future__ import annotations
 
-import math
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-import pandas as pd
-from matplotlib.figure import Figure
+import altair as alt
 
 from lab.benches.crypto import libraries
 from lab.benches.crypto.views import frame
+from lab.catalog.catalog import Catalog
 from lab.report import plots, tables
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    import pandas as pd
 
+    from lab.report.plots import Picture
     from lab.stats.summary import Summary
 
 MEGABYTE = 1e6
-LINES = {"host": "--", "container": "-"}
+WIDTH, HEIGHT = 420, 340
+"""Of a panel, in pixels."""
+DASHES = {"container": [1, 0], "host": [6, 4]}
 
 
-def picture(run: Summary) -> Figure:
+def picture(run: Summary) -> Picture:
     """Speed by payload size, a panel for each library; solid lines for the container, dashed for the host."""
     summary = frame.speeds(run)
     summary = summary[summary["metric"] == "speed"]
-    names = [name for name in libraries.load() if name in set(summary["library"])]
-    suites = tables.order(summary["suite"])
-    with mpl.rc_context(plots.STYLE):
-        figure = Figure(figsize=(2.2 + 3.6 * len(names), 4.4 + 0.19 * math.ceil(len(suites) / 4)), layout="constrained")
-        for axes, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
-            _panel(axes, summary[summary["library"] == name], suites)
-            axes.set_title(libraries.load()[name].title, fontsize=10)
-        figure.axes[0].set_ylabel("MB/s of payload (log scale)")
-        count = "–".join(map(str, sorted(set(summary["n"]))))
-        subtitle = f"medians of {count} runs; container drawn through, host dashed"
-        figure.suptitle(
-            f"Raw cipher speed by payload\n{subtitle} · run {', '.join(run.runs)}", x=0.01, ha="left", fontsize=9
-        )
-        handles = {
-            label: handle
-            for axes in figure.axes
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        labels = [suite for suite in suites if suite in handles]
-        figure.legend([handles[suite] for suite in labels], labels, loc="outside lower center", ncols=4, frameon=False)
-    return figure
+    values = {column: summary[column] / MEGABYTE for column in ("median", "low", "high")}
+    rows = summary.assign(payload=summary["size"], **values)
+    x = plots.payload_axis(rows["payload"], WIDTH, log=True)
+    scale, label, axis = plots.value_scale(rows["median"], f"payload, {tables.of_clock('MB/s', run.clock)}")
+    known = libraries.load()
+    panels: list[Any] = []
+    for name in (name for name in known if name in set(rows["library"])):
+        y = alt.Y("median:Q", scale=scale, axis=axis, title="" if panels else label)
+        panel = _panel(rows[rows["library"] == name], x, y, tables.order(rows["suite"]))
+        panels.append(panel.properties(width=WIDTH, height=HEIGHT, title=plots.heading(known[name].title)))
+    chart = alt.hconcat(*panels, spacing=24)
+    notes = ["median (symbol); container drawn through, host dashed"]
+    return plots.titled(chart, run, "Raw cipher speed by payload", notes, summary["n"])
 
 
-def _panel(axes: Axes, summary: pd.DataFrame, suites: list[str]) -> None:
-    for index, suite in enumerate(suites):
-        look: dict[str, Any] = {
-            "color": plots.COLOURS[index % len(plots.COLOURS)],
-            "marker": plots.MARKERS[index // len(plots.COLOURS) % len(plots.MARKERS)],
-        }
-        for place, line in LINES.items():
-            rows = summary[(summary["suite"] == suite) & (summary["place"] == place)].sort_values("size")
-            if len(rows):
-                axes.plot(
-                    rows["size"], rows["median"] / MEGABYTE, linestyle=line, label=suite, markersize=3.6, linewidth=1.1,
-                    **look,
-                )  # fmt: skip
-    sizes = sorted(set(summary["size"]))
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xticks(sizes, [str(size) for size in sizes], rotation=45)
-    axes.minorticks_off()
-    axes.grid(color="#CCCCCC", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.set_xlabel("bytes of payload")
+def _panel(rows: pd.DataFrame, x: alt.X, y: alt.Y, suites: list[str]) -> alt.LayerChart | alt.FacetChart:
+    """A line for each suite and place, a symbol at each payload."""
+    looks = [_look(suite) for suite in suites]
+    colors = alt.Scale(domain=suites, range=[color for color, _ in looks])
+    shapes = alt.Scale(domain=suites, range=[shape for _, shape in looks])
+    stroke = alt.Stroke("suite:N", title=None, scale=colors)
+    dashes = alt.Scale(domain=list(DASHES), range=list(DASHES.values()))
+    columns = ["suite", "place", "payload", "median", "low", "high", "n"]
+    data = alt.Chart(rows[columns]).encode(x=x, y=y, stroke=stroke)
+    return alt.layer(
+        data.mark_line(strokeWidth=1.3).encode(strokeDash=alt.StrokeDash("place:N", scale=dashes, legend=None)),
+        data.mark_point(size=36, opacity=1).encode(
+            fill=alt.Fill("suite:N", title=None, scale=colors),
+            shape=alt.Shape("suite:N", title=None, scale=shapes),
+            tooltip=columns,
+        ),
+    )
+
+
+@cache
+def _looks() -> dict[str, tuple[str, str]]:
+    """Colour and shape of each suite of the catalogue: the same in every run, no two alike."""
+    count = len(plots.COLORS)
+    return {
+        suite: (plots.COLORS[place % count], plots.SHAPES[place // count % len(plots.SHAPES)])
+        for place, suite in enumerate(Catalog().suites)
+    }
+
+
+def _look(suite: str) -> tuple[str, str]:
+    return _looks().get(suite, (plots.GREY, plots.SHAPES[0]))

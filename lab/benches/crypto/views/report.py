@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from lab.benches.crypto.views import frame, plots, speeds, thesis_model
 from lab.benches.crypto.views import thesis as beside
 from lab.report import reference
 from lab.report import tables as of
+from lab.report.plots import Picture
 from lab.report.reference import Beside
 from lab.report.tables import Table
 from lab.report.views import Offer
@@ -26,7 +26,7 @@ def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
     return [*speeds.build(run), *beside.build(run, thesis_model.load())]
 
 
-def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
+def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
     """Speed by size of payload."""
     if not frame.speeds(run).empty:
         yield "crypto", plots.picture(run)

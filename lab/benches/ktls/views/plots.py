@@ -4,30 +4,36 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
+import altair as alt
+import pandas as pd
 
 from lab.benches.ktls import cells
-from lab.benches.ktls.views import frame, thesis_model
+from lab.benches.ktls.views import frame, looks, thesis_model
 from lab.benches.ktls.views.frame import COST, CPU, WALL, Figures, Metric, Spot
 from lab.benches.ktls.views.thesis import name
 from lab.report import plots, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from matplotlib.axes import Axes
+    from lab.report.plots import Picture
 
+Rows = list[dict[str, Any]]
+Layers = alt.LayerChart | alt.FacetChart
 PANELS: tuple[tuple[str, Metric], ...] = (("here: received, {}", WALL), ("here: MB/CPU s of the machine", CPU))
-NEAR = 0.04
-"""The part of an axis that a number takes. If two are nearer than this, only the greater is written."""
+POINT = ["series", "payload", "value", "lead", "dotted"]
+"""The columns of a point. `lead`: a line goes through it, which it does through one mode of each payload."""
+TOOLTIP = ["series:N", "payload:Q", "value:Q"]
+BAR = ["series", "value", "low", "high", "color", "opacity"]
 SAID = "each panel has an axis of its own: machines and clocks differ, only ratios are compared"
+WIDTH, HEIGHT = 250, 250
+"""Of each of several panels, in pixels."""
+BAR_STEP = 24
 
 
-def pictures(it: Figures, there: thesis_model.Chapter) -> Iterator[tuple[str, Figure]]:
+def pictures(it: Figures, there: thesis_model.Chapter) -> Iterator[tuple[str, Picture]]:
     """Every figure that has data, with its file name without the suffix; then the costs."""
     for source in there.payloads:
         spots = _mine(it, source.scenario, source.protocol, there.suite)
@@ -49,122 +55,131 @@ def _mine(it: Figures, scenario: str, protocol: str, suite: str) -> list[Spot]:
     ]
 
 
-def _look(spot: Spot, names: Sequence[str]) -> dict[str, Any]:
-    known = cells.load().path.get(spot.path)
-    return plots.look(names.index(name(spot)), known.records if known else "user")
-
-
-def by_payload(it: Figures, source: thesis_model.Payloads, spots: list[Spot]) -> Figure:
+def by_payload(it: Figures, source: thesis_model.Payloads, spots: list[Spot]) -> Picture:
     """Rates by payload: in the thesis, here by wall time, here by CPU time; and all ratios to the first path."""
-    names = _names(source.columns, spots)
     first = source.columns[0]
-    with mpl.rc_context(plots.STYLE):
-        figure = Figure(figsize=(13.5, 4.6 + 0.18 * len(names) / 3), layout="constrained")
-        thesis_axes, *run_axes, ratio_axes = figure.subplots(1, 4)
-        thesis_axes.set_title("there, MB/s", fontsize=10)
-        for column in source.columns:
-            look = plots.look(names.index(_label(column)), _records(column.path))
-            thesis_axes.plot(
-                list(column.values), list(column.values.values()), label=_label(column), linewidth=1.1, **look
-            )
-            if column is not first:
-                shares = [value / first.values[payload] for payload, value in column.values.items()]
-                ratio_axes.plot(list(column.values), shares, linestyle=":", linewidth=1.1, **look)
-        for axes, (text, metric) in zip(run_axes, PANELS, strict=True):
-            axes.set_title(text.format(tables.of_clock("MB/s", it.clock)), fontsize=10)
-            for label in names:
-                _line(axes, it, [spot for spot in spots if name(spot) == label], metric, names)
-        _ratios(ratio_axes, it, first, spots, names)
-        for axes in figure.axes:
-            _dress(axes, sorted({spot.payload for spot in spots} | set(first.values)))
-        subtitle = f"median (symbol); {plots.FILLED}\n{SAID}; ratios: dotted there, drawn through here"
-        _finish(figure, it, f"Thesis, figure {source.figure}: {source.title}, by bytes of payload", subtitle, spots)
-    return figure
+    there = [
+        _point(_label(column), payload, value) for column in source.columns for payload, value in column.values.items()
+    ]
+    contents = {"there, MB/s": there}
+    for text, metric in PANELS:
+        contents[text.format(tables.of_clock("MB/s", it.clock))] = _points(it, spots, metric)
+    over = f"÷ {frame.title_of(first.path)}, received by wall time"
+    contents[over] = [*_thesis_ratios(source), *_ratios(it, first, spots)]
+    series = {_label(column): (column.path, column.way) for column in source.columns} | _series(spots)
+    x = plots.payload_axis([*(spot.payload for spot in spots), *first.values], WIDTH)
+    look = looks.of(source.scenario, series)
+    panels = [
+        _panel(rows, x, alt.Y("value:Q", title=None), look, mark=1 if text == over else None).properties(
+            width=WIDTH, height=HEIGHT, title=plots.heading(text)
+        )
+        for text, rows in contents.items()
+    ]
+    notes = [f"median (symbol); {_filled(series)}", f"{SAID}; ratios: dotted there, drawn through here"]
+    chart = alt.hconcat(*panels, spacing=24).resolve_scale(x="independent", y="independent")
+    title = f"Thesis, figure {source.figure}: {source.title}, by bytes of payload"
+    return plots.titled(chart, it.run, title, notes, _counts(it, spots))
 
 
-def _ratios(axes: Axes, it: Figures, first: thesis_model.Column, spots: list[Spot], names: Sequence[str]) -> None:
+def _point(series: str, payload: int, value: float, *, lead: bool = True, dotted: bool = False) -> dict[str, Any]:
+    return dict(zip(POINT, (series, payload, value, lead, dotted), strict=True))
+
+
+def _points(it: Figures, spots: Sequence[Spot], metric: Metric) -> Rows:
+    """A point for each mode; the line goes through the first."""
+    return [
+        _point(name(spot), spot.payload, row.median, lead=not number)
+        for spot in spots
+        for number, row in enumerate(it.get(spot, metric))
+    ]
+
+
+def _thesis_ratios(source: thesis_model.Payloads) -> Rows:
+    first, *others = source.columns
+    return [
+        _point(_label(column), payload, value / first.values[payload], dotted=True)
+        for column in others
+        for payload, value in column.values.items()
+    ]
+
+
+def _ratios(it: Figures, first: thesis_model.Column, spots: Sequence[Spot]) -> Rows:
     """The ratio of each path to the first, within a block: received by wall time."""
-    axes.set_title(f"÷ {frame.title_of(first.path)}, received by wall time", fontsize=10)
-    axes.axhline(1, color="#777777", linewidth=0.7)
-    for label in names:
-        path_spots = [
-            spot for spot in spots if name(spot) == label and (spot.path, spot.way) != (first.path, first.way)
-        ]
-        points = [(spot.payload, it.ratio(spot, spot.by(first.path, first.way), WALL)) for spot in path_spots]
-        points = [point for point in points if not math.isnan(point[1])]
-        if points:
-            axes.plot(*zip(*points, strict=True), linewidth=1.1, **_look(path_spots[0], names))
+    others = [spot for spot in spots if (spot.path, spot.way) != (first.path, first.way)]
+    shares = [(spot, it.ratio(spot, spot.by(first.path, first.way), WALL)) for spot in others]
+    return [_point(name(spot), spot.payload, share) for spot, share in shares if not math.isnan(share)]
 
 
-def _line(axes: Axes, it: Figures, spots: list[Spot], metric: Metric, names: Sequence[str]) -> None:
-    """The line of a path; each further mode of a payload is one more symbol."""
-    points = [(spot.payload, [row.median for row in it.get(spot, metric)]) for spot in spots]
-    lead = [(payload, rows[0]) for payload, rows in points if rows]
-    if not lead:
-        return
-    look = _look(spots[0], names)
-    axes.plot(*zip(*lead, strict=True), linewidth=1.1, label=name(spots[0]), **look)
-    rest = [(payload, row) for payload, rows in points for row in rows[1:]]
-    if rest:
-        axes.plot(*zip(*rest, strict=True), linestyle="", **look)
+def _panel(rows: Rows, x: alt.X, y: alt.Y, look: Mapping[str, Any], *, mark: float | None = None) -> Layers:
+    """Lines by payload, each point a symbol, on an axis from 0; and a level line at `mark`."""
+    y = y.scale(zero=True).axis(format="~f")
+    data = alt.Chart(pd.DataFrame(rows, columns=POINT)).encode(x=x, y=y)
+    stroke, dashes = look["stroke"], alt.Scale(domain=[False, True], range=[[1, 0], [2, 3]])
+    lines = data.transform_filter("datum.lead").mark_line(strokeWidth=1.3)
+    layers: list[alt.Chart] = [
+        lines.encode(stroke=stroke, strokeDash=alt.StrokeDash("dotted:N", scale=dashes, legend=None)),
+        data.mark_point(size=44, opacity=1, strokeWidth=1.4).encode(tooltip=TOOLTIP, **look),
+    ]
+    if mark is not None:
+        level = alt.Chart(pd.DataFrame({"value": [mark]})).mark_rule(color="#777777", strokeWidth=0.8)
+        layers.insert(0, level.encode(y=y))
+    return alt.layer(*layers)
 
 
-def _dress(axes: Axes, payloads: Sequence[int]) -> None:
-    axes.set_ylim(bottom=0)
-    room = NEAR * (payloads[-1] - payloads[0])
-    crowded = {smaller for smaller, larger in pairwise(payloads) if larger - smaller < room}
-    axes.set_xticks(payloads, ["" if payload in crowded else str(payload) for payload in payloads], rotation=60)
-    axes.set_xlabel("bytes of payload")
-    axes.grid(color="#CCCCCC", linewidth=0.5)
-    axes.set_axisbelow(True)
-
-
-def by_way(it: Figures, source: thesis_model.Files, spots: list[Spot]) -> Figure:
+def by_way(it: Figures, source: thesis_model.Files, spots: list[Spot]) -> Picture:
     """Rates by the way a file is sent: in the thesis, here by wall time, here by CPU time."""
-    labels = [_label(column) for column in source.columns]
-    labels += [name(spot) for spot in spots if name(spot) not in labels]
-    position = {label: -index for index, label in enumerate(labels)}
-    with mpl.rc_context(plots.STYLE):
-        figure = Figure(figsize=(11.5, 1.9 + 0.32 * len(labels)), layout="constrained")
-        thesis_axes, *run_axes = figure.subplots(1, 3, sharey=True)
-        thesis_axes.set_title("there, MB/s", fontsize=10)
-        heights = [position[_label(column)] for column in source.columns]
-        thesis_axes.barh(heights, [column.value for column in source.columns], color=plots.COLOURS[7], height=0.6)
-        for axes, (text, metric), colour in zip(run_axes, PANELS, plots.COLOURS, strict=False):
-            axes.set_title(text.format(tables.of_clock("MB/s", it.clock)), fontsize=10)
-            for spot in spots:
-                rows = it.get(spot, metric)
-                low, high = (min(row.min for row in rows), max(row.max for row in rows)) if rows else (0, 0)
-                for row in rows:
-                    axes.barh(position[name(spot)], row.median, color=colour, height=0.6, alpha=1 / len(rows))
-                axes.hlines(position[name(spot)], low, high, color="#000000", linewidth=1)
-        for axes in figure.axes:
-            axes.set_xlim(left=0)
-            axes.grid(axis="x", color="#CCCCCC", linewidth=0.5)
-            axes.set_axisbelow(True)
-        thesis_axes.set_yticks(list(position.values()), list(position))
-        subtitle = f"median (bar), least to greatest (line)\n{SAID}"
-        _finish(figure, it, f"Thesis, figure {source.figure}: {source.title}", subtitle, spots, legend=False)
-    return figure
+    labels = list(dict.fromkeys([*map(_label, source.columns), *map(name, spots)]))
+    there = [_bar(_label(column), column.value, column.value, column.value, plots.GREY, 1) for column in source.columns]
+    panels = [_bars(there, "there, MB/s", labels, alt.Axis())]
+    for text, metric in PANELS:
+        rows = [bar for spot in spots for bar in _modes(spot, it.get(spot, metric))]
+        heading = text.format(tables.of_clock("MB/s", it.clock))
+        panels.append(_bars(rows, heading, labels, alt.Axis(labels=False, ticks=False)))
+    chart = alt.hconcat(*panels, spacing=24).resolve_scale(x="independent")
+    notes = ["median (bar), least to greatest (line)", SAID]
+    return plots.titled(chart, it.run, f"Thesis, figure {source.figure}: {source.title}", notes, _counts(it, spots))
 
 
-def cost(it: Figures, scenario: str, protocol: str, spots: list[Spot]) -> Figure:
+def _bar(series: str, value: float, low: float, high: float, color: str, opacity: float) -> dict[str, Any]:
+    return dict(zip(BAR, (series, value, low, high, color, opacity), strict=True))
+
+
+def _modes(spot: Spot, rows: Sequence[Any]) -> Rows:
+    """A bar for each mode of a figure, paler where there are several; one line over all of them."""
+    if not rows:
+        return []
+    low, high = min(row.min for row in rows), max(row.max for row in rows)
+    color = looks.color(spot.path)
+    return [_bar(name(spot), row.median, low, high, color, 1 / len(rows)) for row in rows]
+
+
+def _bars(rows: Rows, heading: str, labels: Sequence[str], axis: alt.Axis) -> Layers:
+    y = alt.Y("series:N", title=None, axis=axis, scale=alt.Scale(domain=list(labels)))
+    data = alt.Chart(pd.DataFrame(rows, columns=BAR)).encode(y=y)
+    bars = data.mark_bar(height={"band": 0.7}).encode(
+        x=alt.X("value:Q", title=None, stack=None, scale=alt.Scale(zero=True), axis=alt.Axis(format="~f", tickCount=5)),
+        color=alt.Color("color:N", scale=None),
+        opacity=alt.Opacity("opacity:Q", scale=None),
+        tooltip=["series:N", "value:Q", "low:Q", "high:Q"],
+    )
+    lines = data.mark_rule(strokeWidth=1.2, color="#000000").encode(x=alt.X("low:Q"), x2="high:Q")
+    return alt.layer(bars, lines).properties(width=WIDTH, height=BAR_STEP * len(labels), title=plots.heading(heading))
+
+
+def cost(it: Figures, scenario: str, protocol: str, spots: list[Spot]) -> Picture:
     """The machine's cost of a record by payload. A line's height is the cost by record, its slope the cost by byte."""
-    names = list(dict.fromkeys(name(spot) for spot in spots))
-    with mpl.rc_context(plots.STYLE):
-        figure = Figure(figsize=(8.5, 4.8), layout="constrained")
-        axes = figure.subplots()
-        for label in names:
-            _line(axes, it, [spot for spot in spots if name(spot) == label], COST, names)
-        _dress(axes, sorted({spot.payload for spot in spots}))
-        axes.set_ylabel(f"{frame.cost_name(it.clock)} a record")
-        subtitle = f"of the whole machine, for a record that arrived; median (symbol)\n{plots.FILLED}"
-        _finish(figure, it, f"Cost of a record by payload: {scenario}, {protocol}", subtitle, spots)
-    return figure
+    series = _series(spots)
+    y = alt.Y("value:Q", title=f"{frame.cost_name(it.clock)} a record")
+    x = plots.payload_axis((spot.payload for spot in spots), plots.WIDTH)
+    chart = _panel(_points(it, spots, COST), x, y, looks.of(scenario, series))
+    notes = ["of the whole machine, for a record that arrived; median (symbol)", _filled(series)]
+    title = f"Cost of a record by payload: {scenario}, {protocol}"
+    chart = chart.properties(width=plots.WIDTH, height=320)
+    return plots.titled(chart, it.run, title, notes, _counts(it, spots))
 
 
-def _names(columns: Sequence[thesis_model.Column], spots: Sequence[Spot]) -> list[str]:
-    return list(dict.fromkeys([*map(_label, columns), *map(name, spots)]))
+def _series(spots: Sequence[Spot]) -> dict[str, tuple[str, str]]:
+    return {name(spot): (spot.path, spot.way) for spot in spots}
 
 
 def _label(column: thesis_model.Column | thesis_model.Way) -> str:
@@ -172,15 +187,9 @@ def _label(column: thesis_model.Column | thesis_model.Way) -> str:
     return f"{frame.title_of(column.path)}, {column.way}"
 
 
-def _records(path: str) -> str:
-    known = cells.load().path.get(path)
-    return known.records if known else "user"
+def _filled(series: Mapping[str, tuple[str, str]]) -> str:
+    return plots.filled(looks.records(path) for path, _ in series.values())
 
 
-def _finish(figure: Figure, it: Figures, title: str, said: str, spots: Sequence[Spot], *, legend: bool = True) -> None:
-    plots.title(figure, it.run, title, said, [it.count(spot) for spot in spots])
-    if legend:
-        handles: dict[str, Any] = {}
-        for axes in figure.axes:
-            handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, frameon=False)
+def _counts(it: Figures, spots: Sequence[Spot]) -> list[int]:
+    return [it.count(spot) for spot in spots]

@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from lab.benches.ktls.views import ladders, overview, plots, profiles, thesis_model
 from lab.benches.ktls.views import thesis as beside
 from lab.benches.ktls.views.frame import Figures
 from lab.report import tables as of
+from lab.report.plots import Picture
 from lab.report.reference import Beside
 from lab.report.tables import Table
 from lab.report.views import Offer
@@ -45,7 +45,7 @@ def _tables(run: Summary) -> list[Table]:
     return [*(table for table in contents if table.rows), beside.errata(chapter)]
 
 
-def pictures(run: Summary) -> Iterator[tuple[str, Figure]]:
+def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
     """Figures 5.1 to 5.8, and the costs."""
     return plots.pictures(_figures(run), thesis_model.load())
 
