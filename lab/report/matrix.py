@@ -4,6 +4,7 @@
 A field holds the main figure of its cell: the one that decides its modes (`lab.stats.modes`). A cell without a figure
 says how it ended. What a sample read, how it was proved and where its logs are opens from its field.
 """
+# ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from lab.report import tables
-from lab.stats import modes
+from lab.stats import analysis, modes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,8 +88,9 @@ def _matrix(run: Summary, load: Load, cells: Cells) -> Matrix:
     states: dict[Key, list[Any]] = {}
     for row in tables.each(part.outcomes):
         states.setdefault(_key(row), []).append(row)
-    columns = sorted({key[:3] for key in states}, key=lambda key: [tables.natural(name) for name in key])
-    scale = Scale(metric, [row.median for rows in figures.values() for row in rows if row.median > 0])
+    columns = sorted({key[:3] for key in states}, key=lambda key: (key[0] != run.control, *map(tables.natural, key)))
+    compared = [rows for key, rows in figures.items() if key[0] != run.control] or list(figures.values())
+    scale = Scale(metric, [row.median for rows in compared for row in rows if row.median > 0])
     best: dict[str, float] = {}
     for key, modes_of in figures.items():
         best[key[3]] = max(best.get(key[3], -math.inf), *(scale.rank(row.median) for row in modes_of))
@@ -104,7 +106,7 @@ def _matrix(run: Summary, load: Load, cells: Cells) -> Matrix:
 
 @dataclass(frozen=True)
 class Scale:
-    """The main figures of a load, to place one among them."""
+    """The main figures of a load but the control's, to place one among them."""
 
     metric: str
     medians: Sequence[float]
@@ -118,6 +120,7 @@ class Scale:
         if not self.medians or value <= 0 or min(self.medians) == max(self.medians):
             return 1.0
         part = math.log(value / min(self.medians)) / math.log(max(self.medians) / min(self.medians))
+        part = min(max(part, 0), 1)  # a control may be better than the best
         return round(1 - part if self.metric in LESS_IS_BETTER else part, 3)
 
 
@@ -140,7 +143,7 @@ def _entry(figures: Sequence[Any], ended: Sequence[Any], scale: Scale, number: i
     state = next(kind for kind in WORST if kind in kinds)
     others = [f"{row.n} {row.outcome}: {row.reason}" for row in ended if row.outcome != "ok"]
     if not figures:
-        return Entry(state, state, 0.0, number)
+        return Entry("–" if state == "unsupported" else state, state, 0.0, number)
     text = " | ".join(tables.figure(row.median) for row in figures)
     # A good median keeps its colour: that a sibling sample failed is said beside it.
     return Entry(text, "mixed" if others else "ok", scale.heat(figures[0].median), number, "; ".join(others))
@@ -151,7 +154,7 @@ def _cells(run: Summary) -> Cells:
     cells = Cells()
     metric_numbers: dict[tuple[str, str, str], int] = {}
     samples: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in tables.each(run.rows):
+    for row in tables.each(run.rows.sort_values([*analysis.CELL, *analysis.SAMPLE[:3], "metric", "end"])):
         key = _key(row)
         number = cells.numbers.setdefault(key, len(cells.cells))
         if number == len(cells.cells):

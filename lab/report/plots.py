@@ -10,7 +10,6 @@ Nothing in a file depends on when or where it was drawn.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -148,39 +147,11 @@ def spec(picture: Picture) -> dict[str, Any]:
 def drawn(picture: Picture, kind: str) -> bytes:
     """A picture as `png` or `svg`, without date or version."""
     if kind == "svg":
-        return vl_convert.vegalite_to_svg(spec(picture)).encode()
+        return _numbered(vl_convert.vegalite_to_svg(spec(picture))).encode()
     return bytes(vl_convert.vegalite_to_png(spec(picture), scale=SCALE))
 
 
-def fill_color(color: str, records: str) -> str:
-    """The fill of a symbol of this colour, by where records are processed: the colour, a pale one, or white.
-
-    A legend shows it as the picture does, and no line shows through it.
-    """
-    part = {"kernel": 0.0, "kernel-tx": 0.35}.get(records, 1.0)
-    parts = (255 - part * (255 - int(color[place : place + 2], 16)) for place in (1, 3, 5))
-    return "#" + "".join(f"{round(value):02X}" for value in parts)
-
-
-def payload_axis(sizes: Iterable[int], width: int, *, log: bool = False) -> alt.X:
-    """The x axis `bytes of payload` of a panel so many pixels wide, a tick at each size.
-
-    Sizes are labelled from the greatest down, but for those that have no room.
-    """
-    ticks = sorted(set(sizes))
-    places = [math.log(size) if log else size for size in ticks]
-    room = LABEL / width * (places[-1] - places[0])
-    shown: list[int] = [len(ticks) - 1]
-    for number in reversed(range(len(ticks) - 1)):
-        if places[shown[-1]] - places[number] >= room:
-            shown.append(number)
-    kind: dict[str, Any] = {"type": "log", "base": 2} if log else {"zero": False}
-    scale = alt.Scale(domain=[ticks[0], ticks[-1]], nice=False, padding=8, **kind)
-    labelled = f"indexof({[ticks[number] for number in shown]}, datum.value) < 0 ? '' : datum.label"
-    axis = alt.Axis(values=ticks, format="d", labelExpr=labelled, labelOverlap=False)
-    return alt.X("payload:Q", title="bytes of payload", scale=scale, axis=axis)
-
-
-def heading(text: str) -> alt.TitleParams:
-    """The title of one of several panels."""
-    return alt.TitleParams(text=text, fontSize=12, fontWeight="normal", anchor="start", frame="group")
+def _numbered(svg: str) -> str:
+    """The names of a picture's parts, numbered from 0: Vega numbers on from the picture that it drew before."""
+    names: dict[str, str] = {}
+    return re.sub(r"\b(clip|gradient_)\d+\b", lambda part: names.setdefault(part[0], f"{part[1]}{len(names)}"), svg)

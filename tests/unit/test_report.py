@@ -65,12 +65,6 @@ def terminal(width: int = 160) -> str:
     return console.file.getvalue()
 
 
-def written(folder: Path, df: pd.DataFrame) -> Path:
-    """The page of a run."""
-    run = Summary(df, META)
-    return page.write_page(folder, run.heading, report.tables(run, nobody, whole=True), report.pictures(run), META)
-
-
 class TestMatrix:
     def test_median_interval_and_n(self) -> None:
         rows = {row[0]: row[1:] for row in texts(table("matrix"))}
@@ -187,25 +181,7 @@ class TestTerminal:
         assert list(text.pieces(found, 500)) == [list(range(10))]
 
 
-class TestFiles:
-    def test_page_is_the_same_byte_for_byte(self, tmp_path: Path) -> None:
-        (tmp_path / "a").mkdir()
-        (tmp_path / "b").mkdir()
-        first = written(tmp_path / "a", a_run()).read_bytes()
-        assert written(tmp_path / "b", a_run().sample(frac=1, random_state=1)).read_bytes() == first
-        pictures = sorted(path.name for path in (tmp_path / "a").glob("*.png"))
-        assert pictures == ["cost.png", "cpu-split.png", "switches.png", "throughput-direction-up-streams-1.png"]
-        for name in pictures:
-            assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-
-    def test_page_stands_alone(self, tmp_path: Path) -> None:
-        page = written(tmp_path, a_run()).read_text()
-        assert page.count("data:image/svg+xml;base64,") == 4
-        assert "http" not in page
-        assert "<script" not in page
-        assert "Some CPU &lt;fast&gt;" in page
-        assert '<td class="failed">1 failed²</td>' in page
-
+class TestData:
     def test_as_text_is_json_with_null_for_no_interval(self) -> None:
         found = json.loads(json.dumps(report.data(Summary(a_run(), META), nobody)))
         assert found["control"] == "plain"

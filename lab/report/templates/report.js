@@ -23,16 +23,17 @@
     const filter = chosen();
     for (const part of all("section.load")) part.classList.toggle("hidden", part.dataset.load !== filter.load);
     let suites = 0;
-    for (const line of all(".matrix tbody tr")) {
-      const hidden = !agrees(filter, { suite: line.dataset.suite });
-      line.classList.toggle("hidden", hidden);
-      if (!hidden && line.closest("section").dataset.load === filter.load) suites += 1;
-    }
     for (const table of all(".matrix")) {
-      all("thead th", table).forEach((head, column) => {
-        const hidden = column > 0 && !agrees(filter, { vpn: head.dataset.vpn, records: head.dataset.records });
-        for (const line of table.rows) line.cells[column].classList.toggle("hidden", hidden);
-      });
+      const left = all("thead th", table).map((head, column) => !column || agrees(filter, { vpn: head.dataset.vpn, records: head.dataset.records }));
+      for (const line of table.rows) {
+        [...line.cells].forEach((entry, column) => entry.classList.toggle("hidden", !left[column]));
+        if (line.dataset.suite === undefined) continue;
+        // A suite that none of the columns left can speak is no row of theirs.
+        const spoken = [...line.cells].some((entry, column) => column && left[column] && entry.className.match(/ok|mixed|failed|invalid/));
+        const hidden = !agrees(filter, { suite: line.dataset.suite }) || !spoken;
+        line.classList.toggle("hidden", hidden);
+        if (!hidden && table.closest("section").dataset.load === filter.load) suites += 1;
+      }
     }
     form.querySelector("output").textContent = `${suites} ciphersuite${suites === 1 ? "" : "s"}`;
     drawn.clear();
@@ -51,7 +52,7 @@
     const words = new URLSearchParams(location.hash.slice(1));
     if (![...names, "cell"].some((name) => words.has(name))) return;
     for (const name of names) if (words.has(name) && field(name)) field(name).value = words.get(name);
-    if (!field("load").value) field("load").selectedIndex = 0;
+    for (const select of all("select", form)) if (select.selectedIndex < 0) select.selectedIndex = 0;
     show();
     if (words.has("cell")) open(Number(words.get("cell")));
   }
@@ -142,7 +143,7 @@
     if (button) open(Number(button.dataset.cell));
   });
   dialog.addEventListener("close", () => remember());
-  form.addEventListener("input", () => { show(); remember(); });
+  for (const kind of ["input", "change"]) form.addEventListener(kind, () => { show(); remember(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(() => { show(); remember(); }));
   addEventListener("hashchange", recall);
