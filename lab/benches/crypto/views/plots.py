@@ -39,7 +39,7 @@ def picture(run: Summary) -> Picture:
         y = alt.Y("median:Q", scale=scale, axis=axis, title="" if panels else label)
         panel = _panel(rows[rows["library"] == name], x, y, tables.order(rows["suite"]))
         panels.append(panel.properties(width=WIDTH, height=HEIGHT, title=plots.heading(known[name].title)))
-    chart = alt.hconcat(*panels, spacing=24)
+    chart = alt.hconcat(*panels, spacing=24).resolve_scale(y="shared")
     notes = ["median (symbol); container drawn through, host dashed"]
     return plots.titled(chart, run, "Raw cipher speed by payload", notes, summary["n"])
 
