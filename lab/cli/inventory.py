@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The commands about what there is: what can be compared, what this machine can run, and the images."""
+"""The commands that list things, check the machine and build the images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lab.catalog.catalog import Catalog
+from lab.cli.names import named
 from lab.cli.options import Json
 from lab.cli.rows import show
 from lab.core.paths import ROOT
@@ -16,55 +17,90 @@ from lab.core.terminal import console
 
 
 class Things(StrEnum):
-    """What `lab list` can list."""
+    """The things that `lab list` lists."""
 
     VPNS = "vpns"
     SUITES = "suites"
     MEASURES = "measures"
 
 
-def list_(what: Things, as_json: Json = False) -> None:
-    """List the VPNs, suites or measures that there are."""
+def list_(what: Annotated[Things, typer.Argument(help="What to list.")], as_json: Json = False) -> None:
+    """List the VPNs, ciphersuites or measures.
+
+    Examples:
+    - `lab list vpns`
+    - `lab list suites --json`
+    """
     from lab.benches.vpn import measures
 
     catalog = Catalog()
     if what is Things.VPNS:
-        rows = [
-            {
-                "vpn": vpn.name,
-                "variants": ", ".join(f"{name} ({v.records})" for name, v in vpn.file.variants.items()),
-                "what it is": f"{vpn.file.title}. {vpn.file.summary}",
-            }
-            for vpn in catalog.vpns.values()
-        ]
+        show(_vpns(catalog), as_json)
     elif what is Things.SUITES:
-        dialects = sorted({vpn.file.dialect for vpn in catalog.vpns.values() if not vpn.file.control})
-        rows = [
-            {"suite": name, "title": suite.title, **{dialect: suite.native.get(dialect, "-") for dialect in dialects}}
-            for name, suite in catalog.suites.items()
-        ]
+        rows, dialects = _suites(catalog)
+        show(rows, as_json, optional=dialects)
     else:
-        rows = [{"measure": name, "what": each.TITLE, "unit": each.UNIT} for name, each in measures.every().items()]
-    show(rows, as_json)
+        known = measures.every()
+        show([{"measure": name, "what": each.TITLE, "unit": each.UNIT} for name, each in known.items()], as_json)
+
+
+def _vpns(catalog: Catalog) -> list[dict[str, str]]:
+    return [
+        {
+            "vpn": vpn.name,
+            "variants": ", ".join(f"{name} ({variant.records})" for name, variant in vpn.file.variants.items()),
+            "what it is": f"{vpn.file.title}. {vpn.file.summary}",
+        }
+        for vpn in catalog.vpns.values()
+    ]
+
+
+def _suites(catalog: Catalog) -> tuple[list[dict[str, str]], list[str]]:
+    """Each suite, the VPNs that have it, and its name in each dialect; and the dialects."""
+    dialects = sorted({vpn.file.dialect for vpn in catalog.vpns.values() if not vpn.file.control})
+    rows = []
+    for name, suite in catalog.suites.items():
+        vpns = [vpn.name for vpn in catalog.vpns.values() if vpn.file.dialect in suite.native]
+        native = {dialect: suite.native.get(dialect, "-") for dialect in dialects}
+        rows.append({"suite": name, "title": suite.title, "vpns": ", ".join(vpns), **native})
+    return rows, dialects
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what this machine can run, what it lacks, and the fix for each."""
+    """Check what this machine can run and what it lacks, and show how to fix it.
+
+    Exits with 1 if something is missing.
+
+    Examples:
+    - `lab doctor`
+    """
     from lab.benches.vpn import doctor as checks
 
     rows = checks.examine(Catalog())
-    show([row.shown() for row in rows], as_json, "What this machine can run")
+    show([row.shown() for row in rows], as_json)
     if any(row.state == "missing" for row in rows):
         raise typer.Exit(1)
 
 
 def build(
-    only: Annotated[str | None, typer.Argument(help="One image; all where none is named.", show_default=False)] = None,
+    only: Annotated[
+        str | None, typer.Argument(**named("One image: {images}. Default: all."), show_default=False)
+    ] = None,
     source: Annotated[
-        str, typer.Option("--from", help="Where the Debian root comes from: auto, stock or bootstrap.")
+        str,
+        typer.Option(
+            "--from",
+            help="The Debian root: `stock` (the published image), `bootstrap` (made here with mmdebstrap), or `auto` "
+            "(the first that can be had).",
+        ),
     ] = "auto",
 ) -> None:
-    """Build the images; what has not changed is left alone."""
+    """Build the images that have changed.
+
+    Examples:
+    - `lab build`
+    - `lab build {vpn}`
+    """
     from lab.engines import engine, images
 
     folders = images.folders(ROOT / "images", only)

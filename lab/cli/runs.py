@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The commands that show what was measured. None of them needs an engine, nor its client library."""
+"""The commands that show runs. They need no engine, and do not import its client library."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Annotated
 import typer
 
 from lab import benches
-from lab.cli.options import Json, Results, share
+from lab.cli.names import named
+from lab.cli.options import RUN, Json, Results, Run, share
 from lab.core.paths import RESULTS
 from lab.core.terminal import answer, console
 from lab.results.store import Store
 
-Run = Annotated[str, typer.Argument(help="The run's name.")]
-
 
 def report(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
-    """Show a run's tables, and write its CSV, pictures and HTML page anew."""
+    """Show the tables of a run, and write its CSV files, pictures and HTML page again.
+
+    Examples:
+    - `lab report {run}`
+    """
     from lab.report import write
 
     store = Store(results / run)
@@ -26,7 +29,11 @@ def report(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
 
 
 def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
-    """Show a run beside the figures of the thesis that this lab rebuilds."""
+    """Show a run beside the figures of the thesis that this lab repeats.
+
+    Examples:
+    - `lab thesis {run}`
+    """
     from lab.report import write
 
     store = Store(results / run)
@@ -34,13 +41,20 @@ def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A run.")],
-    b: Annotated[str, typer.Argument(help="Another.")],
-    margin: Annotated[float, typer.Option(help="Differences inside this share count as a tie.", callback=share)] = 0.05,
+    a: Annotated[str, typer.Argument(**named(RUN, of="runs"))],
+    b: Annotated[str, typer.Argument(**named("The run that is compared with it.", of="runs"))],
+    margin: Annotated[
+        float, typer.Option(help="A difference below this share is a tie: 0.05 is 5 per cent.", callback=share)
+    ] = 0.05,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Compare two runs cell by cell."""
+    """Compare two runs cell by cell. They must have the same engine and the same clock.
+
+    Examples:
+    - `lab compare RUN OTHER`
+    - `lab compare RUN OTHER --margin 0.02`
+    """
     from lab.report import comparison
 
     first, second = Store(results / a), Store(results / b)

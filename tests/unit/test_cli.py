@@ -120,7 +120,7 @@ def test_a_value_that_cannot_be(lab: Lab, arguments: list[str], said: str) -> No
 def test_what_nothing_can_be_called(lab: Lab, words: list[str], name: str) -> None:
     """A name becomes a part of a path under which things are removed."""
     code, _, complaints = lab(*words, f"--name={name}")
-    assert (code, f"--name: {name!r} is no name" in complaints) == (2, True), complaints
+    assert (code, f"--name: {name!r} is not a valid name" in complaints) == (2, True), complaints
 
 
 def leaves(command: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -191,8 +191,8 @@ def test_a_run_of_another_command_does_not_go_on(lab: Lab, tmp_path: Path, comma
     Store.create(tmp_path / "r1", {"kind": other})
     code, _, complaints = lab(command, "--resume", "r1", "--results", str(tmp_path))
     assert code == 2
-    assert f"r1 is no run of `lab {command}`" in complaints
-    assert f"`lab {other} --resume`" in complaints
+    assert f"r1 is not a run of `lab {command}`" in complaints
+    assert f"`lab {other} --resume r1`" in complaints
 
 
 def test_options_are_named_as_they_are_typed(lab: Lab) -> None:

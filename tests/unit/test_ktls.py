@@ -278,9 +278,9 @@ class TestRun:
 
     def test_a_run_of_something_else_does_not_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "run", {"kind": "crypto", "settings": {}})
-        with pytest.raises(LabError, match=r"is no run of `lab ktls`") as caught:
+        with pytest.raises(LabError, match=r"is not a run of `lab ktls`") as caught:
             settings_of(Settings, store, KIND)
-        assert caught.value.hint == "`lab crypto --resume` goes on with it"
+        assert caught.value.hint == "`lab crypto --resume run` resumes it"
 
     def test_a_run_goes_on_with_its_own_settings_and_only_where_nothing_changed(self, tmp_path: Path) -> None:
         engine = Choice(name="vm", clock="instructions")

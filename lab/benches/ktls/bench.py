@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from lab.benches.ktls import cells, ends, output
-from lab.benches.ktls.settings import KIND, Settings
+from lab.benches.ktls.settings import CIPHERS, KIND, Settings
 from lab.core.command import Result
 from lab.core.errors import LabError, unknown
 from lab.core.paths import ROOT
@@ -25,7 +25,6 @@ from lab.runner.attempt import Attempt
 from lab.runner.failure import explained
 from lab.runner.plan import Plan, Step
 
-CIPHERS = ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305")
 PATIENCE = 60.0
 """Seconds that a command may take beyond what it times: to make a file, for a handshake, for the peer to drain."""
 SLOWEST = 2e6
