@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.catalog.catalog import Catalog
 from lab.cli.names import named
-from lab.cli.options import Json
+from lab.cli.options import Json, Results
 from lab.cli.rows import show
-from lab.core.paths import ROOT
-from lab.core.terminal import console
+from lab.core.paths import RESULTS, ROOT
+from lab.core.terminal import answer, complain, console
+
+if TYPE_CHECKING:
+    from lab.results.overview import Overview
 
 
 class Things(StrEnum):
@@ -22,19 +27,25 @@ class Things(StrEnum):
     VPNS = "vpns"
     SUITES = "suites"
     MEASURES = "measures"
+    RUNS = "runs"
 
 
-def list_(what: Annotated[Things, typer.Argument(help="What to list.")], as_json: Json = False) -> None:
-    """List the VPNs, ciphersuites or measures.
+def list_(
+    what: Annotated[Things, typer.Argument(help="What to list.")], results: Results = RESULTS, as_json: Json = False
+) -> None:
+    """List the VPNs, ciphersuites, measures or runs.
 
     Examples:
     - `lab list vpns`
     - `lab list suites --json`
+    - `lab list runs`
     """
     from lab.benches.vpn import measures
 
     catalog = Catalog()
-    if what is Things.VPNS:
+    if what is Things.RUNS:
+        _list_runs(results, as_json)
+    elif what is Things.VPNS:
         show(_vpns(catalog), as_json)
     elif what is Things.SUITES:
         rows, dialects = _suites(catalog)
@@ -64,6 +75,38 @@ def _suites(catalog: Catalog) -> tuple[list[dict[str, str]], list[str]]:
         native = {dialect: suite.native.get(dialect, "-") for dialect in dialects}
         rows.append({"suite": name, "title": suite.title, "vpns": ", ".join(vpns), **native})
     return rows, dialects
+
+
+def _list_runs(results: Path, as_json: bool) -> None:
+    from lab.results.overview import overviews
+
+    runs, unreadable = overviews(results)
+    if as_json:
+        answer([asdict(run) | {"finished": run.finished} for run in runs])
+    else:
+        rows = [
+            {
+                "run": run.run,
+                "kind": run.kind,
+                "engine": run.engine,
+                "clock": run.clock,
+                "started (UTC)": run.created[:16].replace("T", " "),
+                "samples": ", ".join(f"{count} {outcome}" for outcome, count in run.outcomes.items()) or "none",
+                "finished": _finished(run),
+            }
+            for run in runs
+        ]
+        show(rows, as_json, empty=f"{results} has no run; `lab matrix` makes one")
+    for line in unreadable:
+        complain(line)
+
+
+def _finished(run: Overview) -> str:
+    if run.damaged:
+        return f"damaged: `lab report {run.run}` says where"
+    if run.missing:
+        return f"no, {run.missing} left"
+    return "yes" if run.finished else "not known"
 
 
 def doctor(as_json: Json = False) -> None:

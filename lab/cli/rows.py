@@ -17,6 +17,7 @@ GAP = 2
 """Characters between two columns."""
 PROSE = 20
 """A column of sentences is never narrower than this."""
+INDENT = 2
 
 
 def show(
@@ -90,7 +91,12 @@ def _texts(rows: Sequence[Mapping[str, Any]], column: str) -> list[str]:
 
 def _paragraphs(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
-        first, *others = row.items()
-        console.print(Text(str(first[1]), style="bold"))
-        values = [f"{name} {value}" for name, value in others if str(value)]
-        console.print(Padding(Text("; ".join(values)), (0, 0, 0, 2)))
+        (_, heading), *others = row.items()
+        console.print(Text(str(heading), style="bold"))
+        lines = [""]
+        for text in (f"{name} {value}" for name, value in others if str(value)):
+            if lines[-1] and len(lines[-1]) + len("; ") + len(text) > console.width - INDENT:
+                lines.append("")
+            lines[-1] += f"; {text}" if lines[-1] else text
+        for line in lines:
+            console.print(Padding(Text(line), (0, 0, 0, INDENT), expand=False))

@@ -217,7 +217,7 @@ def test_unknown_commands_and_things(lab: Lab) -> None:
     assert lab("nonsense")[0] == 2
     code, _, complaints = lab("list", "nonsense")
     assert code == 2
-    for name in ("vpns", "suites", "measures"):
+    for name in ("vpns", "suites", "measures", "runs"):
         assert name in complaints
 
 
