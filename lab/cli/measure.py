@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from lab import benches
 from lab.cli.names import named
-from lab.cli.options import Clock, EngineName, Guests, Json, Kernel, Memory, Processors, Results, Resume, words
+from lab.cli.options import Clock, DryRun, EngineName, Guests, Json, Kernel, Memory, Processors, Results, Resume, words
 from lab.core.paths import RESULTS
 from lab.core.terminal import complaints, console
 from lab.engines.choice import Choice
@@ -39,11 +39,18 @@ def command(kind: str) -> Callable[..., None]:
     def run(**given: Any) -> None:
         asked = {name: words(given[name]) if _is_list(field) else given[name] for name, field in _own(fields)}
         asked["engine"] = common.settings(Choice, {field: given[name] for name, (_, field) in ENGINE.items()})
-        measure(kind, asked, resume=given["resume"], results=given["results"], as_json=given["as_json"])
+        resume, results, as_json = given["resume"], given["results"], given["as_json"]
+        if given["only_plan"]:
+            from lab.cli import dry_run
+
+            dry_run.show(dry_run.prepare(kind, asked, resume, results), as_json)
+        else:
+            measure(kind, asked, resume=resume, results=results, as_json=as_json)
 
     parameters = [*(_parameter(name, field) for name, field in _own(fields))]
     parameters += [_option(name, kind_of, getattr(default, field)) for name, (kind_of, field) in ENGINE.items()]
     parameters += [
+        _option("only_plan", DryRun, False),
         _option("resume", Resume, None),
         _option("results", Results, RESULTS),
         _option("as_json", Json, False),

@@ -51,7 +51,7 @@ def overviews(results: Path) -> tuple[list[Overview], list[str]]:
 def _overview(store: Store, meta: Mapping[str, Any]) -> Overview:
     last: dict[Key, Mapping[str, Any]] = {}
     damaged = False
-    for sample in _samples(store):
+    for sample in skimmed(store):
         if sample is None:
             damaged = True
         else:
@@ -91,8 +91,8 @@ def missing(meta: Mapping[str, Any], last: Mapping[Key, Mapping[str, Any]]) -> i
     return len(steps - {(block, str(cell)) for block, cell in last})
 
 
-def _samples(store: Store) -> Iterator[dict[str, Any] | None]:
-    """Every attempt, unchecked; None for a line that is not a sample."""
+def skimmed(store: Store) -> Iterator[dict[str, Any] | None]:
+    """Every attempt at every sample, unchecked; None for a line that is no sample."""
     generic_names = {own_name: name for name, own_name in store.columns.items()}
     try:
         lines = store.samples.read_bytes().split(b"\n")[:-1]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a bench is to the runner, to the command line and to reports: a folder of `lab/benches`.
+"""The protocols of a bench. A bench is a folder of `lab/benches`.
 
-settings.py  KIND, TITLE and Settings: the command's name, its help, its options and their defaults
-bench.py     this module's `Bench`: choose, opened, KEPT
+settings.py  KIND, TITLE and Settings: the command's name and help, its options and their defaults
+bench.py     the protocol `Bench` of this module
 views/       what a report of its runs shows: `lab.report.views`
 """
 
@@ -13,7 +13,9 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from lab.engines.engine import Engine
+from lab.results.cell import Cell
 from lab.runner.attempt import Attempt
+from lab.runner.forecast import Load
 from lab.runner.plan import Plan, Step
 
 Choice = TypeVar("Choice")
@@ -73,17 +75,30 @@ class Bench(Protocol[Choice]):
     """A module `lab.benches.<folder>.bench`."""
 
     KEPT: Sequence[str]
-    """What of `meta.json` must be as it was for a run to go on."""
+    """The keys of `meta.json` that must be unchanged to resume a run."""
+
+    COLUMNS: Mapping[str, str]
+    """The subject's own column names, by a VPN's; empty if they are the same."""
 
     def choose(self, settings: Any) -> Choice:
-        """Look up what the settings name; no engine is needed for that.
+        """Look up everything that the settings name. This needs no engine.
 
         Raises:
-            UsageError: there is no such thing; with those that there are.
+            UsageError: there is no such thing; lists the valid ones.
         """
 
+    def planned(self, choice: Choice, engine: Engine | None = None) -> Plan:
+        """The plan of a choice. It knows what an engine lacks only if one is given. Nothing stays on the engine.
+
+        Raises:
+            LabError: an image that is needed to ask the engine is missing or out of date.
+        """
+
+    def loads(self, settings: Any) -> Callable[[Cell], Load]:
+        """The load of one sample, by its cell."""
+
     def opened(self, choice: Choice, say: Say) -> AbstractContextManager[Site]:
-        """The engines of the settings, and the plan; gone afterwards.
+        """Open the engines of the settings, and make the plan that fits them. They are closed afterwards.
 
         Raises:
             LabError: there is no engine, or an image is missing or out of date.

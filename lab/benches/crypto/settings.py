@@ -25,7 +25,7 @@ class Settings(common.Settings):
     names: ClassVar[Mapping[str, Names]] = {"libraries": load}
     examples: ClassVar[Sequence[str]] = (
         "lab crypto --ciphers {suite} --blocks 1",
-        "lab crypto --ciphers all --places container",
+        "lab crypto --ciphers all --places container --dry-run",
         "lab crypto --engine vm --clock instructions",
     )
 

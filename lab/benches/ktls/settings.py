@@ -38,7 +38,7 @@ class Settings(common.Settings):
     }
     examples: ClassVar[Sequence[str]] = (
         "lab ktls --scenarios {scenario} --protocols {protocol} --payloads 1400",
-        "lab ktls --clock instructions --guests 2",
+        "lab ktls --clock instructions --guests 2 --dry-run",
         "lab ktls --profile 1400,16000",
     )
 

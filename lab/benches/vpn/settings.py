@@ -28,7 +28,7 @@ class Settings(common.Settings):
     names: ClassVar[Mapping[str, Names]] = {"measures": measure_names}
     examples: ClassVar[Sequence[str]] = (
         "lab matrix --vpns {vpn} --ciphers {suite} --blocks 3 --duration 1",
-        "lab matrix --ciphers all",
+        "lab matrix --ciphers all --dry-run",
         "lab matrix --engine vm --clock instructions --guests 2",
         "lab matrix --resume RUN",
     )
