@@ -15,7 +15,7 @@ from lab.core.terminal import answer, console
 
 GAP = 2
 """Characters between two columns."""
-PROSE = 20
+PROSE = 18
 """A column of sentences is never narrower than this."""
 INDENT = 2
 
