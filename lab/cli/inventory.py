@@ -18,6 +18,7 @@ from lab.core.paths import RESULTS, ROOT
 from lab.core.terminal import answer, complain, console
 
 if TYPE_CHECKING:
+    from lab.benches.vpn.doctor import Finding
     from lab.results.overview import Overview
 
 
@@ -119,10 +120,20 @@ def doctor(as_json: Json = False) -> None:
     """
     from lab.benches.vpn import doctor as checks
 
-    rows = checks.examine(Catalog())
-    show([row.shown() for row in rows], as_json)
-    if any(row.state == "missing" for row in rows):
+    findings = checks.examine(Catalog())
+    if as_json:
+        answer([finding.shown() for finding in findings])
+    else:
+        show([_with_fix(finding) for finding in findings], as_json=False)
+    if missing := [finding.what for finding in findings if finding.state == "missing"]:
+        complain(f"missing: {', '.join(missing)}")
         raise typer.Exit(1)
+
+
+def _with_fix(finding: Finding) -> dict[str, str]:
+    """A finding for a person: the fix stands under the detail."""
+    fix = f"\nfix: {finding.fix}" if finding.fix else ""
+    return {"what": finding.what, "state": finding.state, "detail": f"{finding.detail}{fix}"}
 
 
 def build(

@@ -81,7 +81,7 @@ class Engine:
 
     def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
         """Run `argv` in a new container and remove that afterwards. By default it has no network."""
-        lab = f"once-{os.getpid()}"
+        lab = once_name()
         defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True}
         defaults |= {"labels": ownership.labels(lab), "name": ownership.called(lab, secrets.token_hex(4))}
         command = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
@@ -114,6 +114,11 @@ class Engine:
     def processors(self) -> int:
         """The number of processors that containers see."""
         return int(self.facts["NCPU"])
+
+
+def once_name() -> str:
+    """The name of the lab that the containers of `Engine.once` belong to."""
+    return f"once-{os.getpid()}"
 
 
 def gone(engine: Engine, error: Exception) -> EngineGone | None:
