@@ -62,7 +62,7 @@ def down(
     from lab.engines import engine, guest, guest_disks
 
     host = engine.connect()
-    if not disks or name in guest.found(host):
+    if not disks or name in guest.existing(host):
         running = guest.kept(host, name)
         if ownership.state(running.container.labels.get(ownership.OWNER)) is ownership.State.HELD:
             raise LabError(
@@ -125,6 +125,6 @@ def status(as_json: Json = False) -> None:
             "processors": each.choice.cores,
             "memory": each.choice.memory,
         }
-        for name, each in guest.found(engine.connect()).items()
+        for name, each in guest.existing(engine.connect()).items()
     ]
     show(rows, as_json, "Guests (memory in MiB)", empty="no guest is up; `lab vm up` starts one")

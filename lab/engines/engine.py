@@ -87,7 +87,7 @@ class Engine:
         command = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
         container = None
         try:
-            with undisturbed():  # nobody would remove a container that is not known here
+            with undisturbed():  # a container that was created but is not known here would stay
                 container = self.client.containers.create(image, command, **(defaults | options))
             container.start()
             status = int(container.wait(timeout=(timeout + 10) * self.patience)["StatusCode"])
@@ -127,7 +127,7 @@ def gone(engine: Engine, error: Exception) -> EngineGone | None:
         engine.client.ping()
     except LOST:
         console = engine.last_words()
-        detail = f"\nlast said by its machine:\n{console}" if console else ""
+        detail = f"\nlast output of its machine:\n{console}" if console else ""
         return EngineGone(f"the {engine.name} engine no longer answers: {because(error)}{detail}")
     return None
 
@@ -197,7 +197,7 @@ def _context() -> Context | None:
     return context
 
 
-ANOTHER_CONTEXT = "`docker context ls` shows those that there are, `docker context use` and DOCKER_CONTEXT choose one"
+ANOTHER_CONTEXT = "`docker context ls` lists the contexts; `docker context use` or DOCKER_CONTEXT selects one"
 
 
 def _unreachable(error: Exception, context: Context | None) -> LabError:
@@ -205,12 +205,10 @@ def _unreachable(error: Exception, context: Context | None) -> LabError:
     if isinstance(error, TLSParameterError):
         folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
         missing_files = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (folder / name).is_file()]
-        problem = (
-            f"has no {' and no '.join(missing_files)}" if missing_files else f"does not have what it takes: {reason}"
-        )
+        problem = f"has no {' and no '.join(missing_files)}" if missing_files else f"cannot be used: {reason}"
         return LabError(
-            f"no way to the Docker engine: {folder} {problem}",
-            "DOCKER_CERT_PATH names their folder; unset it and DOCKER_TLS_VERIFY where the engine wants no certificate",
+            f"cannot connect to the Docker engine: {folder} {problem}",
+            "set DOCKER_CERT_PATH to their folder; or unset it and DOCKER_TLS_VERIFY",
         )
     if host:
         return LabError(f"no Docker engine answers at DOCKER_HOST={host}: {reason}", "correct or unset DOCKER_HOST")

@@ -23,52 +23,52 @@ Say = Callable[[str], None]
 
 
 class Session(Protocol):
-    """Whatever the samples of one group share: a tunnel, or nothing."""
+    """What the samples of one group share: a tunnel, or nothing."""
 
     def sample(self, attempt: Attempt) -> None:
-        """Take one sample, and put what is known of it into the attempt: `raw` and `readings` at the least.
+        """Take one sample. Put what is known of it into the attempt, at least `raw` and `readings`.
 
         Raises:
-            Unsupported, InvalidSample, LabError: what becomes of the sample, and why.
+            Unsupported, InvalidSample, LabError: the outcome of the sample, and the reason.
         """
 
 
 class Share(Protocol):
-    """Where one engine's share of a run is taken."""
+    """The place on one engine where its share of a run is taken."""
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """What `meta.json` says, with what only a lab that is up can tell. Asked of the first engine, once."""
+        """`meta` with the facts that are known only when a lab is up. The first engine is asked, once."""
 
     def session(self, attempt: Attempt) -> AbstractContextManager[Session]:
-        """What the samples of a group share; it is opened for the first of them, and again after one that went wrong.
+        """The session of a group. It is opened for the first sample, and again after a sample that went wrong.
 
         Raises:
-            Unsupported: none of the group can be measured here.
+            Unsupported: no sample of the group can be taken here.
         """
 
 
 class Site(Protocol):
-    """A plan that is known to fit, and the engines that carry it out."""
+    """A plan that fits its engines, and those engines."""
 
     @property
     def engines(self) -> Sequence[Engine]:
-        """Each takes its share of the samples."""
+        """The engines. Each takes its share of the samples."""
 
     @property
     def plan(self) -> Plan:
-        """What is measured."""
+        """The cells to measure."""
 
     def announced(self) -> str:
-        """What is to come, in a few words."""
+        """The size of the plan, in words."""
 
     def meta(self) -> dict[str, Any]:
-        """What `meta.json` says of a run of this plan."""
+        """What `meta.json` records about a run of this plan."""
 
     def about(self, step: Step) -> dict[str, Any]:
-        """What a sample says of where it was taken: `records`, `engine`, `clock`."""
+        """The `records`, `engine` and `clock` of a sample."""
 
     def share(self, number: int, run: str) -> AbstractContextManager[Share]:
-        """Where engine `number` takes its share of the run of that name; gone afterwards."""
+        """The place where engine `number` takes its share of the run of that name. It is removed afterwards."""
 
 
 class Bench(Protocol[Choice]):

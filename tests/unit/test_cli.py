@@ -100,9 +100,9 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         (["--clock", "instructions"], "--engine: the clock `instructions` needs --engine vm: only an emulator"),
         (
             ["--engine", "vm", "--clock", "instructions", "--processors", "2"],
-            "--engine: the clock `instructions` has one",
+            "--engine: the clock `instructions` works with one",
         ),
-        (["--engine", "vm", "--guests", "2"], "--engine: guests side by side would disturb each other"),
+        (["--engine", "vm", "--guests", "2"], "--engine: several guests disturb each other"),
         (["--resume", "nonsense"], "no run at "),
         (["--blocks", "1000000000"], "--blocks: at most 10000 is wanted, got 1000000000"),
         (["--blocks", "many"], "Invalid value for '--blocks'"),

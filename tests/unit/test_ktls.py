@@ -303,14 +303,16 @@ class TestRun:
             resumable("ktls", store),
         ):
             raise Stopped("SIGINT")
-        assert caught.value.hint == "`lab ktls --resume ktls-run` goes on"
+        assert caught.value.hint == "`lab ktls --resume ktls-run` resumes the run"
 
     def test_an_engine_that_is_gone_tells_how_to_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "ktls-run", {})
         with pytest.raises(LabError) as caught, resumable("ktls", store):
             raise EngineGone("the vm engine no longer answers: gone")
         assert caught.value.message == "the vm engine no longer answers: gone"
-        assert caught.value.hint == f"0 samples are kept in {store.folder}; `lab ktls --resume ktls-run` goes on"
+        assert (
+            caught.value.hint == f"0 samples are kept in {store.folder}; `lab ktls --resume ktls-run` resumes the run"
+        )
         assert caught.value.exit_code == 1
 
     def test_settings_that_are_none_are_named_with_their_file(self, tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ def test_a_run_does_not_go_on_where_its_machine_has_changed(
 ) -> None:
     store = begun(tmp_path, prepare(Machine("vm")))
     CHANGES[what](described)
-    with pytest.raises(LabError, match=f"{store.folder.name} cannot go on: changed since it was started: {what}$"):
+    with pytest.raises(LabError, match=f"{store.folder.name} cannot be resumed: changed since it was started: {what}$"):
         store.go_on(prepare(Machine("vm")).meta(), KEPT)
 
 

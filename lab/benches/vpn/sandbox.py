@@ -90,7 +90,7 @@ def down(engine: Engine, console: Console, name: str | None) -> None:
         labs = [f"{lab} ({state})" for lab, state in sorted(testbed.standing(engine).items())]
         raise UsageError(f"no lab named {name!r} is up", f"labs that there are: {', '.join(labs) or 'none'}")
     if name is not None and known[name] is ownership.State.HELD:
-        labels = [container.labels for container in testbed.found(engine, name)]
+        labels = [container.labels for container in testbed.containers_of(engine, name)]
         holders = sorted({label[ownership.OWNER].partition(":")[0] for label in labels})
         raise LabError(
             f"lab {name!r} is in use: {f'process {holders[0]}' if holders else 'a running lab'} holds it, and measures",
@@ -116,7 +116,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
     """Each lab on the engine: what runs in it, and its state."""
     rows = []
     for name, state in sorted(testbed.standing(engine).items()):
-        ends = testbed.found(engine, name, role="client")
+        ends = testbed.containers_of(engine, name, role="client")
         environment = dict(entry.split("=", 1) for entry in ends[0].attrs["Config"]["Env"]) if ends else {}
         image = ends[0].attrs["Config"]["Image"] if ends else ""
         rows.append(
@@ -125,7 +125,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
                 "vpn": image.removeprefix("lab/").removesuffix(":latest"),
                 "variant": environment.get("VARIANT", ""),
                 "suite": environment.get("SUITE", ""),
-                "containers": len(testbed.found(engine, name)),
+                "containers": len(testbed.containers_of(engine, name)),
                 "state": state,
             }
         )
