@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,17 +25,16 @@ SET = re.compile(r"\{([a-z]+)\}")
 
 def filled(text: str) -> str:
     """A help text with the names in the place of their set. If the catalogue cannot be read, the set's name stays."""
-    return SET.sub(lambda match: _text(match[1]), text)
-
-
-def _text(word: str) -> str:
     sets = every()
-    try:
-        if word in sets:
-            return ", ".join(sets[word]())
-        return next(iter(sets[f"{word}s"]()), word.upper())
-    except LabError:
-        return word.upper()
+
+    def names(match: re.Match[str]) -> str:
+        word = match[1]
+        try:
+            return ", ".join(sets[word]()) if word in sets else next(iter(sets[f"{word}s"]()), word.upper())
+        except LabError:
+            return word.upper()
+
+    return SET.sub(names, text)
 
 
 def named(text: str, of: str = "") -> dict[str, Any]:
@@ -75,21 +74,26 @@ def every() -> Mapping[str, Names]:
     return common
 
 
+@cache
+def _catalog() -> Catalog:
+    return Catalog()
+
+
 def _vpns() -> list[str]:
     """Every VPN; the control, which is measured anyway, comes last."""
-    return [vpn.name for vpn in sorted(Catalog().vpns.values(), key=lambda vpn: vpn.file.control)]
+    return [vpn.name for vpn in sorted(_catalog().vpns.values(), key=lambda vpn: vpn.file.control)]
 
 
 def _variants() -> list[str]:
-    return list(dict.fromkeys(variant for vpn in Catalog().vpns.values() for variant in vpn.file.variants))
+    return list(dict.fromkeys(variant for vpn in _catalog().vpns.values() for variant in vpn.file.variants))
 
 
 def _quick() -> list[str]:
-    return [suite.suite for suite in Catalog().choose_suites(["quick"])]
+    return [suite.suite for suite in _catalog().choose_suites(["quick"])]
 
 
 def _others() -> list[str]:
-    return [suite.suite for suite in Catalog().suites.values() if not suite.quick]
+    return [suite.suite for suite in _catalog().suites.values() if not suite.quick]
 
 
 def _images() -> list[str]:

@@ -169,5 +169,5 @@ class TestCompletion:
     def test_nor_is_a_catalogue_that_cannot_be_read(
         self, offered: Callable[[str], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(names, "Catalog", lambda: Catalog(tmp_path))
+        monkeypatch.setattr(names, "_catalog", lambda: Catalog(tmp_path))
         assert offered("lab matrix --vpns ") == []
