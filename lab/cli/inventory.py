@@ -121,12 +121,14 @@ def doctor(as_json: Json = False) -> None:
     from lab.benches.vpn import doctor as checks
 
     findings = checks.examine(Catalog())
+    missing = [finding.what for finding in findings if finding.state == "missing"]
     if as_json:
         answer([finding.shown() for finding in findings])
     else:
         show([_with_fix(finding) for finding in findings], as_json=False)
-    if missing := [finding.what for finding in findings if finding.state == "missing"]:
-        complain(f"missing: {', '.join(missing)}")
+        if missing:
+            complain(f"missing: {', '.join(missing)}", "each has its fix beside it")
+    if missing:
         raise typer.Exit(1)
 
 
