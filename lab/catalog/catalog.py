@@ -14,6 +14,9 @@ from lab.core.documents import read
 from lab.core.errors import UsageError, unknown
 from lab.core.paths import ROOT
 
+SETS = ("quick", "all")
+"""The names of sets of suites."""
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -53,11 +56,10 @@ class Catalog:
         return [vpn for vpn in self.vpns.values() if vpn.name in chosen_names or vpn.file.control]
 
     def choose_suites(self, names: Sequence[str]) -> list[Suite]:
-        """The named suites. `all` and `quick` are names of sets."""
-        sets = ("all", "quick")
+        """The named suites. A name may be that of a set."""
         for name in names:
-            if name not in self.suites and name not in sets:
-                raise unknown("suite", name, [*self.suites, *sets])
+            if name not in self.suites and name not in SETS:
+                raise unknown("suite", name, [*self.suites, *SETS])
         if not names or "all" in names:
             return list(self.suites.values())
         return [row for row in self.suites.values() if row.suite in names or ("quick" in names and row.quick)]

@@ -1,70 +1,162 @@
 # SPDX-License-Identifier: MIT
-"""The commands about what there is: what can be compared, what this machine can run, and the images."""
+"""The commands that list things, check the machine and build the images."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.catalog.catalog import Catalog
-from lab.cli.options import Json
+from lab.cli.names import named
+from lab.cli.options import Json, Results
 from lab.cli.rows import show
-from lab.core.paths import ROOT
-from lab.core.terminal import console
+from lab.core.paths import RESULTS, ROOT
+from lab.core.terminal import answer, complain, console
+
+if TYPE_CHECKING:
+    from lab.benches.vpn.doctor import Finding
+    from lab.results.overview import Overview
 
 
 class Things(StrEnum):
-    """What `lab list` can list."""
+    """The things that `lab list` lists."""
 
     VPNS = "vpns"
     SUITES = "suites"
     MEASURES = "measures"
+    RUNS = "runs"
 
 
-def list_(what: Things, as_json: Json = False) -> None:
-    """List the VPNs, suites or measures that there are."""
+def list_(
+    what: Annotated[Things, typer.Argument(help="What to list.")], results: Results = RESULTS, as_json: Json = False
+) -> None:
+    """List the VPNs, ciphersuites, measures or runs.
+
+    Examples:
+    - `lab list vpns`
+    - `lab list suites --json`
+    - `lab list runs`
+    """
     from lab.benches.vpn import measures
 
     catalog = Catalog()
-    if what is Things.VPNS:
+    if what is Things.RUNS:
+        _list_runs(results, as_json)
+    elif what is Things.VPNS:
+        show(_vpns(catalog), as_json)
+    elif what is Things.SUITES:
+        rows, dialects = _suites(catalog)
+        show(rows, as_json, optional=dialects)
+    else:
+        known = measures.every()
+        show([{"measure": name, "what": each.TITLE, "unit": each.UNIT} for name, each in known.items()], as_json)
+
+
+def _vpns(catalog: Catalog) -> list[dict[str, str]]:
+    return [
+        {
+            "vpn": vpn.name,
+            "variants": ", ".join(f"{name} ({variant.records})" for name, variant in vpn.file.variants.items()),
+            "what it is": f"{vpn.file.title}. {vpn.file.summary}",
+        }
+        for vpn in catalog.vpns.values()
+    ]
+
+
+def _suites(catalog: Catalog) -> tuple[list[dict[str, str]], list[str]]:
+    """Each suite, the VPNs that have it, and its name in each dialect; and the dialects."""
+    dialects = sorted({vpn.file.dialect for vpn in catalog.vpns.values() if not vpn.file.control})
+    rows = []
+    for name, suite in catalog.suites.items():
+        vpns = [vpn.name for vpn in catalog.vpns.values() if vpn.file.dialect in suite.native]
+        native = {dialect: suite.native.get(dialect, "-") for dialect in dialects}
+        rows.append({"suite": name, "title": suite.title, "vpns": ", ".join(vpns), **native})
+    return rows, dialects
+
+
+def _list_runs(results: Path, as_json: bool) -> None:
+    from lab.results.overview import overviews
+
+    runs, unreadable = overviews(results)
+    if as_json:
+        answer([asdict(run) | {"finished": run.finished} for run in runs])
+    else:
         rows = [
             {
-                "vpn": vpn.name,
-                "variants": ", ".join(f"{name} ({v.records})" for name, v in vpn.file.variants.items()),
-                "what it is": f"{vpn.file.title}. {vpn.file.summary}",
+                "run": run.run,
+                "kind": run.kind,
+                "engine": run.engine,
+                "clock": run.clock,
+                "started (UTC)": run.created[:16].replace("T", " "),
+                "samples": ", ".join(f"{count} {outcome}" for outcome, count in run.outcomes.items()) or "none",
+                "finished": _finished(run),
             }
-            for vpn in catalog.vpns.values()
+            for run in runs
         ]
-    elif what is Things.SUITES:
-        dialects = sorted({vpn.file.dialect for vpn in catalog.vpns.values() if not vpn.file.control})
-        rows = [
-            {"suite": name, "title": suite.title, **{dialect: suite.native.get(dialect, "-") for dialect in dialects}}
-            for name, suite in catalog.suites.items()
-        ]
-    else:
-        rows = [{"measure": name, "what": each.TITLE, "unit": each.UNIT} for name, each in measures.every().items()]
-    show(rows, as_json)
+        show(rows, as_json, empty=f"{results} has no run; `lab matrix` makes one")
+    for line in unreadable:
+        complain(line)
+
+
+def _finished(run: Overview) -> str:
+    if run.damaged:
+        return f"damaged: `lab report {run.run}` says where"
+    if run.missing:
+        return f"no, {run.missing} left"
+    return "yes" if run.finished else "not known"
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what this machine can run, what it lacks, and the fix for each."""
+    """Check what this machine can run and what it lacks, and show how to fix it.
+
+    Exits with 1 if something is missing.
+
+    Examples:
+    - `lab doctor`
+    """
     from lab.benches.vpn import doctor as checks
 
-    rows = checks.examine(Catalog())
-    show([row.shown() for row in rows], as_json, "What this machine can run")
-    if any(row.state == "missing" for row in rows):
+    findings = checks.examine(Catalog())
+    missing = [finding.what for finding in findings if finding.state == "missing"]
+    if as_json:
+        answer([finding.shown() for finding in findings])
+    else:
+        show([_with_fix(finding) for finding in findings], as_json=False)
+        if missing:
+            complain(f"missing: {', '.join(missing)}", "each has its fix beside it")
+    if missing:
         raise typer.Exit(1)
 
 
+def _with_fix(finding: Finding) -> dict[str, str]:
+    """A finding for a person: the fix stands under the detail."""
+    fix = f"\nfix: {finding.fix}" if finding.fix else ""
+    return {"what": finding.what, "state": finding.state, "detail": f"{finding.detail}{fix}"}
+
+
 def build(
-    only: Annotated[str | None, typer.Argument(help="One image; all where none is named.", show_default=False)] = None,
+    only: Annotated[
+        str | None, typer.Argument(**named("One image: {images}. Default: all."), show_default=False)
+    ] = None,
     source: Annotated[
-        str, typer.Option("--from", help="Where the Debian root comes from: auto, stock or bootstrap.")
+        str,
+        typer.Option(
+            "--from",
+            help="The Debian root: `stock` (the published image), `bootstrap` (made here with mmdebstrap), or `auto` "
+            "(the first that can be had).",
+        ),
     ] = "auto",
 ) -> None:
-    """Build the images; what has not changed is left alone."""
+    """Build the images that have changed.
+
+    Examples:
+    - `lab build`
+    - `lab build {vpn}`
+    """
     from lab.engines import engine, images
 
     folders = images.folders(ROOT / "images", only)

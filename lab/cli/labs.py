@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The commands of labs to play with: up, down, status; and secrets for those that Compose brings up."""
+"""The commands to try a VPN by hand: up, down, status, and credentials for a lab that Compose brought up."""
 
 from __future__ import annotations
 
@@ -8,23 +8,35 @@ from typing import Annotated
 import typer
 
 from lab.catalog.catalog import Catalog
+from lab.cli.names import named
 from lab.cli.options import EngineName, Json, called, engine_choice
 from lab.cli.rows import show
 from lab.core.terminal import console
 
-LabName = Annotated[str, typer.Option(help="The lab's name.", callback=called)]
+LabName = Annotated[str, typer.Option(help="The lab's name, to have several.", callback=called)]
 
 
 def up(
     vpn: Annotated[
-        str | None, typer.Argument(help="The VPN; no VPN at all where none is named.", show_default=False)
+        str | None, typer.Argument(**named("The VPN: {vpns}. Default: none, the bare wire."), show_default=False)
     ] = None,
-    variant: Annotated[str | None, typer.Option(help="Its data path; its first where none is named.")] = None,
-    cipher: Annotated[str | None, typer.Option(help="The suite; the first that it has where none is named.")] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(**named("The data path; `lab list vpns` lists them. Default: the VPN's first.", of="variants")),
+    ] = None,
+    cipher: Annotated[
+        str | None,
+        typer.Option(**named("The ciphersuite; `lab list suites` lists them. Default: the first.", of="suites")),
+    ] = None,
     name: LabName = "lab",
     engine_name: EngineName = "host",
 ) -> None:
-    """Bring both ends and a tunnel up, to play with; `lab down` takes them down."""
+    """Bring up two endpoints and a tunnel between them. `lab down` removes them.
+
+    Examples:
+    - `lab up {vpn}`
+    - `lab up {vpn} --cipher {suite} --engine vm`
+    """
     from lab.benches.vpn import sandbox
     from lab.engines import opening
 
@@ -37,11 +49,16 @@ def up(
 def down(
     name: LabName = "lab",
     everything: Annotated[
-        bool, typer.Option("--all", help="Every lab, also those that a killed run left behind.")
+        bool, typer.Option("--all", help="Every lab, also those that a killed run left behind; not one in use.")
     ] = False,
     engine_name: EngineName = "host",
 ) -> None:
-    """Take a lab down: its containers, networks, volumes and secrets."""
+    """Remove a lab: its containers, networks, volumes and secrets.
+
+    Examples:
+    - `lab down`
+    - `lab down --all`
+    """
     from lab.benches.vpn import sandbox
     from lab.engines import guest, opening
 
@@ -52,9 +69,13 @@ def down(
 
 
 def credentials(
-    project: Annotated[str, typer.Option(help="The Compose project whose volumes are filled.")] = "lab",
+    project: Annotated[str, typer.Option(help="The Compose project.")] = "lab",
 ) -> None:
-    """Make secrets for a lab that was brought up by hand, with Compose."""
+    """Put new secrets into the volumes of a lab that you brought up with Compose.
+
+    Examples:
+    - `docker compose up --detach && lab credentials`
+    """
     from lab.engines import engine
     from lab.testbed import testbed
 
@@ -63,8 +84,14 @@ def credentials(
 
 
 def status(engine_name: EngineName = "host", as_json: Json = False) -> None:
-    """Show the labs that are up."""
+    """Show the labs that are up.
+
+    Examples:
+    - `lab status`
+    - `lab status --engine vm`
+    """
     from lab.benches.vpn import sandbox
     from lab.engines import opening
 
-    show(sandbox.status(opening.present(engine_choice(engine_name))), as_json, "Labs on this engine")
+    rows = sandbox.status(opening.present(engine_choice(engine_name)))
+    show(rows, as_json, empty="no lab is up; `lab up` starts one")

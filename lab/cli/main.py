@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The `lab` command, put together; and the one place where its errors end."""
+"""The `lab` command with all its subcommands, and the one place that catches their errors."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ import typer
 
 from lab import __version__, benches
 from lab.cli import inventory, labs, measure, runs, vm
-from lab.cli.options import App
+from lab.cli.app import App
 from lab.core.errors import LabError
 from lab.core.signals import Stopped, interruptible
 from lab.core.terminal import abandon_output, any_locale, complain, console
 
+PREPARE, MEASURE, SHOW, TRY = "Prepare", "Measure", "Look at runs", "Try a VPN by hand"
+"""The titles above the commands in the help."""
+
 app = App(
     name="lab",
-    help="Compare Linux VPNs, ciphersuite by ciphersuite, and see where the CPU time goes.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode="markdown",
+    epilog="`lab COMMAND --help` explains a command and shows examples. `lab --install-completion` makes Tab complete "
+    "commands, options and names (bash, zsh, fish, PowerShell): run it once, then open a new terminal.",
 )
-app.command("list")(inventory.list_)
-for plain in (
-    inventory.doctor, inventory.build, labs.up, labs.down, labs.status, labs.credentials, runs.report, runs.compare,
-    runs.thesis,
-):  # fmt: skip
-    app.command()(plain)
-for kind in benches.folders():
-    app.command(kind)(measure.command(kind))
-app.add_typer(vm.app, name="vm")
+app.command("list", rich_help_panel=PREPARE)(inventory.list_)
+for panel, commands in {
+    PREPARE: (inventory.doctor, inventory.build),
+    MEASURE: (),
+    SHOW: (runs.report, runs.compare, runs.thesis),
+    TRY: (labs.up, labs.status, labs.down, labs.credentials),
+}.items():
+    for each in commands:
+        app.command(rich_help_panel=panel)(each)
+    if panel == MEASURE:
+        for kind in benches.folders():
+            app.command(kind, rich_help_panel=MEASURE)(measure.command(kind))
+app.add_typer(vm.app, name="vm", rich_help_panel=TRY)
 
 
 @app.callback(invoke_without_command=True)
@@ -45,11 +50,11 @@ def version(
 
 
 def main() -> None:
-    """Run the command; every error of the lab ends here: its message, its next step, its exit code."""
+    """Run the command. Every error ends here: as a message, the next step, and the exit code."""
     any_locale()
     try:
         with interruptible():
-            app()
+            app(prog_name="lab")
     except LabError as error:
         complain(error.message, error.hint)
         sys.exit(error.exit_code)
@@ -57,20 +62,20 @@ def main() -> None:
         complain(f"stopped by {error}")
         sys.exit(1)
     except Exception as error:
-        if not (said := complaint(error)):
+        if not (message := complaint(error)):
             raise
-        complain(said)
+        complain(message)
         sys.exit(1)
     finally:
         abandon_output()
 
 
 def complaint(error: Exception) -> str:
-    """What an engine refused, or the system; empty where it is a fault of the lab's own.
+    """Why the Docker engine or the system refused something; empty if the error is a fault of the lab itself.
 
-    The library of engines is there only where one was asked for something.
+    The engine's library is imported only by commands that use an engine.
     """
     engine = sys.modules.get("lab.engines.engine")
     if engine and isinstance(error, engine.LOST):
-        return f"the engine refused: {engine.because(error)}"
+        return f"the Docker engine refused the request: {engine.because(error)}"
     return f"{error.filename or 'the output'}: {error.strerror or error}" if isinstance(error, OSError) else ""

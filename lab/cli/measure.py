@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The commands that measure: one for each bench, its options made of the bench's settings."""
+"""The commands that measure: one for each bench. Its options are the fields of the bench's settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import typer
 from pydantic.fields import FieldInfo
 
 from lab import benches
-from lab.cli.options import Clock, EngineName, Guests, Json, Kernel, Memory, Processors, Results, Resume, words
+from lab.cli.names import named
+from lab.cli.options import Clock, DryRun, EngineName, Guests, Json, Kernel, Memory, Processors, Results, Resume, words
 from lab.core.paths import RESULTS
 from lab.core.terminal import complaints, console
 from lab.engines.choice import Choice
@@ -25,12 +26,12 @@ ENGINE = {
     "engine_name": (EngineName, "name"), "clock": (Clock, "clock"), "kernel": (Kernel, "kernel"),
     "processors": (Processors, "processors"), "memory": (Memory, "memory"), "guests": (Guests, "guests"),
 }  # fmt: skip
-"""The options of the engine, and the fields of `Choice` that they set."""
+"""The engine's options, and the fields of `Choice` that they set."""
 FIRST = inspect.Parameter.KEYWORD_ONLY
 
 
 def command(kind: str) -> Callable[..., None]:
-    """The function of `lab <kind>`: typer reads its options off its signature."""
+    """The function of `lab <kind>`. Typer reads the options from its signature, and the help from its docstring."""
     bench = benches.settings(kind)
     fields: dict[str, FieldInfo] = bench.Settings.model_fields
     default = fields["engine"].default
@@ -38,23 +39,36 @@ def command(kind: str) -> Callable[..., None]:
     def run(**given: Any) -> None:
         asked = {name: words(given[name]) if _is_list(field) else given[name] for name, field in _own(fields)}
         asked["engine"] = common.settings(Choice, {field: given[name] for name, (_, field) in ENGINE.items()})
-        measure(kind, asked, resume=given["resume"], results=given["results"], as_json=given["as_json"])
+        resume, results, as_json = given["resume"], given["results"], given["as_json"]
+        if given["only_plan"]:
+            from lab.cli import dry_run
+
+            dry_run.show(dry_run.prepare(kind, asked, resume, results), as_json)
+        else:
+            measure(kind, asked, resume=resume, results=results, as_json=as_json)
 
     parameters = [*(_parameter(name, field) for name, field in _own(fields))]
     parameters += [_option(name, kind_of, getattr(default, field)) for name, (kind_of, field) in ENGINE.items()]
     parameters += [
+        _option("only_plan", DryRun, False),
         _option("resume", Resume, None),
         _option("results", Results, RESULTS),
         _option("as_json", Json, False),
     ]
-    run.__name__, run.__doc__ = kind, bench.TITLE
+    run.__name__, run.__doc__ = kind, _help(bench)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
 
 
+def _help(bench: Any) -> str:
+    """The title of a bench, and its examples as a list, in Markdown."""
+    examples = [f"- `{line}`" for line in bench.Settings.examples]
+    return "\n".join([bench.TITLE, *(["", "Examples:", *examples] if examples else [])])
+
+
 def _own(fields: dict[str, FieldInfo]) -> Iterator[tuple[str, FieldInfo]]:
-    """What a bench can be asked for, its own first, then what every bench can; not the engine."""
+    """The settings of a bench: its own first, then those of every bench. The engine has options of its own."""
     shared = common.Settings.model_fields
     yield from ((name, field) for name, field in fields.items() if name not in shared)
     yield from ((name, fields[name]) for name in shared if name != "engine")
@@ -65,18 +79,18 @@ def _is_list(field: FieldInfo) -> bool:
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
-    """A setting as an option: a list with commas between its words, a number of bytes as `10MB`."""
+    """A setting as an option. A list becomes comma-separated words, a number of bytes a text like `10MB`."""
     default = field.get_default(call_default_factory=True)
     kind: Any = field.annotation
     if _is_list(field):
-        kind, default = str, ",".join(map(str, default))
+        kind, default = str, ", ".join(map(str, default))
     elif any(getattr(each, "func", None) is common.size_in_bytes for each in field.metadata):
         kind, default = str, common.size_text(default)
     elif NoneType in get_args(kind):
         (plain,) = (each for each in get_args(kind) if each is not NoneType)
         kind = plain | None
     shown = default not in ("", None)
-    return _option(name, Annotated[kind, typer.Option(help=field.description, show_default=shown)], default)
+    return _option(name, Annotated[kind, typer.Option(**named(field.description or ""), show_default=shown)], default)
 
 
 def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -84,10 +98,10 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Path, as_json: bool) -> None:
-    """Begin a run, or go on with one; take its samples, and show it.
+    """Start a run or resume one, take its samples, and show it.
 
     Raises:
-        LabError: something else than a sample failed. typer.Exit: a sample did, or was invalid.
+        LabError: the run stopped. typer.Exit: a sample failed or was invalid.
     """
     from lab.results.store import Store
     from lab.runner.execute import execute
@@ -99,14 +113,14 @@ def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Pa
     store = Store(results / resume) if resume else None
     settings = common.settings_of(model, store, kind) if store else common.settings(model, asked)
     choice = bench.choose(settings)
-    told = complaints if as_json else console
-    with alone(settings.engine.clock) as say, bench.opened(choice, told.print) as site:
+    follower = complaints if as_json else console
+    with alone(settings.engine.clock) as announce, bench.opened(choice, follower.print) as site:
         store = store.go_on(site.meta(), bench.KEPT) if store else Store.begin(results, site.meta())
-        say(f"run {store.folder.name}")
-        told.print(f"run {store.folder.name}: {site.announced()}", highlight=False)
+        announce(f"run {store.folder.name}")
+        follower.print(f"run {store.folder.name}: {site.announced()}", highlight=False)
         with resumable(kind, store):
-            counts = execute(site, store, Follow(told))
-    # Pictures take memory: a process of their own keeps the one that measures small.
+            counts = execute(site, store, Follow(follower))
+    # The report runs in its own process: its libraries take memory, which a process that measures must not hold.
     show_it = [sys.executable, "-m", "lab", "report", store.folder.name, "--results", str(results)]
     shown = subprocess.run([*show_it, *(["--json"] if as_json else [])], check=False)
     if shown.returncode or counts.get("failed") or counts.get("invalid"):

@@ -3,93 +3,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from lab.cli.names import named
 from lab.core.errors import UsageError
 from lab.engines.choice import Choice
 from lab.engines.ownership import CALLED
 from lab.runner.settings import settings
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
-Results = Annotated[Path, typer.Option("--results", help="Where runs are kept.", envvar="LAB_RESULTS")]
+ENGINE = "Engine options"
+"""The title above the options of the engine in the help of a command that has many others."""
+RUN = "The run's name. `lab list runs` lists the runs."
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+Results = Annotated[Path, typer.Option("--results", help="The folder of the runs.", envvar="LAB_RESULTS")]
+Run = Annotated[str, typer.Argument(**named(RUN, of="runs"))]
 EngineName = Annotated[
     str,
-    typer.Option("--engine", help="Where containers run: host (this machine), or vm (a guest with its own kernel)."),
+    typer.Option(
+        "--engine",
+        **named("Where containers run: `host` (this machine) or `vm` (a guest with its own kernel).", of="engines"),
+        rich_help_panel=ENGINE,
+    ),
 ]
 Clock = Annotated[
-    str, typer.Option(help="vm: wall, or instructions (a nanosecond each: the same whatever else the machine does).")
+    str,
+    typer.Option(
+        **named(
+            "The guest's clock: `wall`, or `instructions`, which advances a nanosecond with each instruction. "
+            "Other load on the machine does not change it.",
+            of="clocks",
+        ),
+        rich_help_panel=ENGINE,
+    ),
 ]
-Kernel = Annotated[str, typer.Option(help="vm: the guest's kernel, Debian's backports or stable.")]
+Kernel = Annotated[
+    str,
+    typer.Option(
+        **named("The guest's kernel: Debian's `backports` or `stable`.", of="kernels"),
+        rich_help_panel=ENGINE,
+    ),
+]
 Processors = Annotated[
-    int | None, typer.Option(help="vm: the guest's processors; 2, or 1 on the instruction clock.", show_default=False)
+    int | None,
+    typer.Option(
+        help="The guest's processors. Default: 2 on the wall clock, 1 on the instruction clock.",
+        show_default=False,
+        rich_help_panel=ENGINE,
+    ),
 ]
-Memory = Annotated[int, typer.Option(help="vm: the guest's memory in MiB.")]
-Guests = Annotated[int, typer.Option(help="vm, instructions: guests side by side, each with its share of the run.")]
-Function = TypeVar("Function", bound=Callable[..., Any])
+Memory = Annotated[int, typer.Option(help="The guest's memory in MiB.", rich_help_panel=ENGINE)]
+Guests = Annotated[
+    int,
+    typer.Option(
+        help="The number of guests that share the samples. More than one needs `--clock instructions`.",
+        rich_help_panel=ENGINE,
+    ),
+]
 Resume = Annotated[
     str | None,
     typer.Option(
         "--resume",
-        help="Go on with this run; its own settings hold. What failed or was invalid is taken once more, each time: "
-        "every attempt is kept, the last one counts. What is unsupported stays so.",
+        **named(
+            "Go on with this run, with its own settings. Samples that failed or were invalid are taken once more. "
+            "Every attempt is kept, and the last one counts.",
+            of="runs",
+        ),
         show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Show the plan, what is unsupported, and about how much time and disk it takes. Nothing is measured, and "
+        "nothing is written.",
     ),
 ]
 DEFAULT = Choice()
 
 
-class Command(TyperCommand):
-    """A command that takes no empty word: it is what a variable leaves that is not set, and would mean a default."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line.
-
-        Raises:
-            UsageError: an option or argument has an empty value, or a list with nothing in it.
-        """
-        given, _, _ = self.make_parser(ctx).parse_args(list(args))
-        for parameter in self.get_params(ctx):
-            value = given.get(str(parameter.name))
-            if isinstance(value, str) and not value.strip(", \t\n"):
-                name = next((word for word in parameter.opts if word[:1] == "-"), str(parameter.name).upper())
-                raise UsageError(
-                    f"{name}: {value!r} is empty", "is a variable not set? give it a value, or leave it out"
-                )
-        return super().parse_args(ctx, args)
-
-
-class App(typer.Typer):
-    """Commands that take no empty words."""
-
-    def command(self, name: str | None = None, **options: Any) -> Callable[[Function], Function]:
-        """Add a command."""
-        return super().command(name, cls=Command, **options)
-
-
 def called(name: str) -> str:
-    """The name of a lab or guest, as it is.
+    """Check the name of a lab or guest, and return it.
 
     Raises:
-        UsageError: nothing can be called that.
+        UsageError: it is not a valid name.
     """
     if not CALLED.fullmatch(name):
-        raise UsageError(f"--name: {name!r} is no name", "letters, digits, and after the first also . _ and -")
+        raise UsageError(
+            f"--name: {name!r} is not a valid name",
+            "a name begins with a letter or digit; after it, letters, digits, `.`, `_` and `-` are valid",
+        )
     return name
 
 
 def share(value: float) -> float:
-    """A part of one, as it is.
+    """Check a margin, and return it.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not between 0 and 1.
     """
     if not 0 < value < 1:
-        raise UsageError(f"--margin: more than 0 and less than 1 is wanted, got {value:g}", "0.05 is five in a hundred")
+        raise UsageError(
+            f"--margin: more than 0 and less than 1 is wanted, got {value:g}", "0.05 stands for 5 per cent"
+        )
     return value
 
 
@@ -97,11 +117,11 @@ def engine_choice(name: str, clock: str = "wall", **options: Any) -> Choice:
     """The engine that the options name; `options` are the other fields of `Choice`.
 
     Raises:
-        UsageError: an option has no such value; with those that it may have.
+        UsageError: an option has an invalid value; lists the valid ones.
     """
     return settings(Choice, {"name": name, "clock": clock, **options})
 
 
 def words(text: str) -> list[str]:
-    """A comma-separated option as a list, each word once."""
+    """The words of a comma-separated option, each once."""
     return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

@@ -1,23 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""The commands that show what was measured. None of them needs an engine, nor its client library."""
+"""The commands that show runs. They need no engine, and do not import its client library."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from lab import benches
-from lab.cli.options import Json, Results, share
+from lab.cli.names import named
+from lab.cli.options import RUN, Json, Results, Run, share
+from lab.cli.rows import show
 from lab.core.paths import RESULTS
 from lab.core.terminal import answer, console
 from lab.results.store import Store
 
-Run = Annotated[str, typer.Argument(help="The run's name.")]
+if TYPE_CHECKING:
+    from lab.report.tables import Table
 
 
 def report(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
-    """Show a run's tables, and write its CSV, pictures and HTML page anew."""
+    """Show the tables of a run, and write its CSV files, pictures and HTML page again.
+
+    Examples:
+    - `lab report {run}`
+    """
     from lab.report import write
 
     store = Store(results / run)
@@ -26,7 +35,11 @@ def report(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
 
 
 def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
-    """Show a run beside the figures of the thesis that this lab rebuilds."""
+    """Show a run beside the figures of the thesis that this lab repeats.
+
+    Examples:
+    - `lab thesis {run}`
+    """
     from lab.report import write
 
     store = Store(results / run)
@@ -34,13 +47,20 @@ def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A run.")],
-    b: Annotated[str, typer.Argument(help="Another.")],
-    margin: Annotated[float, typer.Option(help="Differences inside this share count as a tie.", callback=share)] = 0.05,
+    a: Annotated[str, typer.Argument(**named(RUN, of="runs"))],
+    b: Annotated[str, typer.Argument(**named("The run that is compared with it.", of="runs"))],
+    margin: Annotated[
+        float, typer.Option(help="A difference below this share is a tie: 0.05 is 5 per cent.", callback=share)
+    ] = 0.05,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Compare two runs cell by cell."""
+    """Compare two runs cell by cell. They must have the same engine and the same clock.
+
+    Examples:
+    - `lab compare RUN OTHER`
+    - `lab compare RUN OTHER --margin 0.02`
+    """
     from lab.report import comparison
 
     first, second = Store(results / a), Store(results / b)
@@ -48,5 +68,27 @@ def compare(
         benches.of(store)
     if as_json:
         answer(comparison.comparison_data(first, second, margin))
-    else:
-        comparison.show_comparison(first, second, margin, console)
+        return
+    comparison.check(first.folder, second.folder, first.meta(), second.meta())
+    for name, store in (("A", first), ("B", second)):
+        console.print(f"{name}: {comparison.origin(store.folder.name, store.meta())}", highlight=False, soft_wrap=True)
+    _show(comparison.table(comparison.compare(first.frame(), second.frame(), margin), ("", ""), margin))
+
+
+def _show(table: Table) -> None:
+    """Show a comparison: a table for each metric and measure, so that its rows fit a terminal of 80 columns."""
+    metric = table.columns.index("metric")
+    names = ["A", "B", *table.columns[metric + 3 :]]
+    groups: dict[str, list[dict[str, str]]] = {}
+    for row in table.rows:
+        *subject, measure, metric_text = (cell.text for cell in row[: metric + 1])
+        figures = dict(zip(names, (cell.text for cell in row[metric + 1 :]), strict=True))
+        groups.setdefault(f"{metric_text}: {measure}", []).append({"cell": " ".join(subject), **figures})
+    for title, rows in groups.items():
+        console.print()
+        show(rows, as_json=False, title=title, optional=[names[3]])
+    verdicts = Counter(row["verdict"] for rows in groups.values() for row in rows)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    console.print(f"\nB against A: {counts or 'no figure that both have'}", highlight=False)
+    for note in table.notes:
+        console.print(Text(note, style="dim"))

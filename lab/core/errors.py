@@ -42,7 +42,7 @@ NONSENSE = (ValueError, LookupError, TypeError, ArithmeticError)
 """The exceptions that parsing a malformed output raises."""
 
 
-def told(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why a sample failed: the error's message, or that an output could not be parsed."""
     return error.message if isinstance(error, LabError) else f"the output could not be understood: {error!r}"
 

@@ -37,6 +37,14 @@ def complain(message: str, hint: str = "") -> None:
             complaints.print(f"     {hint}", markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
+def duration_text(seconds: float) -> str:
+    """A duration for a person: `42 s`, `12 min`, `3 h 5 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def any_locale() -> None:
     """Print a question mark for a letter that the locale lacks. A table must not abort a run."""
     for stream in (sys.stdout, sys.stderr):

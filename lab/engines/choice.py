@@ -36,11 +36,11 @@ class Choice(Document):
     @model_validator(mode="after")
     def _fits(self) -> Choice:
         if self.clock == "instructions" and self.name == "host":
-            raise ValueError("the clock `instructions` needs --engine vm: only an emulator can count them")
+            raise ValueError("the clock `instructions` needs --engine vm: only an emulator can count instructions")
         if self.clock == "instructions" and self.cores > 1:
-            raise ValueError("the clock `instructions` has one processor")
+            raise ValueError("the clock `instructions` works with one processor only: leave --processors out")
         if self.clock == "wall" and self.guests > 1:
-            raise ValueError("guests side by side would disturb each other on the wall clock")
+            raise ValueError("several guests disturb each other on the wall clock: add --clock instructions")
         return self
 
     @property

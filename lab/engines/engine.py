@@ -81,13 +81,13 @@ class Engine:
 
     def once(self, image: str, argv: Sequence[str], *, timeout: float = 30, **options: Any) -> Result:
         """Run `argv` in a new container and remove that afterwards. By default it has no network."""
-        lab = f"once-{os.getpid()}"
+        lab = once_name()
         defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True}
         defaults |= {"labels": ownership.labels(lab), "name": ownership.called(lab, secrets.token_hex(4))}
         command = ["timeout", "--kill-after=2", str(timeout * self.patience), *argv]
         container = None
         try:
-            with undisturbed():  # nobody would remove a container that is not known here
+            with undisturbed():  # a container that was created but is not known here would stay
                 container = self.client.containers.create(image, command, **(defaults | options))
             container.start()
             status = int(container.wait(timeout=(timeout + 10) * self.patience)["StatusCode"])
@@ -116,13 +116,18 @@ class Engine:
         return int(self.facts["NCPU"])
 
 
+def once_name() -> str:
+    """The name of the lab that the containers of `Engine.once` belong to."""
+    return f"once-{os.getpid()}"
+
+
 def gone(engine: Engine, error: Exception) -> EngineGone | None:
     """The error that ends a run if its engine is gone; None if the engine answers and only refused a request."""
     try:
         engine.client.ping()
     except LOST:
         console = engine.last_words()
-        detail = f"\nlast said by its machine:\n{console}" if console else ""
+        detail = f"\nlast output of its machine:\n{console}" if console else ""
         return EngineGone(f"the {engine.name} engine no longer answers: {because(error)}{detail}")
     return None
 
@@ -192,7 +197,7 @@ def _context() -> Context | None:
     return context
 
 
-ANOTHER_CONTEXT = "`docker context ls` shows those that there are, `docker context use` and DOCKER_CONTEXT choose one"
+ANOTHER_CONTEXT = "`docker context ls` lists the contexts; `docker context use` or DOCKER_CONTEXT selects one"
 
 
 def _unreachable(error: Exception, context: Context | None) -> LabError:
@@ -200,12 +205,10 @@ def _unreachable(error: Exception, context: Context | None) -> LabError:
     if isinstance(error, TLSParameterError):
         folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
         missing_files = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (folder / name).is_file()]
-        problem = (
-            f"has no {' and no '.join(missing_files)}" if missing_files else f"does not have what it takes: {reason}"
-        )
+        problem = f"has no {' and no '.join(missing_files)}" if missing_files else f"cannot be used: {reason}"
         return LabError(
-            f"no way to the Docker engine: {folder} {problem}",
-            "DOCKER_CERT_PATH names their folder; unset it and DOCKER_TLS_VERIFY where the engine wants no certificate",
+            f"cannot connect to the Docker engine: {folder} {problem}",
+            "set DOCKER_CERT_PATH to their folder; or unset it and DOCKER_TLS_VERIFY",
         )
     if host:
         return LabError(f"no Docker engine answers at DOCKER_HOST={host}: {reason}", "correct or unset DOCKER_HOST")

@@ -148,7 +148,7 @@ class Guest:
             try:
                 self.container.reload()
             except NotFound as error:
-                raise LabError("the guest did not start: somebody removed it") from error
+                raise LabError("the guest did not start: its container was removed") from error
             if errors or self.container.status != "running":
                 self._judge()
                 raise LabError(
@@ -273,9 +273,9 @@ def start(
     Raises:
         LabError: the image is missing, the name is taken, or the engine refuses.
     """
-    if former_guest := found(host, name).get(name):
+    if former_guest := existing(host, name).get(name):
         if former_guest.alive:
-            raise LabError(f"the guest {name!r} is up already", f"`lab vm down --name {name}` takes it down")
+            raise LabError(f"the guest {name!r} is up already", f"`lab vm down --name {name}` stops it")
         former_guest.remove()
     sockets = directory(name)
     environment = {
@@ -301,7 +301,7 @@ def start(
         options |= {"devices": [f"{DEVICE}:{DEVICE}"], "group_add": [DEVICE.stat().st_gid]}
     guest = None
     try:
-        # Nobody would remove a guest that is not known here, and the next sweep would remove its folder.
+        # A guest that was created but is not known here would stay, and the next sweep would remove its folder.
         with undisturbed(), locked("guests"):
             shutil.rmtree(sockets, ignore_errors=True)
             sockets.mkdir(mode=0o700)
@@ -333,7 +333,7 @@ def confined() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def found(host: Engine, name: str | None = None) -> dict[str, Guest]:
+def existing(host: Engine, name: str | None = None) -> dict[str, Guest]:
     """This user's guests by name, also those of running commands, and those that have ended.
 
     A container that has the label but was not made by `start` is no guest, and is ignored.
@@ -355,11 +355,11 @@ def sweep_forgotten(host: Engine) -> None:
 
     Also remove the folders of guests that somebody else removed.
     """
-    for guest in found(host).values():
+    for guest in existing(host).values():
         if ownership.state(guest.container.labels.get(ownership.OWNER)) is ownership.State.FORGOTTEN:
             guest.remove()
     with locked("guests"):
-        guests = found(host)
+        guests = existing(host)
         for folder in runtime().iterdir():
             if folder.is_dir() and folder.name not in guests and not answers_in(folder):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -371,7 +371,7 @@ def kept(host: Engine, name: str = NAME) -> Guest:
     Raises:
         UsageError: there is no such guest; lists this user's guests.
     """
-    guests = found(host)
+    guests = existing(host)
     if name not in guests:
-        raise UsageError(f"no guest named {name!r} is up", f"guests that are: {', '.join(sorted(guests)) or 'none'}")
+        raise UsageError(f"no guest named {name!r} is up", f"guests: {', '.join(sorted(guests)) or 'none'}")
     return guests[name]

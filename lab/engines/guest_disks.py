@@ -68,7 +68,7 @@ def ready(host: Engine, say: Say) -> str:
         raise LabError("the image of the guest is missing or out of date", "`lab build vm` makes it")
     image_ids = wanted(host)
     if not image_ids:
-        raise LabError("there is no image to bring to the guest", "`lab build` makes them")
+        raise LabError("there is no image to copy to the guest", "`lab build` makes the images")
     disk = _place(image_ids)
     with guest_folders.locked("disks"):  # it is made once
         if _run(host, ["test", "-e", disk]):
@@ -82,7 +82,7 @@ def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
     _run(host, ["sh", "-ec", PREPARE, "sh", part, str(SIZE), str(ROOM)], check=True)
     try:
         _filled(host, name, part, present, say)
-        used_disks = [vm.disk for vm in guest.found(host).values()]
+        used_disks = [vm.disk for vm in guest.existing(host).values()]
         _run(host, ["mv", part, disk], check=True)
         _run(host, ["sh", "-ec", SPARE, "sh", disk, *used_disks], check=True)
     except BaseException:
@@ -100,7 +100,7 @@ def _filled(host: Engine, name: str, part: str, present: dict[str, str], say: Sa
         if vm.stop():
             raise LabError(f"the guest did not close its disk:\n{vm.last_words()}")
     except (DockerException, RequestException) as error:
-        raise LabError(f"the images could not be brought to the guest: {because(error)}\n{vm.last_words()}") from error
+        raise LabError(f"the images could not be copied to the guest: {because(error)}\n{vm.last_words()}") from error
     finally:
         with undisturbed():
             vm.remove()
@@ -110,7 +110,7 @@ def _bring(host: Engine, inside: Engine, present: dict[str, str], say: Say) -> N
     """Send the images that the guest lacks, in one stream, and remove those that are no longer needed."""
     guest_ids = {str(image.id) for image in inside.client.images.list()}
     missing_tags = [tag for tag, number in present.items() if number not in guest_ids]
-    say(f"guest: bringing {len(missing_tags)} images to its disk, once: {', '.join(missing_tags)}")
+    say(f"guest: copying {len(missing_tags)} images to its disk, once: {', '.join(missing_tags)}")
     if missing_tags:
         api = host.client.api
         # One request for several names sends shared layers only once. docker-py has no call for it.

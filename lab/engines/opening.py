@@ -57,7 +57,7 @@ def present(choice: Choice) -> Engine:
 @contextmanager
 def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> Iterator[Engine]:
     """The engine of a suitable guest that is up, or of a new one. A new one is removed at the end, unless kept."""
-    existing_guest = guest.found(host, guest.NAME).get(guest.NAME)
+    existing_guest = guest.existing(host, guest.NAME).get(guest.NAME)
     if keep:
         # A person who keeps a guest takes the one that is up.
         guest_choice = existing_guest.choice if existing_guest and existing_guest.alive else choice
@@ -65,7 +65,7 @@ def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> It
             yield engine
         return
     is_usable = existing_guest and existing_guest.alive and existing_guest.choice == choice and choice.clock == "wall"
-    if existing_guest and is_usable and _as_now(host, existing_guest):
+    if existing_guest and is_usable and _is_current(host, existing_guest):
         say(f"guest {guest.NAME!r} is up")
         with _watched(existing_guest) as engine:
             yield engine
@@ -80,16 +80,16 @@ def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> It
 
 
 @contextmanager
-def _watched(there: guest.Guest) -> Iterator[Engine]:
+def _watched(running_guest: guest.Guest) -> Iterator[Engine]:
     """The engine of a guest. If the guest ends during a request or the clean-up, its console says why."""
-    engine = there.connect()
+    engine = running_guest.connect()
     with answering(engine):
         yield engine
 
 
-def _as_now(host: Engine, there: guest.Guest) -> bool:
+def _is_current(host: Engine, existing_guest: guest.Guest) -> bool:
     """Whether a guest has the current guest image, and the current images on its disk."""
-    return there.is_current(host) and there.disk == guest_disks.path(host)
+    return existing_guest.is_current(host) and existing_guest.disk == guest_disks.path(host)
 
 
 def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
@@ -98,16 +98,16 @@ def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
     Raises:
         LabError: a guest of another choice or with other images is up, or none can be started.
     """
-    existing_guest = guest.found(host, name).get(name)
+    existing_guest = guest.existing(host, name).get(name)
     if existing_guest is None or not existing_guest.alive:
         return up(host, name, choice, say, keep=True)
     if existing_guest.choice != choice:
         differences = ", ".join(
             f"{key} {value}" for key, value in existing_guest.choice if value != getattr(choice, key)
         )
-        raise LabError(f"the guest {name!r} is up with {differences}", f"`lab vm down --name {name}` takes it down")
-    if not _as_now(host, existing_guest):
-        raise LabError(f"the guest {name!r} is up with images as they were", f"`lab vm down --name {name}`, and again")
+        raise LabError(f"the guest {name!r} is up with {differences}", f"`lab vm down --name {name}` stops it")
+    if not _is_current(host, existing_guest):
+        raise LabError(f"the guest {name!r} is up with older images", f"`lab vm down --name {name}`, then try again")
     say(f"guest {name!r} is up")
     return existing_guest
 

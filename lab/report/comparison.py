@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
 from lab.core.errors import LabError, UsageError
 from lab.report import tables
-from lab.report.text import show
 from lab.results.store import Store, kind_of, listed, runs
 from lab.stats import inference, modes
 from lab.stats.analysis import CELL, MARGIN, METRIC, clocked, measured, one_clock, summarise
@@ -186,19 +184,6 @@ def data(a: tuple[str, pd.DataFrame], b: tuple[str, pd.DataFrame], margin: float
         for name, found in (("modes_a", ours), ("modes_b", theirs)):
             row[name] = [{"median": median, "n": n} for median, n in found]
     return {"a": left, "b": right, "engine": engine, "clock": clock, "margin": margin, "cells": rows}
-
-
-def show_comparison(a: Store, b: Store, margin: float, console: Console) -> None:
-    """Show run `b` against run `a`, cell by cell.
-
-    Raises:
-        LabError: their engines or clocks differ; says what can be compared.
-    """
-    check(a.folder, b.folder, a.meta(), b.meta())
-    for name, store in (("A", a), ("B", b)):
-        console.print(f"{name}: {origin(store.folder.name, store.meta())}", highlight=False, soft_wrap=True)
-    compared = compare(a.frame(), b.frame(), margin)
-    show(table(compared, (a.folder.name, b.folder.name), margin), console)
 
 
 def comparison_data(a: Store, b: Store, margin: float) -> dict[str, Any]:

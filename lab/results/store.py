@@ -70,7 +70,7 @@ class Store:
             store = cls(folder)
             store.write_meta(meta)
         except FileExistsError as error:
-            raise LabError(f"{folder} exists already", f"`--resume {folder.name}` goes on with it") from error
+            raise LabError(f"{folder} exists already", f"`--resume {folder.name}` resumes it") from error
         except OSError as error:
             raise LabError(f"{folder} cannot be written: {error.strerror}", "choose another with --results") from error
         return store
@@ -94,8 +94,8 @@ class Store:
         changed = [key.rpartition(".")[2] for key in keys if _at(stored, key) != _at(now, key)]
         if changed:
             raise LabError(
-                f"{self.folder.name} cannot go on: changed since it was started: {', '.join(changed)}",
-                "go back to what it was started with, or start a new run",
+                f"{self.folder.name} cannot be resumed: changed since it was started: {', '.join(changed)}",
+                "restore what it was started with, or start a new run",
             )
         for _ in self.read(now.get("cells")):  # a sample outside the plan is an error before anything is measured
             pass
@@ -185,7 +185,7 @@ class Store:
                     os.truncate(self.samples, size)
                     raise
         except OSError as error:
-            hint = f"make room, then go on with `--resume {self.folder.name}`"
+            hint = f"make room, then resume the run: `--resume {self.folder.name}`"
             raise LabError(f"{self.samples} cannot be written: {error.strerror}", hint) from error
 
     def read(self, cells: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Carries out a plan of any bench: shares it among engines, and keeps every sample."""
+"""The runner: it carries out the plan of any bench on one or several engines, and stores every sample."""

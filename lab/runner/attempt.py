@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One attempt at a sample: what is known of it, from its beginning to the disk."""
+"""One attempt at a sample, and what is known of it so far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.results.cell import Cell
 from lab.runner.plan import Step
 
 
-def _begun() -> dict[str, Any]:
+def _initial() -> dict[str, Any]:
     return {
         "outcome": "ok",
         "reason": "",
@@ -27,23 +27,23 @@ def _begun() -> dict[str, Any]:
 
 @dataclass
 class Attempt:
-    """What is `known` of an attempt becomes its sample: what was put there before an error stays.
+    """One attempt at a step. `known` becomes the sample; what was put there before an error is kept.
 
-    `offset`: seconds by which its load starts later (`lab.runner.plan.offset`).
+    `offset`: the delay of its load in seconds (`lab.runner.plan.offset`).
     """
 
     step: Step
     offset: float = 0.0
-    known: dict[str, Any] = field(default_factory=_begun)
+    known: dict[str, Any] = field(default_factory=_initial)
 
     @property
     def cell(self) -> Cell:
-        """What it measures."""
+        """The cell that it measures."""
         return self.step.cell
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the seconds of the block to a phase."""
+        """Add the seconds that the block takes to a phase."""
         started = time.monotonic()
         try:
             yield

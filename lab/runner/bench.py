@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a bench is to the runner, to the command line and to reports: a folder of `lab/benches`.
+"""The protocols of a bench. A bench is a folder of `lab/benches`.
 
-settings.py  KIND, TITLE and Settings: the command's name, its help, its options and their defaults
-bench.py     this module's `Bench`: choose, opened, KEPT
+settings.py  KIND, TITLE and Settings: the command's name and help, its options and their defaults
+bench.py     the protocol `Bench` of this module
 views/       what a report of its runs shows: `lab.report.views`
 """
 
@@ -13,7 +13,9 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from lab.engines.engine import Engine
+from lab.results.cell import Cell
 from lab.runner.attempt import Attempt
+from lab.runner.forecast import Load
 from lab.runner.plan import Plan, Step
 
 Choice = TypeVar("Choice")
@@ -21,69 +23,82 @@ Say = Callable[[str], None]
 
 
 class Session(Protocol):
-    """Whatever the samples of one group share: a tunnel, or nothing."""
+    """What the samples of one group share: a tunnel, or nothing."""
 
     def sample(self, attempt: Attempt) -> None:
-        """Take one sample, and put what is known of it into the attempt: `raw` and `readings` at the least.
+        """Take one sample. Put what is known of it into the attempt, at least `raw` and `readings`.
 
         Raises:
-            Unsupported, InvalidSample, LabError: what becomes of the sample, and why.
+            Unsupported, InvalidSample, LabError: the outcome of the sample, and the reason.
         """
 
 
 class Share(Protocol):
-    """Where one engine's share of a run is taken."""
+    """The place on one engine where its share of a run is taken."""
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """What `meta.json` says, with what only a lab that is up can tell. Asked of the first engine, once."""
+        """`meta` with the facts that are known only when a lab is up. The first engine is asked, once."""
 
     def session(self, attempt: Attempt) -> AbstractContextManager[Session]:
-        """What the samples of a group share; it is opened for the first of them, and again after one that went wrong.
+        """The session of a group. It is opened for the first sample, and again after a sample that went wrong.
 
         Raises:
-            Unsupported: none of the group can be measured here.
+            Unsupported: no sample of the group can be taken here.
         """
 
 
 class Site(Protocol):
-    """A plan that is known to fit, and the engines that carry it out."""
+    """A plan that fits its engines, and those engines."""
 
     @property
     def engines(self) -> Sequence[Engine]:
-        """Each takes its share of the samples."""
+        """The engines. Each takes its share of the samples."""
 
     @property
     def plan(self) -> Plan:
-        """What is measured."""
+        """The cells to measure."""
 
     def announced(self) -> str:
-        """What is to come, in a few words."""
+        """The size of the plan, in words."""
 
     def meta(self) -> dict[str, Any]:
-        """What `meta.json` says of a run of this plan."""
+        """What `meta.json` records about a run of this plan."""
 
     def about(self, step: Step) -> dict[str, Any]:
-        """What a sample says of where it was taken: `records`, `engine`, `clock`."""
+        """The `records`, `engine` and `clock` of a sample."""
 
     def share(self, number: int, run: str) -> AbstractContextManager[Share]:
-        """Where engine `number` takes its share of the run of that name; gone afterwards."""
+        """The place where engine `number` takes its share of the run of that name. It is removed afterwards."""
 
 
 class Bench(Protocol[Choice]):
     """A module `lab.benches.<folder>.bench`."""
 
     KEPT: Sequence[str]
-    """What of `meta.json` must be as it was for a run to go on."""
+    """The keys of `meta.json` that must be unchanged to resume a run."""
+
+    COLUMNS: Mapping[str, str]
+    """The subject's own column names, by a VPN's; empty if they are the same."""
 
     def choose(self, settings: Any) -> Choice:
-        """Look up what the settings name; no engine is needed for that.
+        """Look up everything that the settings name. This needs no engine.
 
         Raises:
-            UsageError: there is no such thing; with those that there are.
+            UsageError: there is no such thing; lists the valid ones.
         """
 
+    def planned(self, choice: Choice, engine: Engine | None = None) -> Plan:
+        """The plan of a choice. It knows what an engine lacks only if one is given. Nothing stays on the engine.
+
+        Raises:
+            LabError: an image that is needed to ask the engine is missing or out of date.
+        """
+
+    def loads(self, settings: Any) -> Callable[[Cell], Load]:
+        """The load of one sample, by its cell."""
+
     def opened(self, choice: Choice, say: Say) -> AbstractContextManager[Site]:
-        """The engines of the settings, and the plan; gone afterwards.
+        """Open the engines of the settings, and make the plan that fits them. They are closed afterwards.
 
         Raises:
             LabError: there is no engine, or an image is missing or out of date.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Carry a plan out: every sample on the disk before the next begins, whatever becomes of it."""
+"""Carry out a plan. Every sample, whatever its outcome, is on the disk before the next one begins."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from lab.runner.side_by_side import side_by_side
 
 
 def execute(site: Site, store: Store, follower: Follower) -> dict[str, int]:
-    """Take every sample that is missing or went wrong; returns the number of samples by outcome.
+    """Take every sample that is missing or went wrong. Returns the number of samples by outcome.
 
-    Of n engines each takes every n-th group of samples, the same ones whenever the plan is carried out.
+    Each of n engines takes every n-th group of samples. A run that is resumed is divided in the same way.
 
     Raises:
-        LabError: the store cannot be written, or an engine is gone; Stopped: a signal came. What was measured is kept.
+        LabError: the store cannot be written, or an engine is gone. Stopped: a signal came. Earlier samples are kept.
     """
     with store.writing():
         run, steps = Execution(site, store, Taken(store), follower), site.plan.steps()
@@ -40,7 +40,7 @@ def execute(site: Site, store: Store, follower: Follower) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Execution:
-    """What all engines share: the store and the follower, of which the `lock` is held."""
+    """What all engines share. The `lock` protects the store and the follower."""
 
     site: Site
     store: Store
@@ -49,20 +49,20 @@ class Execution:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note_impossible(self) -> None:
-        """Put down what the plan cannot run, once. Raises what `Taken.impossible` raises."""
+        """Store a sample for each cell that cannot run, once. Raises what `Taken.impossible` raises."""
         for step, reason in self.taken.impossible(self.site.plan).items():
             self.store.append(self._sample(step, {"outcome": "unsupported", "reason": reason}))
 
     def on_engine(self, number: int) -> None:
-        """One engine's share of the run."""
+        """Take one engine's share of the run."""
         site, engine = self.site, self.site.engines[number]
         with answering(engine), site.share(number, self.store.folder.name) as share:
-            if number == 0 and (whole := share.completed(meta := self.store.meta())) != meta:
-                self.store.write_meta(whole)
+            if number == 0 and (completed := share.completed(meta := self.store.meta())) != meta:
+                self.store.write_meta(completed)
             self.take(engine, share, site.plan.groups(site.plan.steps())[number :: len(site.engines)])
 
     def take(self, engine: Engine, share: Share, groups: Iterable[Sequence[Step]]) -> None:
-        """Take every sample of `groups` that the store does not hold yet, and once more each that went wrong."""
+        """Take every sample of `groups` that is missing in the store or went wrong."""
         for group in groups:
             for attempt in attempts(engine, share, [*filter(self.taken.wants, group)], self._begin):
                 sample = self.taken.numbered(attempt.step, self._sample(attempt.step, attempt.known))
@@ -71,12 +71,12 @@ class Execution:
                     self.follower.after(attempt.step, sample)
 
     def _sample(self, step: Step, known: Mapping[str, Any]) -> dict[str, Any]:
-        """A sample as it is stored: which one it is, where it was taken, and what is known of it."""
-        which = {"run": self.store.folder.name, "block": step.block, "position": step.position}
-        return {**which, **asdict(step.cell), **self.site.about(step), **known}
+        """A sample as it is stored: its step, the engine and clock, and what is known of it."""
+        place = {"run": self.store.folder.name, "block": step.block, "position": step.position}
+        return {**place, **asdict(step.cell), **self.site.about(step), **known}
 
     def _begin(self, step: Step) -> Attempt:
-        """An attempt at a step, of which the follower is told."""
+        """Start an attempt at a step, and notify the follower."""
         with self.lock:
             self.follower.before(step)
         return Attempt(step, offset(self.site.plan.seed, step))

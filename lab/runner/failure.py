@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""Why a sample failed, where something that it needs has stopped: that is the reason, not what came of it."""
+"""Why a sample failed. If something that it needs has stopped, that is the reason, and not what followed from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from lab.core.errors import NONSENSE, LabError, told
+from lab.core.errors import NONSENSE, LabError, reason_of
 
 
 @contextmanager
 def explained(stopped: Callable[[], str], logs: Callable[[], Mapping[str, str]] = dict) -> Iterator[None]:
-    """Give whatever goes wrong the `logs`; and where something has `stopped`, that as its reason.
+    """Add the `logs` to an error of the block. If something has `stopped`, that becomes the error's reason.
 
     Raises:
-        LabError: something has stopped; or what was raised, with the logs.
+        LabError: something has stopped; or the error of the block, with the logs.
     """
     try:
         yield
     except (LabError, *NONSENSE) as error:
-        said = dict(logs())
-        if ended := stopped():
-            fault = LabError(f"{ended}: {told(error)}")
-            fault.logs = said
-            raise fault from error
+        log_texts = dict(logs())
+        if cause := stopped():
+            failure = LabError(f"{cause}: {reason_of(error)}")
+            failure.logs = log_texts
+            raise failure from error
         if isinstance(error, LabError):
-            error.logs = said
+            error.logs = log_texts
         raise

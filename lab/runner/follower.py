@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whoever follows a run while it is carried out."""
+"""The protocol of a follower, which shows a run while it is carried out."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lab.runner.plan import Step
 
 
 class Follower(Protocol):
-    """Told of the run, and of each sample."""
+    """It is notified of the run and of each sample."""
 
     def start(self, todo: int, total: int) -> AbstractContextManager[None]:
-        """`todo` of `total` samples are still to be taken."""
+        """A run starts or is resumed: `todo` of `total` samples are still to be taken."""
 
     def before(self, step: Step) -> None:
-        """A sample begins."""
+        """A sample starts."""
 
     def after(self, step: Step, sample: Mapping[str, Any]) -> None:
-        """A sample is on the disk."""
+        """A sample is stored."""

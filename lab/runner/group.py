@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Attempts at samples that share a session: whatever goes wrong with one is its outcome, and the next is begun."""
+"""Attempts at samples that share a session. An error becomes the outcome of its sample, and the next one starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from lab.core.errors import NONSENSE, EngineGone, LabError, told
+from lab.core.errors import NONSENSE, EngineGone, LabError, reason_of
 from lab.engines.engine import LOST, Engine, because, gone
 from lab.runner.attempt import Attempt
 from lab.runner.bench import Share
@@ -20,8 +20,8 @@ def attempts(
 ) -> Iterator[Attempt]:
     """One attempt at each of `steps`, in one session. `begin` makes an attempt at a step.
 
-    After one that went wrong the session is opened anew; where it cannot be opened because it is unsupported, so are
-    all of them.
+    After a sample that went wrong, the session is opened again. If the session itself is unsupported, so are all
+    samples that are left.
 
     Raises:
         EngineGone: the engine no longer answers.
@@ -44,28 +44,29 @@ def attempts(
                 with attempt.phase("close"):
                     stack.close()
         except (LabError, *NONSENSE, *LOST) as error:
-            if ended := _went_wrong(engine, attempt, error):
-                # A machine of its own ended under this sample, maybe because of it: what is known stays. An engine
-                # that serves others too is no sample's doing.
+            if engine_gone := _record(engine, attempt, error):
+                # If the engine had a machine of its own, the sample may have ended it: the sample is stored. An engine
+                # that serves others as well did not end because of a sample.
                 if engine.kill and not engine.given_up:
                     yield attempt
-                raise ended from error
+                raise engine_gone from error
         yield attempt
         while attempt.known["outcome"] == "unsupported" and todo and not opened:
-            why, attempt = attempt.known, begin(todo.popleft())
-            attempt.known |= {key: why[key] for key in ("outcome", "reason", "logs")}
+            former, attempt = attempt.known, begin(todo.popleft())
+            attempt.known |= {key: former[key] for key in ("outcome", "reason", "logs")}
             yield attempt
 
 
-def _went_wrong(engine: Engine, attempt: Attempt, error: Exception) -> EngineGone | None:
-    """Put the outcome of an attempt down; what ends the run, where the engine is gone."""
-    ended = None
+def _record(engine: Engine, attempt: Attempt, error: Exception) -> EngineGone | None:
+    """Record an error as the outcome of an attempt. Returns the error that ends the run, if the engine is gone."""
+    engine_gone = None
     if isinstance(error, LabError):
         known = {"outcome": OUTCOMES.get(type(error), "failed"), "reason": error.message, "logs": error.logs}
     elif isinstance(error, LOST):
-        ended = gone(engine, error)
-        known = {"outcome": "failed", "reason": ended.message if ended else f"the engine refused: {because(error)}"}
+        engine_gone = gone(engine, error)
+        reason = engine_gone.message if engine_gone else f"the engine refused: {because(error)}"
+        known = {"outcome": "failed", "reason": reason}
     else:
-        known = {"outcome": "failed", "reason": told(error)}
+        known = {"outcome": "failed", "reason": reason_of(error)}
     attempt.known |= known
-    return ended
+    return engine_gone

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ended a run before its time, turned into how to go on with it."""
+"""If a run ends early, say how to resume it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lab.results.store import Store
 
 @contextmanager
 def resumable(command: str, store: Store) -> Iterator[None]:
-    """Turn what ended a run of `lab <command>` before its time into what a person can do about it: go on with it.
+    """Raise an error that says how to resume a run of `lab <command>`, if the run ends early.
 
     Raises:
         LabError: a signal came, or the engine is gone.
     """
-    go_on = f"`lab {command} --resume {store.folder.name}` goes on"
+    resume = f"`lab {command} --resume {store.folder.name}` resumes the run"
     try:
         yield
     except Stopped as error:
-        raise LabError(f"stopped by {error}; {_kept(store)}", go_on) from error
+        raise LabError(f"stopped by {error}; {_kept(store)}", resume) from error
     except EngineGone as error:
-        raise LabError(error.message, f"{_kept(store)}; {go_on}") from error
+        raise LabError(error.message, f"{_kept(store)}; {resume}") from error
 
 
 def _kept(store: Store) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a sample ended."""
+"""The outcome of a sample."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from lab.core.errors import InvalidSample, Unsupported
 
 OUTCOMES: dict[type[Exception], str] = {Unsupported: "unsupported", InvalidSample: "invalid"}
-"""The outcome of a sample by the error that ended it; any other error of the lab is a failure."""
+"""The outcome of a sample by the error that ended it. Any other error of the lab means `failed`."""
 
 
 def outcomes(samples: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """How many samples ended in each outcome."""
+    """The number of samples by outcome."""
     counts: dict[str, int] = {}
     for sample in samples:
         counts[sample["outcome"]] = counts.get(sample["outcome"], 0) + 1

@@ -1,17 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""How a run is followed: a bar with what runs now and the time left, or plain lines where the output is no terminal."""
+"""The progress of a run: on a terminal a bar with the time left and, under it, the current cell; else plain lines."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from lab.core.terminal import duration_text
 from lab.runner.plan import Step
+
+
+class Bar(Progress):
+    """A bar, and a text under it, which is wrapped where the terminal is too narrow."""
+
+    below = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What the terminal shows."""
+        yield from super().get_renderables()
+        yield Text(self.below, style="dim", overflow="fold")
 
 
 class Follow:
@@ -19,42 +32,42 @@ class Follow:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._bar: Progress | None = None
+        self.bar: Bar | None = None
         self._task = TaskID(0)
-        self._begun = time.monotonic()
+        self._start = time.monotonic()
         self._todo = self._total = self._taken = 0
 
     @contextmanager
     def start(self, todo: int, total: int) -> Iterator[None]:
         """Follow `todo` of `total` samples."""
-        self._todo, self._total, self._taken, self._begun = todo, total, 0, time.monotonic()
+        self._todo, self._total, self._taken, self._start = todo, total, 0, time.monotonic()
         if not self.console.is_terminal:
             yield
             return
         columns = (
             SpinnerColumn(),
             MofNCompleteColumn(),
-            BarColumn(),
+            BarColumn(bar_width=20),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self.console, transient=True) as self._bar:
-            self._task = self._bar.add_task("", total=total, completed=total - todo)
+        with Bar(*columns, console=self.console, transient=True) as self.bar:
+            self._task = self.bar.add_task("", total=total, completed=total - todo)
             yield
 
     def before(self, step: Step) -> None:
-        """Say what runs now, and how long the rest will take at the pace so far."""
-        if self._bar:
-            self._bar.update(self._task, description=f"{step.cell}  [dim]block {step.block + 1}, {self.left()}[/]")
+        """Show the cell that is measured now, and how long the rest will take at the pace so far."""
+        if self.bar:
+            self.bar.below = str(step.cell)
+            self.bar.update(self._task, description=f"block {step.block + 1}, {self.left()}")
 
     def after(self, step: Step, sample: Mapping[str, Any]) -> None:
-        """Say how it went: on a terminal only where it went wrong."""
+        """Show the result of a sample. A terminal shows it only if something went wrong."""
         self._taken += 1
-        text = (
-            f"{self._total - self._todo + self._taken}/{self._total} block {step.block + 1} {step.cell}: {told(sample)}"
-        )
-        if self._bar:
-            self._bar.advance(self._task)
+        count = f"{self._total - self._todo + self._taken}/{self._total}"
+        text = f"{count} block {step.block + 1} {step.cell}: {result_text(sample)}"
+        if self.bar:
+            self.bar.advance(self._task)
             if sample["outcome"] != "ok" or "meter" in sample:
                 self.console.print(text, style="yellow", markup=False)
         else:
@@ -64,14 +77,14 @@ class Follow:
         """The time left, from the mean time of the samples so far."""
         if not self._taken:
             return f"{self._todo} to go"
-        seconds = (time.monotonic() - self._begun) / self._taken * (self._todo - self._taken)
-        return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
+        seconds = (time.monotonic() - self._start) / self._taken * (self._todo - self._taken)
+        return f"{duration_text(seconds)} left"
 
 
-def told(sample: Mapping[str, Any]) -> str:
-    """A sample in a few words: its first figure, or its outcome and why; and what was the matter with the meter."""
-    noted = f"; meter {sample['meter']}" if "meter" in sample else ""
+def result_text(sample: Mapping[str, Any]) -> str:
+    """A sample in a few words: its first figure, or its outcome and the reason; and what was wrong with the meter."""
+    meter = f"; meter {sample['meter']}" if "meter" in sample else ""
     if sample["outcome"] != "ok":
-        return f"{sample['outcome']}: {sample['reason']}{noted}"
+        return f"{sample['outcome']}: {sample['reason']}{meter}"
     first = sample["readings"][0]
-    return f"{first['value']:.4g} {first['unit']}{noted}"
+    return f"{first['value']:.4g} {first['unit']}{meter}"

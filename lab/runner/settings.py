@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The settings of a run: those that a user asked for, or those of a run that goes on."""
+"""The settings of a run: those that the user gave, or those of the run that is resumed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 
 from lab.core.documents import Document, wanted
 from lab.core.errors import UsageError
 from lab.engines.choice import Choice
-from lab.results.schema import faults as wrong
+from lab.results.schema import faults as faults_of
 from lab.results.store import Store, kind_of
 from lab.runner.plan import BLOCKS
 
@@ -19,10 +19,10 @@ UNITS = {"GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1}
 
 
 def size_in_bytes(text: object) -> object:
-    """`10MB` as 10000000: units of a thousand, as the thesis and iperf3's networks count. A number stays as it is.
+    """`10MB` as 10000000. The units are decimal, as in the thesis and in iperf3's rates. A number stays as it is.
 
     Raises:
-        ValueError: it is no size.
+        ValueError: the text is not a size.
     """
     if not isinstance(text, str):
         return text
@@ -40,17 +40,28 @@ def size_text(size: int) -> str:
 
 
 Bytes = Annotated[int, BeforeValidator(size_in_bytes)]
-"""A number of bytes, that may be asked for as `10MB`."""
+"""A number of bytes. The command line also takes it as `10MB`."""
 Words = Annotated[list[str], Field(min_length=1)]
-"""At least one word; on the command line with commas between."""
-Blocks = Annotated[int, Field(ge=1, le=BLOCKS, description="How often every cell is measured.")]
+"""At least one word. On the command line they are separated by commas."""
+Blocks = Annotated[
+    int, Field(ge=1, le=BLOCKS, description="The number of blocks. A block measures every cell once, in random order.")
+]
+Names = Callable[[], Iterable[str]]
+"""The valid names of an option."""
 
 
 class Settings(Document):
-    """What every bench can be asked for; its own settings come on top, with a help text (`description`) each."""
+    """The settings of every bench. A bench adds its own, each with a help text (`description`).
+
+    In a help text, `{key}` stands for the valid names, which `names` returns for each key. `examples` are command
+    lines for the help.
+    """
+
+    names: ClassVar[Mapping[str, Names]] = {}
+    examples: ClassVar[Sequence[str]] = ()
 
     blocks: Blocks = 3
-    seed: Annotated[int, Field(description="Orders the cells of each block.")] = 0
+    seed: Annotated[int, Field(description="The seed of the random order. The same seed gives the same order.")] = 0
     engine: Choice = Choice()
 
 
@@ -58,10 +69,10 @@ Model = TypeVar("Model", bound=Document)
 
 
 def settings(model: type[Model], asked: Mapping[str, Any]) -> Model:
-    """The settings that a user asked for.
+    """The settings that the user gave.
 
     Raises:
-        UsageError: an option has a value that it cannot have.
+        UsageError: an option has an invalid value.
     """
     try:
         return model.model_validate(asked)
@@ -70,24 +81,24 @@ def settings(model: type[Model], asked: Mapping[str, Any]) -> Model:
 
 
 def settings_of(model: type[Model], store: Store, kind: str) -> Model:
-    """The settings of a run of `lab <kind>` that is to go on.
+    """The settings of a run of `lab <kind>`.
 
     Raises:
-        UsageError: it is a run of something else, or has no such settings; names the file and the field.
+        UsageError: it is a run of another command, or its settings are invalid; names the file and the field.
     """
     meta = store.meta()
     other = kind_of(meta)
     if other != kind:
-        said = f"{store.folder.name} is no run of `lab {kind}`: {store.folder / 'meta.json'} says {other!r}"
-        raise UsageError(said, f"`lab {other} --resume` goes on with it")
-    found, faulty = wrong(model, meta.get("settings"))
-    if found is None:
-        raise UsageError("\n".join(f"{store.folder / 'meta.json'}: settings: {fault}" for fault in faulty))
-    return found
+        message = f"{store.folder.name} is not a run of `lab {kind}`: {store.folder / 'meta.json'} says {other!r}"
+        raise UsageError(message, f"`lab {other} --resume {store.folder.name}` resumes it")
+    stored, problems = faults_of(model, meta.get("settings"))
+    if stored is None:
+        raise UsageError("\n".join(f"{store.folder / 'meta.json'}: settings: {problem}" for problem in problems))
+    return stored
 
 
 def faults(error: ValidationError) -> UsageError:
-    """What is wrong with the options, in the words of the command line."""
+    """The error for invalid options. It names them as on the command line."""
     lines = []
     for fault in error.errors():
         *_, option = [part for part in fault["loc"] if isinstance(part, str)] or ["engine"]

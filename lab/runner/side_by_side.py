@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Several engines at once, each with its share of a run."""
+"""Several engines at the same time, each with its share of a run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lab.engines.engine import LOST, Engine
 
 
 def side_by_side(engines: Sequence[Engine], lanes: Sequence[Callable[[], None]]) -> None:
-    """Run all lanes at once; where one fails, or a signal comes, the others' machines are killed under them.
+    """Run all lanes at the same time. If one fails, or a signal comes, the machines of all engines are killed.
 
-    One alone is run in this thread, and its machine left to whoever started it.
+    A single lane runs in this thread, and its machine is left to the caller.
     """
     if len(lanes) == 1:
         lanes[0]()

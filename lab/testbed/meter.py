@@ -12,7 +12,7 @@ from lab.engines.engine import stopped
 from lab.testbed.testbed import Testbed
 
 START = 20
-"""Seconds within which the meter must be at the gate."""
+"""Seconds within which the meter must be ready."""
 ANSWER = 10
 """Seconds within which it must answer. The meter itself waits less for a client that is gone."""
 ASK = ["ask", "snapshot"]
@@ -27,13 +27,13 @@ class Meter:
         self.container = self._start()
 
     def _start(self) -> Container:
-        """Start the meter and wait until it is at the gate. The pipes of an earlier one stay until it makes its own."""
+        """Start the meter and wait until it is ready. The pipes of an earlier one stay until it makes its own."""
         container = self.bed.start("meter", self.bed.compose.resolve(self.bed.variables))
         limit = START * self.bed.engine.patience
         command = ["wait-until", f"{limit:g}", "timeout", "2", *ASK]
         if self.bed.engine.execute(container, command, timeout=START + 5).status:
             output = container.logs(tail=5).decode(errors="replace").strip()
-            raise LabError(f"the meter is not at the gate after {limit:g} s: {output or 'it has not said why'}")
+            raise LabError(f"the meter is not ready after {limit:g} s: {output or 'it printed nothing'}")
         return container
 
     def revived(self) -> str:

@@ -186,7 +186,8 @@ def _fill_volumes(bed: Testbed) -> None:
         docker_volume = bed.engine.client.volumes.create(called(bed.name, volume), labels=bed.labels)
         if docker_volume.attrs["Labels"] != bed.labels:
             raise LabError(
-                f"a volume {docker_volume.name} is there and not this lab's", "choose another --name, or remove it"
+                f"the volume {docker_volume.name} exists, and does not belong to this lab",
+                "choose another --name, or remove the volume",
             )
     volumes = {end: called(bed.name, f"{end}-credentials") for end in credentials.ENDS}
     put_credentials(bed.engine, volumes, bed.labels)
@@ -247,7 +248,7 @@ def _remove(thing: Thing) -> None:
             thing.wait(condition="removed", timeout=GOING)
 
 
-def found(engine: Engine, name: str | None = None, *, role: str | None = None) -> list[Container]:
+def containers_of(engine: Engine, name: str | None = None, *, role: str | None = None) -> list[Container]:
     """The containers of the lab `name`; of all labs if it is None."""
     containers = engine.client.containers.list(all=True, filters={"label": _labels(name, role)}, ignore_removed=True)
     return list(_owned(containers))
@@ -264,7 +265,7 @@ def things(engine: Engine, name: str | None = None) -> list[Thing]:
     """
     label: dict[str, Any] = {"label": _labels(name)}
     volumes, networks = engine.client.volumes.list(filters=label), engine.client.networks.list(filters=label)
-    return [*found(engine, name), *_owned(volumes), *_owned(networks)]
+    return [*containers_of(engine, name), *_owned(volumes), *_owned(networks)]
 
 
 def _mark(thing: Thing) -> ownership.Mark | None:
@@ -272,8 +273,8 @@ def _mark(thing: Thing) -> ownership.Mark | None:
     return ownership.mark(labels, str(thing.name))
 
 
-def _owned(there: Iterable[T]) -> Iterator[T]:
-    return (thing for thing in there if _mark(thing))
+def _owned(candidates: Iterable[T]) -> Iterator[T]:
+    return (thing for thing in candidates if _mark(thing))
 
 
 def sweep(engine: Engine, name: str) -> int:
@@ -325,7 +326,7 @@ def labs(engine: Engine) -> dict[str, State]:
 
 def standing(engine: Engine) -> dict[str, str]:
     """Every lab that has anything on the engine: its state, and the ended containers of a person's lab."""
-    containers = found(engine)
+    containers = containers_of(engine)
     descriptions = {}
     for name, state in labs(engine).items():
         statuses = {

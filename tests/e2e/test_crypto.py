@@ -82,7 +82,7 @@ def test_stopped_and_gone_on_with(lab: Lab, which: signal.Signals) -> None:
     running.interrupt(which)
     done = running.end()
     assert done.status == 1
-    assert f"`lab crypto --resume {lab.run().name}` goes on" in done.text
+    assert f"`lab crypto --resume {lab.run().name}` resumes the run" in done.text
     wait_for(lambda: not list(left_behind(lab.engine, owned_by(running))), "its container to go")
     kept = len(samples(lab.run()))
     assert 1 <= kept < 4

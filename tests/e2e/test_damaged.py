@@ -76,7 +76,7 @@ def test_a_run_of_another_plan_is_not_gone_on_with(lab: Lab, run: Path) -> None:
     meta.write_text(meta.read_text().replace('"handshake"', '"latency"'))
     done = lab("matrix", "--resume", run.name)
     assert done.status == 1
-    assert "cannot go on: changed since it was started: plan" in done.text
+    assert "cannot be resumed: changed since it was started: plan" in done.text
     assert len(lines(run)) == 3
 
 

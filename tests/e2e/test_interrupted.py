@@ -103,7 +103,7 @@ def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: in
     assert "Traceback" not in done.text
     folder = lab.run()
     assert f"stopped by {which.name}; {kept} samples are kept in {folder}" in done.text
-    assert f"`lab matrix --resume {folder.name}` goes on" in done.text
+    assert f"`lab matrix --resume {folder.name}` resumes the run" in done.text
     assert len(samples(folder)) == kept
     assert not held(lab, running)
     if kept:
@@ -307,7 +307,7 @@ def test_an_engine_that_goes_away_is_no_samples_fault(lab: Lab, tmp_path: Path) 
     folder = lab.run()
     assert not samples(folder)
     assert "the host engine no longer answers" in done.text
-    assert f"0 samples are kept in {folder}; `lab matrix --resume {folder.name}` goes on" in done.text
+    assert f"0 samples are kept in {folder}; `lab matrix --resume {folder.name}` resumes the run" in done.text
     lab.ok("matrix", "--resume", folder.name)  # which sweeps what was left behind, too
     assert [sample["outcome"] for sample in samples(folder)] == ["ok", "ok"]
     assert not held(lab, running)

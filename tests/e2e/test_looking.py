@@ -54,6 +54,20 @@ def test_doctor_says_what_can_run(lab: Lab) -> None:
     assert "VPN plain" in lab.ok("doctor").text
 
 
+def test_a_dry_run_asks_the_machine_and_writes_nothing(lab: Lab) -> None:
+    vpns = Catalog().vpns
+    cannot = lacks(lab.engine, list(vpns.values()))
+    told = lab.ok("matrix", "--ciphers", "all", "--dry-run", "--json").json()
+    runnable = {(row["vpn"], row["variant"]) for row in told["subjects"] if row["cells"]}
+    assert runnable == {(name, path) for name in vpns for path in vpns[name].file.variants} - set(cannot)
+    assert set(cannot.values()) <= {row["reason"] for row in told["unsupported"]}
+    assert told["notes"] == []
+    text = lab.ok("crypto", "--dry-run").text
+    assert "time: at least" in text, "there is no run to compare with"
+    assert text.endswith("Nothing was measured, and nothing was written.\n")
+    assert not lab.results.exists()
+
+
 def test_unknown_words_are_told_before_anything_starts(lab: Lab) -> None:
     for words, near in (
         (["up", "openvpm"], "openvpn"),

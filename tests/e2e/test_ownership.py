@@ -102,7 +102,7 @@ def test_a_volume_of_that_name_is_somebody_elses(lab: Lab) -> None:
     try:
         done = lab("up", "plain", "--name", "e2e-taken")
         assert done.status == 1
-        assert "a volume lab-e2e-taken-client-credentials is there and not this lab's" in done.text
+        assert "the volume lab-e2e-taken-client-credentials exists, and does not belong to this lab" in done.text
         assert "choose another --name" in done.text
         assert not of(lab, "e2e-taken")
         listed = lab.engine.once(

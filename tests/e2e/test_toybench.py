@@ -38,6 +38,12 @@ def test_a_folder_is_all_that_it_takes(sums: Lab) -> None:
     refused = sums("sums", "--size", "many")
     assert (refused.status, "--size: 'many' is not a size" in refused.text) == (2, True)
 
+    planned = sums.ok("sums", "--blocks", "3", "--dry-run", "--json").json()
+    assert {row["program"]: row["samples"] for row in planned["subjects"]} == {
+        "sha256sum": 3, "md5sum": 3, "nonesuch": 3}  # fmt: skip
+    assert planned["at_least"]
+    assert not sums.results.exists()
+
     text = sums.ok("sums", "--blocks", "3", "--size", "2MB").text
     folder = sums.run()
     assert folder.name.startswith("sums-")
@@ -57,6 +63,10 @@ def test_a_folder_is_all_that_it_takes(sums: Lab) -> None:
 
     whole = (folder / "samples.jsonl").read_text().splitlines(keepends=True)
     (folder / "samples.jsonl").write_text("".join(whole[:-2]))
+    left = sums.ok("sums", "--resume", folder.name, "--dry-run", "--json").json()
+    assert (left["samples"], left["at_least"], left["based_on"]) == (2, False, [folder.name])
+    listed = sums.ok("list", "runs", "--json").json()
+    assert [(row["kind"], row["missing"], row["finished"]) for row in listed] == [("sums", 2, False)]
     sums.ok("sums", "--resume", folder.name)
     assert samples(folder)[:7] == kept[:7]
     assert len(samples(folder)) == 9

@@ -118,7 +118,7 @@ def _break(engine: Engine, vpn: Vpn, name: str, fault: Break, wrong: list[BaseEx
 def _flowing(engine: Engine, vpn: Vpn, name: str, limit: float) -> Ends:
     """Wait until the load flows through the tunnel."""
     while time.monotonic() < limit:
-        found = {role: testbed.found(engine, name, role=role) for role in ("server", "client")}
+        found = {role: testbed.containers_of(engine, name, role=role) for role in ("server", "client")}
         if all(found.values()):
             ends = Ends(engine, vpn, found["server"][0], found["client"][0])
             if ends.sent(vpn.file.interface) > FLOWING:

@@ -23,4 +23,4 @@ def test_what_does_not_start_leaves_its_name_free(engine: Engine, images: None) 
         for _ in range(2):
             with pytest.raises(LabError, match=r"server-load: the engine refused to start it: .*no-such-program"):
                 bed.start("server-load", plan, broken)
-        assert not testbed.found(engine, NAME, role="server-load")
+        assert not testbed.containers_of(engine, NAME, role="server-load")

@@ -100,9 +100,9 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         (["--clock", "instructions"], "--engine: the clock `instructions` needs --engine vm: only an emulator"),
         (
             ["--engine", "vm", "--clock", "instructions", "--processors", "2"],
-            "--engine: the clock `instructions` has one",
+            "--engine: the clock `instructions` works with one",
         ),
-        (["--engine", "vm", "--guests", "2"], "--engine: guests side by side would disturb each other"),
+        (["--engine", "vm", "--guests", "2"], "--engine: several guests disturb each other"),
         (["--resume", "nonsense"], "no run at "),
         (["--blocks", "1000000000"], "--blocks: at most 10000 is wanted, got 1000000000"),
         (["--blocks", "many"], "Invalid value for '--blocks'"),
@@ -120,7 +120,7 @@ def test_a_value_that_cannot_be(lab: Lab, arguments: list[str], said: str) -> No
 def test_what_nothing_can_be_called(lab: Lab, words: list[str], name: str) -> None:
     """A name becomes a part of a path under which things are removed."""
     code, _, complaints = lab(*words, f"--name={name}")
-    assert (code, f"--name: {name!r} is no name" in complaints) == (2, True), complaints
+    assert (code, f"--name: {name!r} is not a valid name" in complaints) == (2, True), complaints
 
 
 def leaves(command: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -191,8 +191,8 @@ def test_a_run_of_another_command_does_not_go_on(lab: Lab, tmp_path: Path, comma
     Store.create(tmp_path / "r1", {"kind": other})
     code, _, complaints = lab(command, "--resume", "r1", "--results", str(tmp_path))
     assert code == 2
-    assert f"r1 is no run of `lab {command}`" in complaints
-    assert f"`lab {other} --resume`" in complaints
+    assert f"r1 is not a run of `lab {command}`" in complaints
+    assert f"`lab {other} --resume r1`" in complaints
 
 
 def test_options_are_named_as_they_are_typed(lab: Lab) -> None:
@@ -217,7 +217,7 @@ def test_unknown_commands_and_things(lab: Lab) -> None:
     assert lab("nonsense")[0] == 2
     code, _, complaints = lab("list", "nonsense")
     assert code == 2
-    for name in ("vpns", "suites", "measures"):
+    for name in ("vpns", "suites", "measures", "runs"):
         assert name in complaints
 
 

@@ -239,7 +239,7 @@ class TestRun:
         assert named == {"--sizes", "--places", "--blocks", "--seconds"}
 
     def test_this_machine_is_no_place_of_a_guest(self) -> None:
-        with pytest.raises(UsageError, match="a guest has no place `host`"):
+        with pytest.raises(UsageError, match="--places host needs --engine host"):
             settings(Settings, {"places": ["host", "container"], "engine": {"name": "vm"}})
         assert settings(Settings, {"places": ["container"], "engine": {"name": "vm"}}).places == ["container"]
 
@@ -333,7 +333,7 @@ class TestRun:
 
     def test_a_run_of_something_else_does_not_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "run", {"settings": {}})
-        with pytest.raises(LabError, match=r"is no run of `lab crypto`"):
+        with pytest.raises(LabError, match=r"is not a run of `lab crypto`"):
             settings_of(Settings, store, KIND)
 
     def test_a_run_goes_on_with_its_own_settings(self, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.Mon
         patch.setattr(os, "fsync", full)
         with pytest.raises(LabError, match=r"samples\.jsonl cannot be written: No space left on device") as caught:
             store.append(sample(1))
-    assert caught.value.hint == "make room, then go on with `--resume r1`"
+    assert caught.value.hint == "make room, then resume the run: `--resume r1`"
     assert store.samples.read_bytes() == whole
     store.append(sample(1))
     assert list(store.read()) == [sample(0), sample(1)]

@@ -50,14 +50,20 @@ def test_the_processors_of_a_guest(options: dict[str, Any], cores: int) -> None:
         ({"name": "vm", "guests": 0}, "--guests: at least 1 is wanted, got 0"),
         (
             {"name": "host", "clock": "instructions"},
-            "--engine: the clock `instructions` needs --engine vm: only an emulator can count them",
+            "--engine: the clock `instructions` needs --engine vm: only an emulator can count instructions",
         ),
         (
             {"name": "vm", "clock": "instructions", "processors": 2},
-            "--engine: the clock `instructions` has one processor",
+            "--engine: the clock `instructions` works with one processor only: leave --processors out",
         ),
-        ({"name": "vm", "guests": 2}, "--engine: guests side by side would disturb each other on the wall clock"),
-        ({"name": "host", "guests": 2}, "--engine: guests side by side would disturb each other on the wall clock"),
+        (
+            {"name": "vm", "guests": 2},
+            "--engine: several guests disturb each other on the wall clock: add --clock instructions",
+        ),
+        (
+            {"name": "host", "guests": 2},
+            "--engine: several guests disturb each other on the wall clock: add --clock instructions",
+        ),
         (
             {"name": "vn", "clock": "wal"},
             ("--engine: 'host' or 'vm' is wanted, got 'vn'\n--clock: 'wall' or 'instructions' is wanted, got 'wal'"),
@@ -78,7 +84,7 @@ def test_the_settings_of_a_run_are_refused_in_the_same_words() -> None:
         Settings.model_validate(wrong)
     assert faults(caught.value).message.splitlines() == [
         "--blocks: at least 1 is wanted, got 0",
-        "--engine: the clock `instructions` needs --engine vm: only an emulator can count them",
+        "--engine: the clock `instructions` needs --engine vm: only an emulator can count instructions",
     ]
     wrong["engine"] = {"name": "vm", "memory": "much"}
     with pytest.raises(ValidationError) as caught:

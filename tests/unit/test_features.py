@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -11,7 +12,8 @@ from lab.benches.vpn import requirements
 from lab.benches.vpn.requirements import lacks, reason
 from lab.catalog.vpns import KernelFeature, Needs, Variant, Vpn, VpnFile
 from lab.core.command import Result
-from lab.engines.engine import Engine
+from lab.core.signals import Stopped
+from lab.engines.engine import Engine, once_name
 from lab.testbed.topology import Compose
 
 FEATURE = KernelFeature(feature="ESP", config="CONFIG_INET_ESP", probe=["true"])
@@ -55,7 +57,7 @@ class Machine:
 
     def once(self, image: str, argv: list[str], **options: Any) -> Result:
         self.ran.append((image, argv, options))
-        if argv == ["sh", "-c", requirements.CONFIG]:
+        if argv == requirements.CONFIG:
             return Result(0, "CONFIG_INET_ESP=m\n", "")
         if any(device.split(":")[0] not in self.devices for device in options["devices"]):
             raise APIError("500 Server Error", explanation=ABSENT)
@@ -121,11 +123,50 @@ def test_what_the_vpn_always_needs_is_lacking_for_all_of_its_variants(found: Lac
     assert sum(argv == ["probe", "esp"] for _, argv, _ in machine.ran) == 1, "asked once, not for each variant"
 
 
+def test_probes_run_side_by_side(found: Lacks) -> None:
+    """Each waits until another runs as well."""
+    machine = Machine(devices=["/dev/net/tun"], kernel=["tls", "esp"])
+    barrier, once = threading.Barrier(2), machine.once
+
+    def together(image: str, argv: list[str], **options: Any) -> Result:
+        if argv[0] == "probe":
+            barrier.wait(timeout=10)
+        return once(image, argv, **options)
+
+    machine.once = together  # type: ignore[method-assign]
+    assert found(machine, vpn(TUN, tls=TLS, esp=ESP)) == {}
+
+
+def test_probes_that_still_run_are_removed_if_one_goes_wrong(found: Lacks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop does not wait for them."""
+    machine, running, removed = Machine(), threading.Event(), threading.Event()
+
+    def once(image: str, argv: list[str], **options: Any) -> Result:
+        if argv == ["probe", "tls"]:
+            running.set()
+            assert removed.wait(timeout=10)
+        elif argv == ["probe", "esp"]:
+            assert running.wait(timeout=10)
+            raise Stopped("SIGINT")
+        return Result(0, "", "")
+
+    machine.once = once  # type: ignore[method-assign]
+
+    def sweep(engine: Engine, name: str) -> None:
+        assert name == once_name()
+        removed.set()
+
+    monkeypatch.setattr("lab.benches.vpn.requirements.testbed.sweep", sweep)
+    with pytest.raises(Stopped):
+        found(machine, vpn(Needs(), esp=ESP, tls=TLS))
+    assert removed.is_set()
+
+
 def test_the_kernel_is_asked_in_a_container_that_has_what_the_variant_needs_and_no_more(found: Lacks) -> None:
     machine = Machine(devices=["/dev/net/tun"], kernel=["tls"])
     assert not found(machine, vpn(TUN, tls=TLS))
-    image, argv, options = machine.ran[-1]
-    assert (image, argv) == ("lab/alpha:latest", ["probe", "tls"])
+    ((image, options),) = ((image, options) for image, argv, options in machine.ran if argv == ["probe", "tls"])
+    assert image == "lab/alpha:latest"
     assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["NET_ADMIN"])
     assert options["devices"] == ["/dev/net/tun:/dev/net/tun"]
     assert not set(options) & set(requirements.NOT_PROBED)

@@ -278,9 +278,9 @@ class TestRun:
 
     def test_a_run_of_something_else_does_not_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "run", {"kind": "crypto", "settings": {}})
-        with pytest.raises(LabError, match=r"is no run of `lab ktls`") as caught:
+        with pytest.raises(LabError, match=r"is not a run of `lab ktls`") as caught:
             settings_of(Settings, store, KIND)
-        assert caught.value.hint == "`lab crypto --resume` goes on with it"
+        assert caught.value.hint == "`lab crypto --resume run` resumes it"
 
     def test_a_run_goes_on_with_its_own_settings_and_only_where_nothing_changed(self, tmp_path: Path) -> None:
         engine = Choice(name="vm", clock="instructions")
@@ -303,14 +303,16 @@ class TestRun:
             resumable("ktls", store),
         ):
             raise Stopped("SIGINT")
-        assert caught.value.hint == "`lab ktls --resume ktls-run` goes on"
+        assert caught.value.hint == "`lab ktls --resume ktls-run` resumes the run"
 
     def test_an_engine_that_is_gone_tells_how_to_go_on(self, tmp_path: Path) -> None:
         store = Store.create(tmp_path / "ktls-run", {})
         with pytest.raises(LabError) as caught, resumable("ktls", store):
             raise EngineGone("the vm engine no longer answers: gone")
         assert caught.value.message == "the vm engine no longer answers: gone"
-        assert caught.value.hint == f"0 samples are kept in {store.folder}; `lab ktls --resume ktls-run` goes on"
+        assert (
+            caught.value.hint == f"0 samples are kept in {store.folder}; `lab ktls --resume ktls-run` resumes the run"
+        )
         assert caught.value.exit_code == 1
 
     def test_settings_that_are_none_are_named_with_their_file(self, tmp_path: Path) -> None:

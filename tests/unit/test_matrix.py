@@ -23,6 +23,7 @@ from lab.benches.vpn.settings import Settings
 from lab.catalog.catalog import Catalog
 from lab.core import signals
 from lab.core.errors import EngineGone, LabError, UsageError
+from lab.engines.choice import Choice as Guest
 from lab.results.reading import Reading
 from lab.results.store import Store
 from lab.runner.execute import execute
@@ -159,7 +160,7 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
     monkeypatch.setattr("lab.benches.vpn.sample.endpoints.describe", lambda bed, ends: {end: {} for end in ends})
 
     def prepare(*machines: Machine, blocks: int = 2) -> Site:
-        settings = Settings(blocks=blocks, seed=3)
+        settings = Settings(blocks=blocks, seed=3, engine=Guest(name="vm"))
         vpns, suites = catalog.choose_vpns([]), catalog.choose_suites(["strong", "odd"])
         choice = Choice(catalog, settings, vpns, suites, {"fake": cast(Measure, Fake())})
         return Site(choice, cast(Any, machines))
@@ -300,7 +301,7 @@ def test_a_run_does_not_go_on_where_its_machine_has_changed(
 ) -> None:
     store = begun(tmp_path, prepare(Machine("vm")))
     CHANGES[what](described)
-    with pytest.raises(LabError, match=f"{store.folder.name} cannot go on: changed since it was started: {what}$"):
+    with pytest.raises(LabError, match=f"{store.folder.name} cannot be resumed: changed since it was started: {what}$"):
         store.go_on(prepare(Machine("vm")).meta(), KEPT)
 
 

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lab.core.paths import RESULTS
 from lab.results.cell import Cell
+from lab.results.overview import skimmed
+from lab.results.store import Store, cell_of
 from lab.runner.plan import Step
-from lab.runner.progress import Follow, told
+from lab.runner.progress import Follow, result_text
 
 CELL = Cell("alpha", "udp", "strong", "throughput", "streams=1")
 OK = {"outcome": "ok", "readings": [{"value": 405.285264, "unit": "Mbit/s"}]}
@@ -83,5 +86,32 @@ def test_a_terminal_shows_lines_only_for_what_went_wrong(clock: Clock) -> None:
 
 
 def test_a_sample_in_a_few_words() -> None:
-    assert told(OK) == "405.3 Mbit/s"
-    assert told({"outcome": "invalid", "reason": "why"}) == "invalid: why"
+    assert result_text(OK) == "405.3 Mbit/s"
+    assert result_text({"outcome": "invalid", "reason": "why"}) == "invalid: why"
+
+
+RUNS = sorted(path.parent.name for path in RESULTS.glob("*/meta.json"))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_bar_and_the_longest_cell_of_a_run_at_80_columns(clock: Clock, name: str) -> None:
+    samples = [sample for sample in skimmed(Store(RESULTS / name)) if sample]
+    cell = max((cell_of(sample) for sample in samples), key=lambda cell: len(str(cell)))
+    output = io.StringIO()
+    shown = Follow(Console(file=output, force_terminal=True, width=80))
+    with shown.start(10, len(samples)):
+        for position in range(2):
+            shown.before(Step(9, position, cell))
+            clock.now += 1500
+            shown.after(Step(9, position, cell), OK)
+        shown.before(Step(9, 2, cell))
+        assert shown.bar
+        drawn = Console(width=80, file=io.StringIO(), legacy_windows=False)
+        with drawn.capture() as captured:
+            drawn.print(shown.bar.get_renderable())
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in captured.get()
+    assert f"{len(samples) - 8}/{len(samples)}" in lines[0]
+    assert "block 10, 3 h 20 min left" in lines[0]
+    assert "".join(lines[1:]).split() == str(cell).split()

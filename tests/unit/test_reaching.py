@@ -86,7 +86,7 @@ def test_certificates_that_are_not_there(config: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("DOCKER_CERT_PATH", str(config))
     (config / "ca.pem").touch()
     said = refusal()
-    assert said.message == f"no way to the Docker engine: {config} has no cert.pem and no key.pem"
+    assert said.message == f"cannot connect to the Docker engine: {config} has no cert.pem and no key.pem"
     assert "DOCKER_TLS_VERIFY" in said.hint
 
 

@@ -156,7 +156,7 @@ def test_a_machine_of_its_own_that_ends_under_a_sample_is_its_outcome(lab: Lab) 
     lab.engine.kill = lambda: None
     lab.engine.last_words = lambda: "Kernel panic - not syncing"
     lab.fake.error = APIError("connection refused")
-    with pytest.raises(EngineGone, match=r"no longer answers: .*\nlast said by its machine:\nKernel panic"):
+    with pytest.raises(EngineGone, match=r"no longer answers: .*\nlast output of its machine:\nKernel panic"):
         lab.execute()
     *_, last = lab.store.read()
     assert last["outcome"] == "failed"
@@ -201,11 +201,12 @@ def test_a_run_does_not_go_on_where_the_engine_can_more_or_less_than_it_could(la
     whole = lab.store.samples.read_bytes()
     lab.plan = of(now, before)
     with pytest.raises(
-        LabError, match=rf"r1 cannot go on: alpha udp {now} fake can be run now, and could not: no module"
+        LabError,
+        match=rf"r1 cannot be resumed: alpha udp {now} fake can run now, but could not when it started: no module",
     ):
         lab.execute()
     lab.plan = Plan((), {Cell("alpha", "udp", before, "fake"): "no module"}, 2, 0)
-    with pytest.raises(LabError, match=rf"r1 cannot go on: alpha udp {before} fake can no longer be run: no module"):
+    with pytest.raises(LabError, match=rf"r1 cannot be resumed: alpha udp {before} fake can no longer run: no module"):
         lab.execute()
     assert lab.store.samples.read_bytes() == whole
 

@@ -205,11 +205,11 @@ def folder(lock: Path) -> None:
 @pytest.mark.parametrize("trap", [fifo, second_name, folder])
 def test_what_is_no_lock_is_refused(lock: Path, trap: Callable[[Path], None]) -> None:
     trap(lock)
-    why = "(it is no plain file with one name|Is a directory)"
-    said = rf"^{lock}, which is user {os.getuid()}'s, cannot be opened: {why}$"
+    why = "(it is not a plain file with one name|Is a directory)"
+    said = rf"^the lock {lock} \(of user {os.getuid()}\) cannot be opened: {why}$"
     with pytest.raises(LabError, match=said) as caught, lock_of.alone():
         pytest.fail("it was taken for the lock")
-    assert caught.value.hint == "have it removed, or name another with LAB_LOCK"
+    assert caught.value.hint == "remove it, or name another file with LAB_LOCK"
     if trap is second_name:
         assert lock.with_name("precious").read_text() == "kept"
 
@@ -217,14 +217,14 @@ def test_what_is_no_lock_is_refused(lock: Path, trap: Callable[[Path], None]) ->
 @root
 def test_one_that_its_owner_keeps_to_himself_is_named(shared: Path) -> None:
     shared.touch(mode=0o600)
-    assert "which is user 0's, cannot be opened: Permission denied" in by_another(shared)
+    assert "(of user 0) cannot be opened: Permission denied" in by_another(shared)
 
 
 @pytest.mark.parametrize("text", ["\x1b[31mgotcha\n", "x" * 100_000, "", "two\nlines\n"])
 def test_what_anybody_wrote_into_it_is_not_shown(lock: Path, text: str) -> None:
     with lock_of.alone():
         lock.write_text(text)
-        with pytest.raises(LabError, match=r"on this machine: it has not said which$"), lock_of.alone():
+        with pytest.raises(LabError, match=r"on this machine: not known which$"), lock_of.alone():
             pytest.fail("both measure")
 
 

@@ -71,7 +71,7 @@ def keeper(
     """Who keeps the guest that `--engine vm` uses, and what is known of each that was; none stays."""
     command, known = Patient(host, tmp_path_factory.mktemp("kept"), dict(environment)), dict[str | None, Kept]()
     yield command, known
-    former = guest.found(host).get(guest.NAME)
+    former = guest.existing(host).get(guest.NAME)
     if former and former.container.id in known:
         command.ok("vm", "down")
         assert not list(left(host, guest.NAME))
@@ -81,14 +81,14 @@ def keeper(
 def kept(host: Engine, keeper: tuple[Patient, dict[str | None, Kept]]) -> Kept:
     """That guest: the one that is up already, or a new one."""
     command, known = keeper
-    if (former := guest.found(host).get(guest.NAME)) is not None:
+    if (former := guest.existing(host).get(guest.NAME)) is not None:
         if former.alive and former.container.id in known:
             return known[former.container.id]
         if former.alive:
             pytest.fail(f"the guest {guest.NAME!r} is not of these tests: `lab vm down` takes it down")
         former.remove()  # of tests that were killed
     text = command.ok("vm", "up").text
-    there = guest.found(host)[guest.NAME]
+    there = guest.existing(host)[guest.NAME]
     known[there.container.id] = Kept(there, text, disks(host), there.connect())
     return known[there.container.id]
 
@@ -101,7 +101,7 @@ def check(command: Patient) -> None:
     for running in command.started:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, 9)
-    for name, each in guest.found(command.engine).items():
+    for name, each in guest.existing(command.engine).items():
         if name.startswith((PREFIX, *(f"{running.pid}-" for running in command.started))):
             each.remove()
     assert not found + alive

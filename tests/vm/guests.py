@@ -41,7 +41,7 @@ def until_guest(host: Engine, running: Running, number: int = 0) -> guest.Guest:
 
     def ready() -> bool:
         assert running.process.poll() is None, running.text
-        found.update(guest.found(host, name))
+        found.update(guest.existing(host, name))
         return name in found and "guest: engine ready" in found[name].console(400)
 
     wait_for(ready, f"the guest {name}", LIMIT)

@@ -30,13 +30,13 @@ def other(kept: Kept, shared: Patient, host: Engine) -> Iterator[Kept]:
     """A second guest, of other options, for which /dev/kvm is tried as if never before."""
     run(host, "rm -f /disks/kvm-*-stable", volumes={guest.VOLUME: {"bind": "/disks", "mode": "rw"}})
     said = shared.ok("vm", "up", "--name", NAME, "--kernel", "stable", "--memory", "1024", "--processors", "1").text
-    there = guest.found(host)[NAME]
+    there = guest.existing(host)[NAME]
     yield Kept(there, said, disks(host), there.connect())
     there.remove()
 
 
 def test_nothing_is_brought_again(other: Kept, kept: Kept) -> None:
-    assert "bringing" not in other.text
+    assert "copying" not in other.text
     assert other.disks == kept.disks != ""
 
 

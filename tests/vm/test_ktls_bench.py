@@ -121,7 +121,7 @@ def test_stopped_and_gone_on_with(lab: Patient) -> None:
     assert done.status == 1
     kept = len(samples(folder))
     assert f"stopped by SIGINT; {kept} samples are kept" in done.text
-    assert f"`lab ktls --resume {folder.name}` goes on" in done.text
+    assert f"`lab ktls --resume {folder.name}` resumes the run" in done.text
     assert not list(left(lab.engine, f"{running.pid}-"))
     lab.ok("ktls", "--resume", folder.name)
     assert len(samples(folder)) == 3

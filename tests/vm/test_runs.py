@@ -96,9 +96,9 @@ def test_the_guest_dies_in_mid_sample(shared: Patient, death: str) -> None:
     done = shared.ended(run.running)
     assert done.status == 1, done.text
     assert "lab: the vm engine no longer answers: " in done.text
-    assert "last said by its machine:\n" in done.text
-    assert re.search(last_words, done.text.partition("last said by its machine:")[2]), done.text
-    assert f"samples are kept in {run.folder}; `lab matrix --resume {run.folder.name}` goes on" in done.text
+    assert "last output of its machine:\n" in done.text
+    assert re.search(last_words, done.text.partition("last output of its machine:")[2]), done.text
+    assert f"samples are kept in {run.folder}; `lab matrix --resume {run.folder.name}` resumes the run" in done.text
     assert "Traceback" not in done.text
     *others, died = samples(run.folder)
     assert others[: len(before)] == before
@@ -116,7 +116,7 @@ def test_the_command_is_stopped_in_mid_sample(shared: Patient) -> None:
     done = shared.ended(run.running)
     assert done.status == 1, done.text
     assert f"stopped by SIGINT; {kept} samples are kept in {run.folder}" in done.text
-    assert f"`lab matrix --resume {run.folder.name}` goes on" in done.text
+    assert f"`lab matrix --resume {run.folder.name}` resumes the run" in done.text
     assert len(samples(run.folder)) == kept
     assert not list(left(shared.engine, f"{run.running.pid}-"))
 

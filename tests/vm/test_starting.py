@@ -140,7 +140,7 @@ class TestBoot:
     @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda which: which.name)
     def test_stopped_meanwhile(self, lab: Patient, host: Engine, which: signal.Signals) -> None:
         running = lab.start("vm", "up", "--name", f"{PREFIX}a", wrap=("env", "--default-signal"))
-        wait_for(lambda: guest.found(host, f"{PREFIX}a"), "the guest")
+        wait_for(lambda: guest.existing(host, f"{PREFIX}a"), "the guest")
         running.interrupt(which)
         done = lab.ended(running)
         assert done.status == 1
@@ -151,10 +151,10 @@ class TestBoot:
         """Nobody has let the guest live yet: it ends, and is there to be read, taken down or replaced."""
         name = f"{PREFIX}a"
         running = lab.start("vm", "up", "--name", name)
-        wait_for(lambda: name in guest.found(host) and guest.found(host)[name].accelerator, "the guest")
+        wait_for(lambda: name in guest.existing(host) and guest.existing(host)[name].accelerator, "the guest")
         os.killpg(running.pid, signal.SIGKILL)
         running.end()
-        wait_for(lambda: not guest.found(host)[name].alive, "the end of its container", limit=20)
+        wait_for(lambda: not guest.existing(host)[name].alive, "the end of its container", limit=20)
         lab.ok("vm", "down", "--name", name)
         assert not list(left(host, PREFIX))
 
@@ -264,7 +264,10 @@ class TestOptions:
             (("--memory", "10"), "--memory: at least 1024 is wanted, got 10"),
             (("--processors", "0"), "--processors: at least 1 is wanted, got 0"),
             (("--clock", "sun"), "--clock: 'wall' or 'instructions' is wanted, got 'sun'"),
-            (("--clock", "instructions", "--processors", "2"), "the clock `instructions` has one processor"),
+            (
+                ("--clock", "instructions", "--processors", "2"),
+                "the clock `instructions` works with one processor only",
+            ),
         ],
         ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
     )

@@ -25,6 +25,7 @@ from lab.engines.engine import Engine
 from lab.results.cell import Cell, parse_conditions
 from lab.runner.attempt import Attempt
 from lab.runner.failure import explained
+from lab.runner.forecast import Load
 from lab.runner.plan import Plan, Step
 
 KEPT = ("plan", "images", "engine", "machine", "implementations")
@@ -86,6 +87,25 @@ def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
     return Choice(
         catalog, settings, {row.suite: row for row in suites}, {name: known[name] for name in settings.libraries}
     )
+
+
+def planned(choice: Choice, engine: Engine | None = None) -> Plan:
+    """The plan of a choice. It knows what an engine's places lack only if one is given.
+
+    Raises:
+        LabError: the image is missing or out of date.
+    """
+    if engine is None:
+        return choice.plan({})
+    check_image(engine, choice.catalog)
+    with open_places(engine, choice.settings.timed_in) as places:
+        return choice.plan(_facts(choice, places)[1])
+
+
+def loads(settings: Settings) -> Callable[[Cell], Load]:
+    """The seconds that the commands of a sample take, by its cell."""
+    choice = choose(settings)
+    return lambda cell: Load(seconds=len(choice.commands(cell)) * settings.seconds)
 
 
 class Site:

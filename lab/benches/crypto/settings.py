@@ -3,32 +3,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from lab.benches.crypto.libraries import load
 from lab.runner import settings as common
-from lab.runner.settings import Words
+from lab.runner.settings import Names, Words
 
 KIND = "crypto"
 """The `kind` in `meta.json`, and the measure of every sample."""
-TITLE = "Time the ciphers alone: OpenSSL, GnuTLS and the kernel, on the machine itself and in a container."
+TITLE = "Time the ciphers alone, without a VPN: OpenSSL, GnuTLS and the kernel, on the host and in a container."
 SIZES = (16, 64, 256, 1024, 8192, 16384)
 """Bytes of payload: the defaults of `openssl speed`, as in the thesis."""
 
 
 class Settings(common.Settings):
-    """Kept in `meta.json`, so that `--resume` needs no other word."""
+    """The settings of a run, in `meta.json`: `--resume` takes them from there."""
 
-    libraries: Annotated[Words, Field(description="Libraries, with commas between.")] = ["openssl", "gnutls", "kernel"]
-    ciphers: Annotated[Words, Field(description="all, quick, or suites with commas between.")] = ["quick"]
+    names: ClassVar[Mapping[str, Names]] = {"libraries": load}
+    examples: ClassVar[Sequence[str]] = (
+        "lab crypto --ciphers {suite} --blocks 1",
+        "lab crypto --ciphers all --places container --dry-run",
+        "lab crypto --engine vm --clock instructions",
+    )
+
+    libraries: Annotated[Words, Field(description="Libraries, separated by commas: {libraries}.")] = [
+        "openssl", "gnutls", "kernel",
+    ]  # fmt: skip
+    ciphers: Annotated[
+        Words, Field(description="Ciphersuites: {sets}, or names. `quick` is {quick}. The others: {others}.")
+    ] = ["quick"]
     sizes: Annotated[
         list[Annotated[int, Field(ge=16, le=16384, multiple_of=16)]],
         Field(min_length=1, description="Bytes of payload, multiples of 16."),
     ] = list(SIZES)
     places: Annotated[
         list[Literal["host", "container"]],
-        Field(description="host (this machine, no container), container; both, in a guest container."),
+        Field(description="`host` (no container), `container`, or both. Default: both; in a guest, `container`."),
     ] = []
     seconds: Annotated[int, Field(ge=1, le=60, description="Seconds of each timing.")] = 1
 
@@ -43,7 +56,7 @@ class Settings(common.Settings):
     @model_validator(mode="after")
     def _one_machine(self) -> Settings:
         if "host" in self.places and self.engine.name != "host":
-            raise ValueError("a guest has no place `host`: this machine is another, on another clock")
+            raise ValueError("--places host needs --engine host: a guest can only time in its containers")
         return self
 
     @property

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from lab.benches.ktls import cells, ends, output
-from lab.benches.ktls.settings import KIND, Settings
+from lab.benches.ktls.cells import COLUMNS
+from lab.benches.ktls.settings import CIPHERS, KIND, Settings
 from lab.core.command import Result
 from lab.core.errors import LabError, unknown
 from lab.core.paths import ROOT
@@ -23,9 +24,9 @@ from lab.engines.engine import Engine, connect
 from lab.results.cell import Cell
 from lab.runner.attempt import Attempt
 from lab.runner.failure import explained
+from lab.runner.forecast import Load
 from lab.runner.plan import Plan, Step
 
-CIPHERS = ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305")
 PATIENCE = 60.0
 """Seconds that a command may take beyond what it times: to make a file, for a handshake, for the peer to drain."""
 SLOWEST = 2e6
@@ -77,6 +78,23 @@ def choose(settings: Settings) -> Choice:
     return Choice(settings, plan)
 
 
+def planned(choice: Choice, engine: Engine | None = None) -> Plan:
+    """The plan of a choice. What a kernel lacks is known only when a sample is taken."""
+    return choice.plan
+
+
+def loads(settings: Settings) -> Callable[[Cell], Load]:
+    """The seconds of a timed load, its records, or the bytes of its file, by its cell."""
+    timed = Load(size=settings.count) if settings.count else Load(seconds=settings.seconds)
+    scenarios = cells.load().scenario
+
+    def load(cell: Cell) -> Load:
+        scenario = scenarios[cells.scenario_of(cell)]
+        return Load(size=settings.size) if scenario.size else timed if scenario.payload else Load()
+
+    return load
+
+
 class Where(Protocol):
     """Where the bench runs: `lab.benches.ktls.ends`."""
 
@@ -114,7 +132,7 @@ class Site:
         engine, where = self.places[0]
         return {
             "kind": KIND,
-            "columns": cells.COLUMNS,
+            "columns": COLUMNS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.settings.model_dump(),
             "plan": self.plan.fingerprint(),

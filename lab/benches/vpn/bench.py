@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,12 +21,15 @@ from lab.catalog.vpns import Vpn
 from lab.core.errors import LabError, unknown
 from lab.engines import images, opening, platform
 from lab.engines.engine import Engine
-from lab.runner.plan import Step
+from lab.results.cell import Cell
+from lab.runner.forecast import Load
+from lab.runner.plan import Plan, Step
 from lab.testbed import testbed
 from lab.testbed.meter import Meter
 
 KEPT = ("plan", "folders", "packages", "engine", "machine.kernel")
 """What must be unchanged to resume a run. Folders stand for images: the same files make the same image."""
+COLUMNS: Mapping[str, str] = {}
 OF_LOADS = ("iperf3", "netcat-openbsd", "iputils-ping")
 """The packages of the load programs; the image of every VPN has them."""
 
@@ -44,8 +47,12 @@ class Choice:
     @property
     def options(self) -> Options:
         """The part of the settings that measures use."""
-        settings = self.settings
-        return Options(settings.duration, tuple(settings.streams), tuple(settings.directions), settings.size)
+        return options(self.settings)
+
+
+def options(settings: Settings) -> Options:
+    """The part of the settings that measures use."""
+    return Options(settings.duration, tuple(settings.streams), tuple(settings.directions), settings.size)
 
 
 def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
@@ -64,24 +71,40 @@ def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
     return Choice(catalog, settings, vpns, suites, measures.choose(settings.measures))
 
 
+def planned(choice: Choice, engine: Engine | None = None) -> Plan:
+    """The plan of a choice. It knows what an engine lacks only if one is given.
+
+    Raises:
+        LabError: an image is missing or out of date.
+    """
+    settings = choice.settings
+    if engine:
+        check_images(engine, choice.catalog, choice.vpns)
+    return cells.make(
+        choice.catalog,
+        choice.vpns,
+        choice.suites,
+        {name: measure.conditions(choice.options) for name, measure in choice.measures.items()},
+        blocks=settings.blocks,
+        seed=settings.seed,
+        lacks=requirements.lacks(engine, choice.vpns) if engine else {},
+        variants=settings.variants,
+        shared=settings.engine.name == "vm",  # in a guest, bringing a tunnel up takes as long as loading it
+    )
+
+
+def loads(settings: Settings) -> Callable[[Cell], Load]:
+    """The load of one sample, by its cell."""
+    known, chosen = measures.every(), options(settings)
+    return lambda cell: known[cell.measure].load(chosen)
+
+
 class Site:
     """A plan checked against these engines; nothing has been started yet."""
 
     def __init__(self, choice: Choice, engines: Sequence[Engine]) -> None:
         self.choice, self.engines = choice, engines
-        settings, engine = choice.settings, engines[0]
-        check_images(engine, choice.catalog, choice.vpns)
-        self.plan = cells.make(
-            choice.catalog,
-            choice.vpns,
-            choice.suites,
-            {name: measure.conditions(choice.options) for name, measure in choice.measures.items()},
-            blocks=settings.blocks,
-            seed=settings.seed,
-            lacks=requirements.lacks(engine, choice.vpns),
-            variants=settings.variants,
-            shared=engine.patience > 1,  # in a guest, bringing a tunnel up takes as long as loading it
-        )
+        self.plan = planned(choice, engines[0])
 
     def announced(self) -> str:
         """The size of the plan, in words."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What this machine can run, what it lacks, and the fix for each: all checks of a run, done beforehand."""
+"""What this machine can run, what it lacks, and how to fix that: all checks of a run, done beforehand."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,18 +14,25 @@ from typing import Any, Literal
 from lab.benches.vpn import requirements
 from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
-from lab.core.paths import ROOT
-from lab.engines import images, ownership
+from lab.core.paths import RESULTS
+from lab.engines import guest, images, ownership
+from lab.engines.choice import Choice
 from lab.engines.engine import Engine, connect
 from lab.testbed import testbed
 
 DISK = 8 * 10**9
-"""Bytes that images, a guest's disk, runs and payloads may need together."""
+"""Bytes that images, a guest's disk and payloads may need together, in Docker's folder."""
+RUNS = 10**9
+"""Bytes for runs: the largest has some tens of megabytes."""
+QEMU = 512
+"""MiB that QEMU and the guest's kernel take beyond the guest's own memory, and the lab itself."""
+DOCKER = Path("/var/lib/docker")
+"""Docker's folder, if no engine says where it is."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing examined; `fix` is the next step if it is not `ok`."""
+    """One thing examined. `fix` is the next step if it is not `ok`."""
 
     what: str
     state: Literal["ok", "missing", "unsupported", "note"]
@@ -37,12 +45,12 @@ class Finding:
 
 
 def examine(catalog: Catalog) -> list[Finding]:
-    """Examine the machine, the engine, the images and each VPN; nothing is changed."""
-    findings = list(_machine())
+    """Examine the machine, the engine, the images and each VPN. Nothing is changed."""
     try:
         engine = connect()
     except LabError as error:
-        return [*findings, Finding("Docker engine", "missing", error.message, error.hint)]
+        return [*_machine(None), Finding("Docker engine", "missing", error.message, error.hint)]
+    findings = list(_machine(engine))
     findings.append(
         Finding("Docker engine", "ok", f"{engine.facts['ServerVersion']}, kernel {engine.facts['KernelVersion']}")
     )
@@ -51,26 +59,67 @@ def examine(catalog: Catalog) -> list[Finding]:
     forgotten = [name for name, state in testbed.labs(engine).items() if state is ownership.State.FORGOTTEN]
     if forgotten:
         findings.append(
-            Finding("labs left behind", "note", ", ".join(forgotten), "`lab down --all`, or the next run removes them")
+            Finding(
+                "labs left behind", "note", ", ".join(forgotten), "`lab down --all` removes them, and so does a run"
+            )
         )
     return findings
 
 
-def _machine() -> Iterator[Finding]:
+def _machine(engine: Engine | None) -> Iterator[Finding]:
     cores = os.cpu_count() or 1
     if cores < 2:
-        yield Finding("processors", "note", "1: both ends and the load share it", "compare ratios, not rates")
+        yield Finding("processors", "note", "1: both endpoints and the load share it", "compare ratios, not rates")
     else:
         yield Finding("processors", "ok", str(cores))
-    free = shutil.disk_usage(ROOT).free
-    state: Literal["ok", "missing"] = "ok" if free > DISK else "missing"
-    yield Finding(
-        "disk", state, f"{free / 1e9:.0f} GB free", "" if state == "ok" else f"make room: {DISK / 1e9:.0f} GB"
-    )
+    if engine is None or engine.here:
+        yield memory(Path("/proc/meminfo").read_text(encoding="ascii"))
+        yield disk("disk for Docker", Path(str(engine.facts["DockerRootDir"])) if engine else DOCKER, DISK)
+    else:
+        yield Finding("disk for Docker", "note", "on another machine: not examined", f"it takes {_gigabytes(DISK)}")
+    yield disk("disk for runs", RESULTS, RUNS)
     if Path("/dev/net/tun").exists():
         yield Finding("/dev/net/tun", "ok", "present")
     else:
         yield Finding("/dev/net/tun", "missing", "user-space VPNs need it", "modprobe tun")
+    yield kvm(guest.DEVICE)
+
+
+def memory(meminfo: str) -> Finding:
+    """Whether a guest of the default size fits into the memory that /proc/meminfo calls available."""
+    match = re.search(r"^MemAvailable:\s+(\d+) kB$", meminfo, re.MULTILINE)
+    available = int(match[1]) // 1024 if match else 0
+    needed = Choice().memory + QEMU
+    if available >= needed:
+        return Finding("memory", "ok", f"{available} MiB available")
+    return Finding(
+        "memory", "note", f"{available} MiB available: a guest of `--engine vm` takes {needed} MiB",
+        "stop other programs, or give the guest less: `--memory 2048`",
+    )  # fmt: skip
+
+
+def disk(what: str, folder: Path, needed: int) -> Finding:
+    """Whether the file system of a folder has room. If the folder does not exist yet, its parent counts."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free >= needed:
+        return Finding(what, "ok", f"{_gigabytes(free)} free in {folder}")
+    detail = f"{_gigabytes(free)} free in {folder}, {_gigabytes(needed)} needed"
+    return Finding(what, "missing", detail, "make room there: `docker system df` shows what Docker keeps")
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.0f} GB" if size >= 10**10 else f"{size / 1e9:.1f} GB"
+
+
+def kvm(device: Path) -> Finding:
+    """Whether guests of `--engine vm` may run on the processor itself. Otherwise they are emulated."""
+    if device.exists():
+        return Finding(str(device), "ok", "present: a guest on the wall clock uses it, if its kernel boots with it")
+    return Finding(
+        str(device), "note", "absent: QEMU emulates the processor of a guest, which works and is slower",
+        "none is needed; a machine with nested virtualisation has it. The instruction clock is always emulated",
+    )  # fmt: skip
 
 
 def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
@@ -78,7 +127,7 @@ def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
         tag = images.tag_of(folder)
         if images.is_current(engine, folder):
             size = engine.client.images.get(tag).attrs["Size"]
-            yield Finding(f"image {folder.name}", "ok", f"{size / 1e6:.0f} MB with what it stands on")
+            yield Finding(f"image {folder.name}", "ok", f"{size / 1e6:.0f} MB, with the images that it is built on")
         else:
             detail = "out of date" if engine.image_id(tag) else "not built"
             yield Finding(f"image {folder.name}", "missing", detail, "`lab build`")
@@ -91,7 +140,7 @@ def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
     suites = [suite for suite in catalog.suites.values() if set(suite.native) - controls]
     for vpn in catalog.vpns.values():
         if vpn not in ready:
-            yield Finding(f"VPN {vpn.name}", "missing", "its image is not built as it is now", "`lab build`")
+            yield Finding(f"VPN {vpn.name}", "missing", "its image is missing or out of date", "`lab build`")
             continue
         count = sum(1 for suite in suites if vpn.file.dialect in suite.native)
         runnable = [name for name in vpn.file.variants if (vpn.name, name) not in lacks]
@@ -100,4 +149,4 @@ def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
             yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(runnable)}; {spoken}")
         for reason in dict.fromkeys(lacks[vpn.name, name] for name in vpn.file.variants if name not in runnable):
             variants = ", ".join(name for name in vpn.file.variants if lacks.get((vpn.name, name)) == reason)
-            yield Finding(f"VPN {vpn.name}: {variants}", "unsupported", reason, "`--engine vm` brings a kernel along")
+            yield Finding(f"VPN {vpn.name}: {variants}", "unsupported", reason, "`--engine vm` brings its own kernel")

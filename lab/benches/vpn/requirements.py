@@ -3,49 +3,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 from docker.errors import APIError
 
 from lab.catalog.vpns import KernelFeature, Needs, Vpn
-from lab.engines.engine import Engine, because
-from lab.testbed import topology
+from lab.core.command import Result
+from lab.core.errors import LabError
+from lab.core.signals import undisturbed
+from lab.engines.engine import LOST, Engine, because, once_name
+from lab.testbed import testbed, topology
 
 NOT_PROBED = ("image", "command", "hostname", "environment")
 """Options of an endpoint that a container that only probes the kernel does not need."""
-
-CONFIG = "for f in /proc/config.gz; do [ -r $f ] && zcat $f; done; :"
+CONFIG = ["sh", "-c", "for f in /proc/config.gz; do [ -r $f ] && zcat $f; done; :"]
+"""The command that prints the options that a kernel was built with, if the kernel reports them."""
+STARTS = ["true"]
+"""The command that probes devices: a container that starts has them."""
+AT_ONCE = 8
+"""Probes that run side by side. Each is a container that mostly waits for the engine."""
 
 
 def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
     """Why this engine cannot run a data path, by VPN and variant; a data path that it can run has no entry."""
     reasons: dict[tuple[str, str], str] = {}
-    for vpn in vpns:
-        common = _missing(engine, vpn, vpn.file.needs)
-        for name, variant in vpn.file.variants.items():
-            has_own = variant.needs != Needs() and not common
-            if reason := _missing(engine, vpn, vpn.needs(name)) if has_own else common:
-                reasons[vpn.name, name] = f"{reason}; try --engine vm" if engine.name == "host" else reason
+    with _probing(engine) as probes:
+        for vpn in vpns:
+            for own in [Needs(), *(variant.needs for variant in vpn.file.variants.values())]:
+                probes.start(vpn, own)
+        for vpn in vpns:
+            common = _missing(probes, vpn, Needs())
+            for name, variant in vpn.file.variants.items():
+                if reason := common or _missing(probes, vpn, variant.needs):
+                    reasons[vpn.name, name] = f"{reason}; try --engine vm" if engine.name == "host" else reason
     return reasons
 
 
-def _missing(engine: Engine, vpn: Vpn, needs: Needs) -> str:
-    end = topology.load().resolve({"LAB_VPN": vpn.name}).services["server"].limited_to(needs)
-    options = {key: value for key, value in end.options().items() if key not in NOT_PROBED}
+@dataclass(frozen=True)
+class Probes:
+    """Probes that run side by side. The same probe runs once, whoever asks for it."""
+
+    engine: Engine
+    pool: ThreadPoolExecutor
+    futures: dict[str, Future[Result]] = field(default_factory=dict)
+
+    def start(self, vpn: Vpn, own: Needs) -> None:
+        """Start the probes for a variant's `own` needs; for those of the VPN, if the variant has none."""
+        needs = vpn.file.needs + own
+        if needs.devices:
+            self.probe(vpn, needs, STARTS)
+        for feature in features(vpn, own):
+            self.probe(vpn, needs, feature.probe)
+            self._config()
+
+    def config(self) -> dict[str, str]:
+        """The options that the engine's kernel was built with; empty if the kernel does not report them."""
+        lines = self._config().result().stdout.splitlines()
+        return dict(line.split("=", 1) for line in lines if line.startswith("CONFIG_"))
+
+    def _config(self) -> Future[Result]:
+        return self._once("lab/base:latest", CONFIG, {})
+
+    def probe(self, vpn: Vpn, needs: Needs, argv: Sequence[str]) -> Future[Result]:
+        """The result of a command in a container with these needs. It raises APIError if a device is refused."""
+        end = topology.load().resolve({"LAB_VPN": vpn.name}).services["server"].limited_to(needs)
+        options = {key: value for key, value in end.options().items() if key not in NOT_PROBED}
+        return self._once(end.image, argv, options)
+
+    def _once(self, image: str, argv: Sequence[str], options: Mapping[str, Any]) -> Future[Result]:
+        key = json.dumps([image, argv, options], sort_keys=True)
+        if key not in self.futures:
+            self.futures[key] = self.pool.submit(self.engine.once, image, argv, **options)
+        return self.futures[key]
+
+
+def features(vpn: Vpn, own: Needs) -> list[KernelFeature]:
+    """The kernel features to probe for a variant's `own` needs; those of the VPN, if the variant has none."""
+    return vpn.file.needs.kernel if own == Needs() else own.kernel
+
+
+@contextmanager
+def _probing(engine: Engine) -> Iterator[Probes]:
+    """Probes of an engine. If the block fails or is stopped, those that still run are removed at once."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        probes = Probes(engine, pool)
+        try:
+            yield probes
+        except BaseException:
+            with undisturbed():
+                pool.shutdown(wait=False, cancel_futures=True)
+                while wait(probes.futures.values(), timeout=0.1).not_done:
+                    with suppress(LabError, *LOST):
+                        testbed.sweep(engine, once_name())
+            raise
+
+
+def _missing(probes: Probes, vpn: Vpn, own: Needs) -> str:
+    """What is missing for a variant's `own` needs; for those of the VPN, if the variant has none."""
+    needs = vpn.file.needs + own
     try:
         if needs.devices:
-            engine.once(end.image, ["true"], **options)
-        for feature in needs.kernel:
-            result = engine.once(end.image, feature.probe, **options)
+            probes.probe(vpn, needs, STARTS).result()
+        for feature in features(vpn, own):
+            result = probes.probe(vpn, needs, feature.probe).result()
             if result.status:
-                kernel = engine.facts.get("KernelVersion", "?")
-                return reason(feature, kernel_config(engine), kernel, result.complaint)
+                kernel = probes.engine.facts.get("KernelVersion", "?")
+                return reason(feature, probes.config(), kernel, result.complaint)
     except APIError as error:
         return f"the engine does not give the devices {', '.join(needs.devices)}: {because(error)}"
     return ""
 
 
-def reason(feature: KernelFeature, config: dict[str, str], kernel: str, complaint: str) -> str:
+def reason(feature: KernelFeature, config: Mapping[str, str], kernel: str, complaint: str) -> str:
     """Name what is missing, and how that is known."""
     setting = config.get(feature.config)
     if not config:
@@ -55,10 +129,3 @@ def reason(feature: KernelFeature, config: dict[str, str], kernel: str, complain
     else:
         why = f"{feature.config}={setting}, but its probe says: {complaint.splitlines()[-1]}"
     return f"kernel {kernel} has no {feature.feature}: {why}"
-
-
-def kernel_config(engine: Engine) -> dict[str, str]:
-    """The options that the engine's kernel was built with; empty if the kernel does not report them."""
-    text = engine.once("lab/base:latest", ["sh", "-c", CONFIG]).stdout
-    lines = [line.split("=", 1) for line in text.splitlines() if line.startswith("CONFIG_")]
-    return dict(lines)

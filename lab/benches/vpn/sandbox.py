@@ -49,7 +49,7 @@ def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console
     ):
         run = f"  {docker} exec -it lab-{lab}-client-load {command}"
         console.print(run, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"`lab down --name {lab}` takes it down.", highlight=False)
+    console.print(f"`lab down --name {lab}` removes it.", highlight=False)
 
 
 def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:
@@ -88,20 +88,20 @@ def down(engine: Engine, console: Console, name: str | None) -> None:
     known = testbed.labs(engine)
     if name is not None and name not in known:
         labs = [f"{lab} ({state})" for lab, state in sorted(testbed.standing(engine).items())]
-        raise UsageError(f"no lab named {name!r} is up", f"labs that there are: {', '.join(labs) or 'none'}")
+        raise UsageError(f"no lab named {name!r} is up", f"labs: {', '.join(labs) or 'none'}")
     if name is not None and known[name] is ownership.State.HELD:
-        labels = [container.labels for container in testbed.found(engine, name)]
+        labels = [container.labels for container in testbed.containers_of(engine, name)]
         holders = sorted({label[ownership.OWNER].partition(":")[0] for label in labels})
         raise LabError(
             f"lab {name!r} is in use: {f'process {holders[0]}' if holders else 'a running lab'} holds it, and measures",
-            "stop that (Ctrl-C there, or `kill`): it takes its lab down itself, and its run can go on with --resume",
+            "stop that process (Ctrl-C, or `kill`): it removes its lab itself, and its run can be resumed",
         )
     if not known:
         console.print("no lab is up")
     stuck: list[LabError] = []
     for lab in [name] if name else sorted(known):
         if name is None and known[lab] is ownership.State.HELD:
-            console.print(f"lab {lab!r}: left alone, a running lab holds it", highlight=False)
+            console.print(f"lab {lab!r}: kept, since a running lab holds it", highlight=False)
             continue
         try:
             count = testbed.sweep(engine, lab)
@@ -116,7 +116,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
     """Each lab on the engine: what runs in it, and its state."""
     rows = []
     for name, state in sorted(testbed.standing(engine).items()):
-        ends = testbed.found(engine, name, role="client")
+        ends = testbed.containers_of(engine, name, role="client")
         environment = dict(entry.split("=", 1) for entry in ends[0].attrs["Config"]["Env"]) if ends else {}
         image = ends[0].attrs["Config"]["Image"] if ends else ""
         rows.append(
@@ -125,7 +125,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
                 "vpn": image.removeprefix("lab/").removesuffix(":latest"),
                 "variant": environment.get("VARIANT", ""),
                 "suite": environment.get("SUITE", ""),
-                "containers": len(testbed.found(engine, name)),
+                "containers": len(testbed.containers_of(engine, name)),
                 "state": state,
             }
         )

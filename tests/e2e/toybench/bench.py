@@ -15,11 +15,13 @@ from lab.engines.engine import Engine
 from lab.results.cell import Cell
 from lab.results.reading import Reading
 from lab.runner.attempt import Attempt
+from lab.runner.forecast import Load
 from lab.runner.plan import Plan, Step
 
 from .settings import KIND, Settings
 
 KEPT = ("plan", "images", "engine", "machine.kernel")
+COLUMNS = {"vpn": "program", "variant": "input"}
 IMAGE = "lab/base:latest"
 TIMED = """
 command -v "$1" >/dev/null || exit 127
@@ -31,6 +33,15 @@ echo "$started $EPOCHREALTIME"
 
 def choose(settings: Settings) -> Settings:
     return settings
+
+
+def planned(settings: Settings, engine: Engine | None = None) -> Plan:
+    cells = tuple(Cell(name, "stdin", "none", "sum", f"size={settings.size}") for name in settings.programs)
+    return Plan(cells, {}, settings.blocks, settings.seed)
+
+
+def loads(settings: Settings) -> Callable[[Cell], Load]:
+    return lambda cell: Load(size=settings.size)
 
 
 @contextmanager
@@ -46,9 +57,7 @@ class Site:
 
     @property
     def plan(self) -> Plan:
-        names, size = self.settings.programs, self.settings.size
-        cells = tuple(Cell(name, "stdin", "none", "sum", f"size={size}") for name in names)
-        return Plan(cells, {}, self.settings.blocks, self.settings.seed)
+        return planned(self.settings)
 
     def announced(self) -> str:
         return f"{len(self.plan.cells)} programs x {self.plan.blocks} blocks"
@@ -56,7 +65,7 @@ class Site:
     def meta(self) -> dict[str, Any]:
         return {
             "kind": KIND,
-            "columns": {"vpn": "program", "variant": "input"},
+            "columns": COLUMNS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": self.settings.model_dump(),
             "plan": self.plan.fingerprint(),

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from lab.benches.vpn.tunnel import Tunnel
 from lab.core.errors import unknown
 from lab.results.reading import Reading
+from lab.runner.forecast import Load
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Measure(Protocol):
 
     def conditions(self, options: Options) -> list[str]:
         """The sets of conditions to measure under, as `key=value` words; each set is a cell."""
+
+    def load(self, options: Options) -> Load:
+        """The load of a sample, for a forecast of its time."""
 
     def run(self, tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
         """Take one sample. Every load must use `tunnel.load`, which watches the wire.

@@ -18,6 +18,7 @@ from lab.benches.vpn.measures import Options
 from lab.benches.vpn.tunnel import Tunnel
 from lab.core.errors import InvalidSample, Unsupported
 from lab.results.reading import Reading
+from lab.runner.forecast import Load
 
 TITLE = "instructions per packet"
 UNIT = "instructions"
@@ -38,6 +39,11 @@ IDLE = 0.02
 def conditions(options: Options) -> list[str]:
     """Each packet size."""
     return [f"size={size}" for size in SIZES]
+
+
+def load(options: Options) -> Load:
+    """A fixed number of echoes."""
+    return Load()
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:

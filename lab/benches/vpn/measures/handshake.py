@@ -9,6 +9,7 @@ from typing import Any
 from lab.benches.vpn.measures import Options
 from lab.benches.vpn.tunnel import Tunnel
 from lab.results.reading import Reading
+from lab.runner.forecast import Load
 
 TITLE = "time to the first answer"
 UNIT = "s"
@@ -17,6 +18,11 @@ UNIT = "s"
 def conditions(options: Options) -> list[str]:
     """One empty set."""
     return [""]
+
+
+def load(options: Options) -> Load:
+    """None."""
+    return Load()
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:

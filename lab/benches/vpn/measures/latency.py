@@ -13,6 +13,7 @@ from lab.benches.vpn.measures import Options
 from lab.benches.vpn.tunnel import Tunnel
 from lab.core.errors import InvalidSample
 from lab.results.reading import Reading
+from lab.runner.forecast import Load
 
 TITLE = "round-trip time"
 UNIT = "ms"
@@ -23,6 +24,11 @@ INTERVAL = 0.01
 def conditions(options: Options) -> list[str]:
     """Without load, and under load."""
     return ["load=none", "load=busy"]
+
+
+def load(options: Options) -> Load:
+    """The echoes, for the time that the user chose."""
+    return Load(seconds=options.duration)
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lab.benches.vpn.tunnel import Tunnel
 from lab.core.errors import InvalidSample, LabError
 from lab.results.cell import conditions_text
 from lab.results.reading import Reading
+from lab.runner.forecast import Load
 
 TITLE = "TCP throughput"
 UNIT = "Mbit/s"
@@ -23,6 +24,11 @@ def conditions(options: Options) -> list[str]:
     """Each direction with each number of streams; `up` is client to server, as in the thesis."""
     pairs = [(way, streams) for way in options.directions for streams in options.streams]
     return [conditions_text({"direction": way, "streams": streams}) for way, streams in pairs]
+
+
+def load(options: Options) -> Load:
+    """A stream, for the time that the user chose."""
+    return Load(seconds=options.duration)
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from lab.benches.vpn.cpu_ledger import Bracket
 from lab.benches.vpn.measures import Options
 from lab.benches.vpn.tunnel import Tunnel
 from lab.results.reading import Reading
+from lab.runner.forecast import Load
 
 TITLE = "file transfer"
 UNIT = "Mbit/s"
@@ -23,6 +24,11 @@ SLOWEST = 2e6
 def conditions(options: Options) -> list[str]:
     """One set: the size of the file in bytes."""
     return [f"size={options.size}"]
+
+
+def load(options: Options) -> Load:
+    """The file."""
+    return Load(size=options.size)
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
