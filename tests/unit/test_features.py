@@ -125,7 +125,7 @@ def test_the_kernel_is_asked_in_a_container_that_has_what_the_variant_needs_and_
     machine = Machine(devices=["/dev/net/tun"], kernel=["tls"])
     assert not found(machine, vpn(TUN, tls=TLS))
     image, argv, options = machine.ran[-1]
-    assert (image, argv) == ("lab/alpha:latest", ["probe", "tls"])
+    assert (image, argv) == ("lab/base:latest", ["probe", "tls"])
     assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["NET_ADMIN"])
     assert options["devices"] == ["/dev/net/tun:/dev/net/tun"]
     assert not set(options) & set(requirements.NOT_PROBED)

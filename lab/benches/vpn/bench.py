@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,10 @@ KEPT = ("plan", "folders", "packages", "engine", "machine.kernel")
 """What must be unchanged to resume a run. Folders stand for images: the same files make the same image."""
 OF_LOADS = ("iperf3", "netcat-openbsd", "iputils-ping")
 """The packages of the load programs; the image of every VPN has them."""
+SHARED = ("base", "meter")
+"""The images that every run uses, whatever it measures."""
+DataPath = tuple[Vpn, str]
+"""A VPN and one of its variants."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,12 @@ class Choice:
         """The part of the settings that measures use."""
         settings = self.settings
         return Options(settings.duration, tuple(settings.streams), tuple(settings.directions), settings.size)
+
+    @property
+    def paths(self) -> list[DataPath]:
+        """The data paths that the settings name; a control has all of its own."""
+        named = self.settings.variants
+        return [(vpn, name) for vpn, name in data_paths(self.vpns) if not named or vpn.file.control or name in named]
 
 
 def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
@@ -70,7 +80,9 @@ class Site:
     def __init__(self, choice: Choice, engines: Sequence[Engine]) -> None:
         self.choice, self.engines = choice, engines
         settings, engine = choice.settings, engines[0]
-        check_images(engine, choice.catalog, choice.vpns)
+        self.lacks = lacking(engine, choice.catalog, choice.vpns)
+        self.paths = [(vpn, variant) for vpn, variant in choice.paths if (vpn.name, variant) not in self.lacks]
+        check_images(engine, choice.catalog, self.paths)
         self.plan = cells.make(
             choice.catalog,
             choice.vpns,
@@ -78,7 +90,7 @@ class Site:
             {name: measure.conditions(choice.options) for name, measure in choice.measures.items()},
             blocks=settings.blocks,
             seed=settings.seed,
-            lacks=requirements.lacks(engine, choice.vpns),
+            lacks=self.lacks,
             variants=settings.variants,
             shared=engine.patience > 1,  # in a guest, bringing a tunnel up takes as long as loading it
         )
@@ -90,7 +102,7 @@ class Site:
     def meta(self) -> dict[str, Any]:
         """What `meta.json` records about a run of this plan."""
         choice, engine = self.choice, self.engines[0]
-        packages = {vpn.name: [*OF_LOADS, *vpn.file.packages] for vpn in choice.vpns}
+        packages = {vpn.name: [*OF_LOADS, *vpn.file.packages] for vpn, _ in self.paths}
         return {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": choice.settings.model_dump(),
@@ -100,9 +112,10 @@ class Site:
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
             "folders": {
-                folder.name: images.folder_digest(folder) for folder in folders_of(choice.catalog, choice.vpns)
+                name: images.folder_digest(images_of(choice.catalog) / name) for name in image_names(choice.paths)
             },
-            **platform.describe(engine, ["base", "meter"], packages),
+            "lacks": {f"{vpn}/{variant}": reason for (vpn, variant), reason in self.lacks.items()},
+            **platform.describe(engine, image_names(self.paths), packages),
         }
 
     def about(self, step: Step) -> dict[str, Any]:
@@ -131,17 +144,40 @@ def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
         yield Site(choice, engines)
 
 
-def folders_of(catalog: Catalog, vpns: Sequence[Vpn]) -> list[Path]:
-    """The folders of every image that a run of `vpns` uses."""
-    return [catalog.root / "images" / name for name in ("base", "meter")] + [vpn.folder for vpn in vpns]
+def data_paths(vpns: Iterable[Vpn]) -> list[DataPath]:
+    """Every variant of `vpns`."""
+    return [(vpn, variant) for vpn in vpns for variant in vpn.file.variants]
 
 
-def check_images(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> None:
+def image_names(paths: Iterable[DataPath]) -> list[str]:
+    """The images that a run of these data paths uses."""
+    return list(dict.fromkeys([*SHARED, *(name for vpn, variant in paths for name in (vpn.name, vpn.image(variant)))]))
+
+
+def images_of(catalog: Catalog) -> Path:
+    """The folder of the images' folders."""
+    return catalog.root / "images"
+
+
+def runnable_images(engine: Engine, catalog: Catalog) -> list[str]:
+    """The images of the data paths that this engine can run; the base image must be there."""
+    lacks = requirements.lacks(engine, list(catalog.vpns.values()))
+    return image_names(
+        (vpn, variant) for vpn, variant in data_paths(catalog.vpns.values()) if (vpn.name, variant) not in lacks
+    )
+
+
+def lacking(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
+    """`requirements.lacks`; empty without a current base image: nothing can be asked then."""
+    return requirements.lacks(engine, vpns) if images.is_current(engine, images_of(catalog) / SHARED[0]) else {}
+
+
+def check_images(engine: Engine, catalog: Catalog, paths: Iterable[DataPath]) -> None:
     """Check that every image needed exists and was built from this checkout.
 
     Raises:
         LabError: an image is missing or out of date; names all of these.
     """
-    stale = [folder.name for folder in folders_of(catalog, vpns) if not images.is_current(engine, folder)]
+    stale = [name for name in image_names(paths) if not images.is_current(engine, images_of(catalog) / name)]
     if stale:
         raise LabError(f"images missing or out of date: {', '.join(stale)}", "`lab build` makes them")
