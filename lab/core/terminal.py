@@ -29,6 +29,11 @@ def answer(data: Any, to: Console = console) -> None:
     plain(json.dumps(data, indent=1), to)
 
 
+def time_left(seconds: float) -> str:
+    """A time that something still takes, in words."""
+    return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
+
+
 def complain(message: str, hint: str = "") -> None:
     """Print what went wrong, and the next step. If stderr is closed, the exit code still tells."""
     with suppress(OSError):

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from lab.core.terminal import time_left
 from lab.runner.plan import Step
 
 
@@ -65,7 +66,7 @@ class Follow:
         if not self._taken:
             return f"{self._todo} to go"
         seconds = (time.monotonic() - self._begun) / self._taken * (self._todo - self._taken)
-        return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
+        return time_left(seconds)
 
 
 def told(sample: Mapping[str, Any]) -> str:
