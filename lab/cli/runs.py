@@ -16,13 +16,18 @@ from lab.results.store import Store
 Run = Annotated[str, typer.Argument(help="The run's name.")]
 
 
-def report(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
-    """Show a run's tables, and write its CSV, pictures and HTML page anew."""
+def report(
+    run: Run,
+    results: Results = RESULTS,
+    as_json: Json = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Print the tables, not one screen.")] = False,
+) -> None:
+    """Show a run, and write its CSV, pictures and HTML page anew."""
     from lab.report import write
 
     store = Store(results / run)
     views, offer = benches.views(benches.of(store)), benches.offer(store.folder, store.meta())
-    write.write(views, store, console, as_json=as_json, offer=offer)
+    write.write(views, store, console, as_json=as_json, every_table=tables, offer=offer)
 
 
 def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
