@@ -44,7 +44,7 @@ class Proof(Document):
 
 
 class KernelFeature(Document):
-    """A feature that the kernel must have. `probe`, in a container of the image, exits 0 if it is there."""
+    """A feature that the kernel must have. `probe`, in a container of the base image, exits 0 if it is there."""
 
     feature: str
     config: Annotated[str, Field(pattern=r"^CONFIG_[A-Z0-9_]+$")]
@@ -77,10 +77,12 @@ class Only(Document):
 class Variant(Document):
     """A data path of a VPN: where it processes records, and its packet format on the wire.
 
-    `records`: in user space, in the kernel, or in the kernel for sending only. `needs` are added to the VPN's.
+    `records`: in user space, in the kernel, or in the kernel for sending only. `needs` are added to the VPN's. `image`
+    names another image than the VPN's own: it is built only where a machine can run this variant.
     """
 
     records: Literal["user", "kernel", "kernel-tx"]
+    image: NAME | None = None
     wire: str
     needs: Needs = Needs()
     suites: Only | None = None
@@ -115,6 +117,10 @@ class Vpn:
     def proof(self, variant: str) -> Proof:
         """The proof of `variant`: its own if it has one, else the VPN's."""
         return self.file.variants[variant].proof or self.file.proof
+
+    def image(self, variant: str) -> str:
+        """The name of the image that `variant` runs in."""
+        return self.file.variants[variant].image or self.name
 
     def needs(self, variant: str) -> Needs:
         """What both endpoints need for `variant`: the needs of the VPN and those of this data path."""

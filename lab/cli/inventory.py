@@ -14,6 +14,7 @@ from lab.catalog.catalog import Catalog
 from lab.cli.names import named
 from lab.cli.options import Json, Results
 from lab.cli.rows import show
+from lab.core.errors import UsageError
 from lab.core.paths import RESULTS, ROOT
 from lab.core.terminal import answer, complain, console
 
@@ -150,6 +151,9 @@ def build(
             "(the first that can be had).",
         ),
     ] = "auto",
+    runnable: Annotated[
+        bool, typer.Option("--runnable", help="Only what `lab matrix` needs for what this machine can run.")
+    ] = False,
 ) -> None:
     """Build the images that have changed.
 
@@ -157,8 +161,20 @@ def build(
     - `lab build`
     - `lab build {vpn}`
     """
-    from lab.engines import engine, images
+    from lab.benches.vpn import bench
+    from lab.engines import build_progress, engine, images, rootfs
+    from lab.engines.build import build
 
     folders = images.folders(ROOT / "images", only)
-    root = images.source_of(source)
-    images.build(engine.connect(), folders, console.print, source=root)
+    root = rootfs.source_of(source)
+    if only and runnable:
+        raise UsageError("one image or --runnable, not both", "`lab build --runnable` chooses the images itself")
+    host, catalog = engine.connect(), Catalog()
+    every = bench.image_names(bench.data_paths(catalog.vpns.values()))
+    estimate = build_progress.Estimate(build_progress.times(ROOT / "images"))
+    with build_progress.BuildProgress(console, estimate).shown() as progress:
+        if runnable:
+            folders = [folder for folder in folders if folder.name in every]
+            build(host, folders, progress, source=root, needed=lambda: bench.runnable_images(host, catalog))
+        else:
+            build(host, folders, progress, source=root)

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from lab.report.tables import Table
 
 
-def report(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
-    """Show the tables of a run, and write its CSV files, pictures and HTML page again.
+def report(
+    run: Run,
+    results: Results = RESULTS,
+    as_json: Json = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Print the tables, not one screen.")] = False,
+) -> None:
+    """Show a run, and write its CSV files, pictures and HTML page again.
 
     Examples:
     - `lab report {run}`
@@ -31,7 +36,7 @@ def report(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
 
     store = Store(results / run)
     views, offer = benches.views(benches.of(store)), benches.offer(store.folder, store.meta())
-    write.write(views, store, console, as_json=as_json, offer=offer)
+    write.write(views, store, console, as_json=as_json, every_table=tables, offer=offer)
 
 
 def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:

@@ -45,6 +45,11 @@ def duration_text(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def time_left(seconds: float) -> str:
+    """A time that something still takes, in words."""
+    return f"{duration_text(seconds)} left"
+
+
 def any_locale() -> None:
     """Print a question mark for a letter that the locale lacks. A table must not abort a run."""
     for stream in (sys.stdout, sys.stderr):

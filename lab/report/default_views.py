@@ -49,6 +49,11 @@ def _named(row: Any) -> str:
     return " ".join(word for word in words if word)
 
 
+def screen(run: Summary, width: int) -> list[str]:
+    """None: the tables are short."""
+    return []
+
+
 def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
     """None."""
     yield from ()

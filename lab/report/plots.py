@@ -10,6 +10,7 @@ Nothing in a file depends on when or where it was drawn.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -111,9 +112,7 @@ def titled(chart: Any, run: Summary, text: str, notes: Iterable[str], n: Iterabl
         text=text, subtitle=lines, anchor="start", frame="group", fontSize=15, subtitleFontSize=11, offset=10
     )
     chart = chart.properties(title=title).configure_view(strokeWidth=0)
-    chart = chart.configure_legend(
-        orient="bottom", columns=4, symbolStrokeWidth=1.5, symbolOpacity=1, labelLimit=320, clipHeight=16
-    )
+    chart = chart.configure_legend(orient="bottom", columns=4, symbolStrokeWidth=1.5, symbolOpacity=1, labelLimit=320)
     picture: Picture = chart.configure_axis(
         labelLimit=320, domainColor="#BBBBBB", tickColor="#BBBBBB", grid=True, gridColor="#E3E3E3"
     )
@@ -155,3 +154,37 @@ def _numbered(svg: str) -> str:
     """The names of a picture's parts, numbered from 0: Vega numbers on from the picture that it drew before."""
     names: dict[str, str] = {}
     return re.sub(r"\b(clip|gradient_)\d+\b", lambda part: names.setdefault(part[0], f"{part[1]}{len(names)}"), svg)
+
+
+def fill_color(color: str, records: str) -> str:
+    """The fill of a symbol of this colour, by where records are processed: the colour, a pale one, or white.
+
+    A legend shows it as the picture does, and no line shows through it.
+    """
+    part = {"kernel": 0.0, "kernel-tx": 0.35}.get(records, 1.0)
+    parts = (255 - part * (255 - int(color[place : place + 2], 16)) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(value):02X}" for value in parts)
+
+
+def payload_axis(sizes: Iterable[int], width: int, *, log: bool = False) -> alt.X:
+    """The x axis `bytes of payload` of a panel so many pixels wide, a tick at each size.
+
+    Sizes are labelled from the greatest down, but for those that have no room.
+    """
+    ticks = sorted(set(sizes))
+    places = [math.log(size) if log else size for size in ticks]
+    room = LABEL / width * (places[-1] - places[0])
+    shown: list[int] = [len(ticks) - 1]
+    for number in reversed(range(len(ticks) - 1)):
+        if places[shown[-1]] - places[number] >= room:
+            shown.append(number)
+    kind: dict[str, Any] = {"type": "log", "base": 2} if log else {"zero": False}
+    scale = alt.Scale(domain=[ticks[0], ticks[-1]], nice=False, padding=8, **kind)
+    labelled = f"indexof({[ticks[number] for number in shown]}, datum.value) < 0 ? '' : datum.label"
+    axis = alt.Axis(values=ticks, format="d", labelExpr=labelled, labelOverlap=False)
+    return alt.X("payload:Q", title="bytes of payload", scale=scale, axis=axis)
+
+
+def heading(text: str) -> alt.TitleParams:
+    """The title of one of several panels."""
+    return alt.TitleParams(text=text, fontSize=12, fontWeight="normal", anchor="start", frame="group")

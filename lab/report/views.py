@@ -30,6 +30,9 @@ class Views(Protocol):
     def tables(self, run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
         """The tables that there is anything for: on the page the `whole`, in a terminal what people look at first."""
 
+    def screen(self, run: Summary, width: int) -> list[str]:
+        """What a terminal shows at once, in lines of `width` columns; empty where the tables are short enough."""
+
     def pictures(self, run: Summary) -> Iterator[tuple[str, Picture]]:
         """The pictures that there is anything for, each with its file's name without the ending."""
 

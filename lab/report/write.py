@@ -6,6 +6,8 @@ Made again, it is the same byte for byte.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 
 from lab.core import terminal
@@ -16,8 +18,16 @@ from lab.results.store import Store
 from lab.stats.summary import Summary
 
 
-def write(views: Views, store: Store, console: Console, *, as_json: bool = False, offer: Offer = nobody) -> None:
-    """Derive and show a run, as JSON where a program reads."""
+def write(
+    views: Views,
+    store: Store,
+    console: Console,
+    *,
+    as_json: bool = False,
+    every_table: bool = False,
+    offer: Offer = nobody,
+) -> None:
+    """Derive and show a run: its screen, or with `every_table` all of it; as JSON where a program reads."""
     run = Summary.of(store)
     store.write_csv(run.df)
     if run.empty:
@@ -28,10 +38,19 @@ def write(views: Views, store: Store, console: Console, *, as_json: bool = False
     if as_json:
         terminal.answer(views.data(run, offer), console)
         return
+    if lines := [] if every_table else views.screen(run, console.width):
+        lines += ["", f"Every table and picture: {near(page)}", f"Tables here: lab report {store.folder.name} --tables"]
+        console.print("\n".join(lines), markup=False, highlight=False, emoji=False, soft_wrap=True)
+        return
     console.print(run.heading, style="bold", highlight=False)
     for table in views.tables(run, offer, whole=False):
         show(table, console)
-    console.print(f"{page} has every table and picture", highlight=False, soft_wrap=True)
+    console.print(f"Every table and picture: {near(page)}", highlight=False, soft_wrap=True)
+
+
+def near(path: Path) -> Path:
+    """A path as one types it here: without the current folder, if it is under that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def thesis(views: Views, store: Store, console: Console, *, as_json: bool = False) -> None:

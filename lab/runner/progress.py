@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from lab.core.terminal import duration_text
+from lab.core.terminal import time_left
 from lab.runner.plan import Step
 
 
@@ -78,7 +78,7 @@ class Follow:
         if not self._taken:
             return f"{self._todo} to go"
         seconds = (time.monotonic() - self._start) / self._taken * (self._todo - self._taken)
-        return f"{duration_text(seconds)} left"
+        return time_left(seconds)
 
 
 def result_text(sample: Mapping[str, Any]) -> str:

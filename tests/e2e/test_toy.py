@@ -48,6 +48,33 @@ def test_a_folder_and_a_row_are_all_that_it_takes(toy: Lab, root: Path) -> None:
     assert "images missing or out of date: toy" in stale.text
 
 
+NEVER = """
+  kernel:
+    - {feature: toy drivers, config: CONFIG_TOY, probe: [sh, -c, "echo no toys >&2; exit 1"]}
+"""
+
+
+def test_what_the_machine_cannot_run_is_neither_built_nor_missed(toy: Lab, root: Path) -> None:
+    path = root / "images" / "toy" / "vpn.yaml"
+    path.write_text(path.read_text().replace("[NET_ADMIN]\n", f"[NET_ADMIN]{NEVER}"))
+    toy.ok("build", "--runnable")
+    assert toy.engine.image_id("lab/toy:latest") is None
+    rows = {row["what"]: row["state"] for row in toy("doctor", "--json").json()}
+    assert rows["image toy"] == "note"
+    assert "missing" not in (rows["image base"], rows["image plain"])
+
+    done = toy.ok("matrix", *SHORT, "--ciphers", "toy-rot13")
+    taken = {(s["vpn"], s["variant"]): s["outcome"] for s in samples(toy.run())}
+    assert taken["plain", "wire"] == "ok"
+    assert taken["toy", "works"] == "unsupported"
+    words = " ".join(done.text.split())
+    assert "This machine cannot run 6 of 7 data paths: toy (claims, fails, hangs, refuses, strays, works)." in words
+    assert "`lab matrix --engine vm`" in words
+    both = toy("build", "toy", "--runnable")
+    assert both.status == 2
+    assert "one image or --runnable, not both" in both.text
+
+
 def test_a_vpn_that_does_not_come_up_is_an_outcome_and_the_run_goes_on(toy: Lab) -> None:
     toy.ok("build", "toy")
     done = toy("matrix", *SHORT, "--ciphers", "toy-rot13", LAB_UP_LIMIT="5")

@@ -124,7 +124,8 @@ class TestShare:
                 }
             )  # fmt: skip
         with (tmp_path / "out").open("w") as out:
-            write(report, store, Console(file=out, width=200), offer=benches.offer(store.folder, store.meta()))
+            offer = benches.offer(store.folder, store.meta())
+            write(report, store, Console(file=out, width=200), every_table=True, offer=offer)
         assert "share of raw cipher speed" in (tmp_path / "out").read_text()
         assert "share of raw cipher speed" in (store.folder / "report.html").read_text()
         row = pd.read_csv(store.folder / SUMMARY).iloc[0]

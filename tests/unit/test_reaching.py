@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import docker
 import pytest
 import requests
 from docker.errors import APIError, DockerException
+from rich.console import Console
 
 from lab.core.errors import LabError
 from lab.engines import images
+from lab.engines.build import build
+from lab.engines.build_progress import BuildProgress, Estimate
 from lab.engines.engine import Engine, because, connect
 
 DEAD = "unix:///nonexistent/docker.sock"
@@ -124,8 +128,9 @@ def test_a_missing_helper_for_credentials(config: Path, tmp_path: Path, monkeypa
     client = docker.DockerClient(base_url=DEAD, version="1.41")
     engine = Engine(client, facts={})
     monkeypatch.setattr(Engine, "image_id", lambda *_: "sha256:0")
-    monkeypatch.setattr(images, "_labels", lambda *_: [])
+    monkeypatch.setattr(images, "labels", lambda *_: [])
     (tmp_path / "Dockerfile").write_text("FROM scratch")
+    progress = BuildProgress(Console(file=io.StringIO()), Estimate({}))
     with pytest.raises(LabError, match="cannot be had: docker-credential-nonesuch not installed") as caught:
-        images.build(engine, [tmp_path], print)
+        build(engine, [tmp_path], progress)
     assert "credsStore" in caught.value.hint

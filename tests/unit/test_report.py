@@ -237,6 +237,18 @@ class TestStore:
                         "throughput-direction-up-streams-1.png"]  # fmt: skip
         assert "report.html" in out.getvalue()
 
+    def test_a_terminal_shows_one_screen_and_where_the_rest_is(self, tmp_path: Path) -> None:
+        store, screen, tables = self.store(tmp_path / "r", [1, 2, 3]), io.StringIO(), io.StringIO()
+        write(report, store, Console(file=screen, width=80))
+        write(report, store, Console(file=tables, width=80), every_table=True)
+        assert "Samples by outcome" not in screen.getvalue()
+        assert screen.getvalue().splitlines()[-2:] == [
+            f"Every table and picture: {store.folder / 'report.html'}",
+            "Tables here: lab report r --tables",
+        ]
+        assert "Samples by outcome" in tables.getvalue()
+        assert "Rank tiers" in tables.getvalue()
+
     def test_write_as_json(self, tmp_path: Path) -> None:
         out = io.StringIO()
         write(report, self.store(tmp_path / "r", [1, 2, 3]), Console(file=out, width=40), as_json=True)

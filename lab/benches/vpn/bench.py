@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,10 @@ KEPT = ("plan", "folders", "packages", "engine", "machine.kernel")
 COLUMNS: Mapping[str, str] = {}
 OF_LOADS = ("iperf3", "netcat-openbsd", "iputils-ping")
 """The packages of the load programs; the image of every VPN has them."""
+SHARED = ("base", "meter")
+"""The images that every run uses, whatever it measures."""
+DataPath = tuple[Vpn, str]
+"""A VPN and one of its variants."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,12 @@ class Choice:
     def options(self) -> Options:
         """The part of the settings that measures use."""
         return options(self.settings)
+
+    @property
+    def paths(self) -> list[DataPath]:
+        """The data paths that the settings name; a control has all of its own."""
+        named = self.settings.variants
+        return [(vpn, name) for vpn, name in data_paths(self.vpns) if not named or vpn.file.control or name in named]
 
 
 def options(settings: Settings) -> Options:
@@ -72,14 +82,12 @@ def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
 
 
 def planned(choice: Choice, engine: Engine | None = None) -> Plan:
-    """The plan of a choice. It knows what an engine lacks only if one is given.
+    """The plan of a choice. It knows what an engine lacks only if one is given."""
+    return _plan(choice, lacking(engine, choice.catalog, choice.vpns) if engine else {})
 
-    Raises:
-        LabError: an image is missing or out of date.
-    """
+
+def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str]) -> Plan:
     settings = choice.settings
-    if engine:
-        check_images(engine, choice.catalog, choice.vpns)
     return cells.make(
         choice.catalog,
         choice.vpns,
@@ -87,7 +95,7 @@ def planned(choice: Choice, engine: Engine | None = None) -> Plan:
         {name: measure.conditions(choice.options) for name, measure in choice.measures.items()},
         blocks=settings.blocks,
         seed=settings.seed,
-        lacks=requirements.lacks(engine, choice.vpns) if engine else {},
+        lacks=lacks,
         variants=settings.variants,
         shared=settings.engine.name == "vm",  # in a guest, bringing a tunnel up takes as long as loading it
     )
@@ -104,7 +112,10 @@ class Site:
 
     def __init__(self, choice: Choice, engines: Sequence[Engine]) -> None:
         self.choice, self.engines = choice, engines
-        self.plan = planned(choice, engines[0])
+        self.lacks = lacking(engines[0], choice.catalog, choice.vpns)
+        self.paths = [(vpn, variant) for vpn, variant in choice.paths if (vpn.name, variant) not in self.lacks]
+        check_images(engines[0], choice.catalog, self.paths)
+        self.plan = _plan(choice, self.lacks)
 
     def announced(self) -> str:
         """The size of the plan, in words."""
@@ -113,7 +124,7 @@ class Site:
     def meta(self) -> dict[str, Any]:
         """What `meta.json` records about a run of this plan."""
         choice, engine = self.choice, self.engines[0]
-        packages = {vpn.name: [*OF_LOADS, *vpn.file.packages] for vpn in choice.vpns}
+        packages = {vpn.name: [*OF_LOADS, *vpn.file.packages] for vpn, _ in self.paths}
         return {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": choice.settings.model_dump(),
@@ -123,9 +134,10 @@ class Site:
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
             "folders": {
-                folder.name: images.folder_digest(folder) for folder in folders_of(choice.catalog, choice.vpns)
+                name: images.folder_digest(images_of(choice.catalog) / name) for name in image_names(choice.paths)
             },
-            **platform.describe(engine, ["base", "meter"], packages),
+            "lacks": {f"{vpn}/{variant}": reason for (vpn, variant), reason in self.lacks.items()},
+            **platform.describe(engine, image_names(self.paths), packages),
         }
 
     def about(self, step: Step) -> dict[str, Any]:
@@ -154,17 +166,40 @@ def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
         yield Site(choice, engines)
 
 
-def folders_of(catalog: Catalog, vpns: Sequence[Vpn]) -> list[Path]:
-    """The folders of every image that a run of `vpns` uses."""
-    return [catalog.root / "images" / name for name in ("base", "meter")] + [vpn.folder for vpn in vpns]
+def data_paths(vpns: Iterable[Vpn]) -> list[DataPath]:
+    """Every variant of `vpns`."""
+    return [(vpn, variant) for vpn in vpns for variant in vpn.file.variants]
 
 
-def check_images(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> None:
+def image_names(paths: Iterable[DataPath]) -> list[str]:
+    """The images that a run of these data paths uses."""
+    return list(dict.fromkeys([*SHARED, *(name for vpn, variant in paths for name in (vpn.name, vpn.image(variant)))]))
+
+
+def images_of(catalog: Catalog) -> Path:
+    """The folder of the images' folders."""
+    return catalog.root / "images"
+
+
+def runnable_images(engine: Engine, catalog: Catalog) -> list[str]:
+    """The images of the data paths that this engine can run; the base image must be there."""
+    lacks = requirements.lacks(engine, list(catalog.vpns.values()))
+    return image_names(
+        (vpn, variant) for vpn, variant in data_paths(catalog.vpns.values()) if (vpn.name, variant) not in lacks
+    )
+
+
+def lacking(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
+    """`requirements.lacks`; empty without a current base image: nothing can be asked then."""
+    return requirements.lacks(engine, vpns) if images.is_current(engine, images_of(catalog) / SHARED[0]) else {}
+
+
+def check_images(engine: Engine, catalog: Catalog, paths: Iterable[DataPath]) -> None:
     """Check that every image needed exists and was built from this checkout.
 
     Raises:
         LabError: an image is missing or out of date; names all of these.
     """
-    stale = [folder.name for folder in folders_of(catalog, vpns) if not images.is_current(engine, folder)]
+    stale = [name for name in image_names(paths) if not images.is_current(engine, images_of(catalog) / name)]
     if stale:
         raise LabError(f"images missing or out of date: {', '.join(stale)}", "`lab build` makes them")

@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lab.benches.vpn import requirements
+from lab.benches.vpn.bench import data_paths, image_names, lacking
 from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
 from lab.core.paths import RESULTS
@@ -54,8 +54,11 @@ def examine(catalog: Catalog) -> list[Finding]:
     findings.append(
         Finding("Docker engine", "ok", f"{engine.facts['ServerVersion']}, kernel {engine.facts['KernelVersion']}")
     )
-    findings += _images(engine, catalog)
-    findings += _vpns(engine, catalog)
+    vpns = list(catalog.vpns.values())
+    lacks = lacking(engine, catalog, vpns)
+    runnable = [(vpn, variant) for vpn, variant in data_paths(vpns) if (vpn.name, variant) not in lacks]
+    findings += _images(engine, catalog, image_names(runnable))
+    findings += _vpns(engine, catalog, lacks)
     forgotten = [name for name, state in testbed.labs(engine).items() if state is ownership.State.FORGOTTEN]
     if forgotten:
         findings.append(
@@ -122,29 +125,32 @@ def kvm(device: Path) -> Finding:
     )  # fmt: skip
 
 
-def _images(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
+def _images(engine: Engine, catalog: Catalog, needed: Collection[str]) -> Iterator[Finding]:
+    """The images; those that `lab matrix` does not need on this machine are no fault where they are missing."""
     for folder in images.folders(catalog.root / "images"):
         tag = images.tag_of(folder)
         if images.is_current(engine, folder):
             size = engine.client.images.get(tag).attrs["Size"]
             yield Finding(f"image {folder.name}", "ok", f"{size / 1e6:.0f} MB, with the images that it is built on")
-        else:
-            detail = "out of date" if engine.image_id(tag) else "not built"
+            continue
+        detail = "out of date" if engine.image_id(tag) else "not built"
+        if folder.name in needed:
             yield Finding(f"image {folder.name}", "missing", detail, "`lab build`")
+        else:
+            yield Finding(
+                f"image {folder.name}", "note", f"{detail}; `lab matrix` does not need it here", "`lab build`"
+            )
 
 
-def _vpns(engine: Engine, catalog: Catalog) -> Iterator[Finding]:
-    ready = [vpn for vpn in catalog.vpns.values() if images.is_current(engine, vpn.folder)]
-    lacks = requirements.lacks(engine, ready)
+def _vpns(engine: Engine, catalog: Catalog, lacks: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
     controls = {vpn.file.dialect for vpn in catalog.vpns.values() if vpn.file.control}
     suites = [suite for suite in catalog.suites.values() if set(suite.native) - controls]
     for vpn in catalog.vpns.values():
-        if vpn not in ready:
-            yield Finding(f"VPN {vpn.name}", "missing", "its image is missing or out of date", "`lab build`")
-            continue
         count = sum(1 for suite in suites if vpn.file.dialect in suite.native)
         runnable = [name for name in vpn.file.variants if (vpn.name, name) not in lacks]
-        if runnable:
+        if runnable and not images.is_current(engine, vpn.folder):
+            yield Finding(f"VPN {vpn.name}", "missing", "its image is not built as it is now", "`lab build`")
+        elif runnable:
             spoken = "the control" if vpn.file.control else f"{count} of {len(suites)} suites"
             yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(runnable)}; {spoken}")
         for reason in dict.fromkeys(lacks[vpn.name, name] for name in vpn.file.variants if name not in runnable):

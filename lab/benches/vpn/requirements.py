@@ -19,6 +19,8 @@ from lab.core.signals import undisturbed
 from lab.engines.engine import LOST, Engine, because, once_name
 from lab.testbed import testbed, topology
 
+BASE = "lab/base:latest"
+"""The image of the probes: a kernel can be asked before the image of any VPN is built."""
 NOT_PROBED = ("image", "command", "hostname", "environment")
 """Options of an endpoint that a container that only probes the kernel does not need."""
 CONFIG = ["sh", "-c", "for f in /proc/config.gz; do [ -r $f ] && zcat $f; done; :"]
@@ -30,7 +32,10 @@ AT_ONCE = 8
 
 
 def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
-    """Why this engine cannot run a data path, by VPN and variant; a data path that it can run has no entry."""
+    """Why this engine cannot run a data path, by VPN and variant; a data path that it can run has no entry.
+
+    Only the base image must be there.
+    """
     reasons: dict[tuple[str, str], str] = {}
     with _probing(engine) as probes:
         for vpn in vpns:
@@ -56,9 +61,9 @@ class Probes:
         """Start the probes for a variant's `own` needs; for those of the VPN, if the variant has none."""
         needs = vpn.file.needs + own
         if needs.devices:
-            self.probe(vpn, needs, STARTS)
+            self.probe(needs, STARTS)
         for feature in features(vpn, own):
-            self.probe(vpn, needs, feature.probe)
+            self.probe(needs, feature.probe)
             self._config()
 
     def config(self) -> dict[str, str]:
@@ -67,13 +72,13 @@ class Probes:
         return dict(line.split("=", 1) for line in lines if line.startswith("CONFIG_"))
 
     def _config(self) -> Future[Result]:
-        return self._once("lab/base:latest", CONFIG, {})
+        return self._once(BASE, CONFIG, {})
 
-    def probe(self, vpn: Vpn, needs: Needs, argv: Sequence[str]) -> Future[Result]:
+    def probe(self, needs: Needs, argv: Sequence[str]) -> Future[Result]:
         """The result of a command in a container with these needs. It raises APIError if a device is refused."""
-        end = topology.load().resolve({"LAB_VPN": vpn.name}).services["server"].limited_to(needs)
+        end = topology.load().resolve({}).services["server"].limited_to(needs)
         options = {key: value for key, value in end.options().items() if key not in NOT_PROBED}
-        return self._once(end.image, argv, options)
+        return self._once(BASE, argv, options)
 
     def _once(self, image: str, argv: Sequence[str], options: Mapping[str, Any]) -> Future[Result]:
         key = json.dumps([image, argv, options], sort_keys=True)
@@ -108,9 +113,9 @@ def _missing(probes: Probes, vpn: Vpn, own: Needs) -> str:
     needs = vpn.file.needs + own
     try:
         if needs.devices:
-            probes.probe(vpn, needs, STARTS).result()
+            probes.probe(needs, STARTS).result()
         for feature in features(vpn, own):
-            result = probes.probe(vpn, needs, feature.probe).result()
+            result = probes.probe(needs, feature.probe).result()
             if result.status:
                 kernel = probes.engine.facts.get("KernelVersion", "?")
                 return reason(feature, probes.config(), kernel, result.complaint)

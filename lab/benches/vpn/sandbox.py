@@ -7,8 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lab.benches.vpn import requirements
-from lab.benches.vpn.bench import check_images
+from lab.benches.vpn.bench import check_images, data_paths, lacking
 from lab.benches.vpn.tunnel import Tunnel
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
@@ -27,9 +26,9 @@ def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console
         LabError: the lab did not come up; nothing is left behind.
     """
     vpn, variant, suite = chosen
-    check_images(engine, catalog, [vpn])
-    if reason := requirements.lacks(engine, [vpn]).get((vpn.name, variant)):
+    if reason := lacking(engine, catalog, [vpn]).get((vpn.name, variant)):
         raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
+    check_images(engine, catalog, [(vpn, variant)])
     if state := testbed.standing(engine).get(lab):
         situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
         raise LabError(f"a lab named {lab!r} {situation}", f"`lab down --name {lab}`, or choose another --name")
@@ -112,8 +111,10 @@ def down(engine: Engine, console: Console, name: str | None) -> None:
         raise LabError("\n".join(error.message for error in stuck), stuck[-1].hint)
 
 
-def status(engine: Engine) -> list[dict[str, Any]]:
+def status(engine: Engine, catalog: Catalog | None = None) -> list[dict[str, Any]]:
     """Each lab on the engine: what runs in it, and its state."""
+    paths = data_paths((catalog or Catalog()).vpns.values())
+    vpns = {f"lab/{vpn.image(variant)}:latest": vpn.name for vpn, variant in paths}
     rows = []
     for name, state in sorted(testbed.standing(engine).items()):
         ends = testbed.containers_of(engine, name, role="client")
@@ -122,7 +123,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
         rows.append(
             {
                 "lab": name,
-                "vpn": image.removeprefix("lab/").removesuffix(":latest"),
+                "vpn": vpns.get(image, image),
                 "variant": environment.get("VARIANT", ""),
                 "suite": environment.get("SUITE", ""),
                 "containers": len(testbed.containers_of(engine, name)),

@@ -273,7 +273,7 @@ def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite) -> 
 def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict[str, str]:
     """Values for the Compose variables of one tunnel."""
     native = suite.native[vpn.file.dialect]
-    variables = bed.variables | {"LAB_VPN": vpn.name, "LAB_VARIANT": variant, "LAB_SUITE": native}
+    variables = bed.variables | {"LAB_VPN": vpn.image(variant), "LAB_VARIANT": variant, "LAB_SUITE": native}
     if vpn.file.addresses == "wire":
         variables |= {f"LAB_TUNNEL_{end}": bed.variables[f"LAB_{end}"] for end in ("SERVER", "CLIENT")}
     return variables

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.benches.crypto.views import frame, plots, speeds, thesis_model
+from lab.benches.crypto.views import answer, frame, plots, speeds, thesis_model
 from lab.benches.crypto.views import thesis as beside
 from lab.report import reference
 from lab.report import tables as of
@@ -24,6 +24,11 @@ NOTHING: dict[str, Any] = {"implementations": {}, "speeds": [], "ratios": [], "o
 def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
     """A table for each library, the code paths that ran, and the comparison with the thesis."""
     return [*speeds.build(run), *beside.build(run, thesis_model.load())]
+
+
+def screen(run: Summary, width: int) -> list[str]:
+    """The answer of the run on one screen."""
+    return answer.lines(run, width)
 
 
 def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.benches.ktls.views import ladders, overview, plots, profiles, thesis_model
+from lab.benches.ktls.views import answer, ladders, overview, plots, profiles, thesis_model
 from lab.benches.ktls.views import thesis as beside
 from lab.benches.ktls.views.frame import Figures
 from lab.report import tables as of
@@ -43,6 +43,11 @@ def _tables(run: Summary) -> list[Table]:
         *profiles.build(run.samples, chapter, figures.where),
     ]
     return [*(table for table in contents if table.rows), beside.errata(chapter)]
+
+
+def screen(run: Summary, width: int) -> list[str]:
+    """The answer of the run on one screen."""
+    return answer.lines(run, _figures(run), width)
 
 
 def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:

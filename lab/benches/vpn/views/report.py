@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.benches.vpn.views import contents
+from lab.benches.vpn.views import answer, contents
 from lab.benches.vpn.views import thesis as beside
 from lab.benches.vpn.views.speed_tables import CipherShare
 from lab.benches.vpn.views.thesis_model import load
@@ -32,6 +32,11 @@ def _raw(offer: Offer) -> CipherShare | None:
 def tables(run: Summary, offer: Offer, *, whole: bool) -> list[Table]:
     """Every table that has data; the page has the CPU tables of every load."""
     return contents.build(run, every_load=whole, raw=_raw(offer))
+
+
+def screen(run: Summary, width: int) -> list[str]:
+    """The answer of the run on one screen."""
+    return answer.lines(run, width)
 
 
 def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:

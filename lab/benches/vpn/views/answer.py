@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: MIT
+"""The answer of a run on one screen: the best of each VPN, what is shown to be faster, and what cannot run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from lab.benches.vpn.views import cpu_time
+from lab.catalog.catalog import Catalog
+from lab.report.screen import Bar, bars, listed, wrapped
+from lab.report.tables import INTERVAL, each, figure, named, of_clock, order, spread, spread_name, value
+from lab.stats import analysis, modes, ranking
+from lab.stats.summary import Load, Summary
+
+Cell = tuple[str, str, str]
+"""VPN, variant and suite."""
+IN_KERNEL = ("cpu_system", "cpu_softirq", "cpu_irq")
+"""The machine's states in which the kernel works."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a measure is read for."""
+
+    measure: str
+    metric: str
+    title: str
+    more_is_better: bool
+
+
+HEADLINES = (
+    Headline("throughput", "throughput", "Throughput", more_is_better=True),
+    Headline("transfer", "throughput", "Rate of a file transfer", more_is_better=True),
+    Headline("handshake", "handshake", "Time to the first answer through the tunnel", more_is_better=False),
+    Headline("latency", "rtt_p50", "Round-trip time", more_is_better=False),
+    Headline("cost", "instructions_per_packet", "Instructions of a packet", more_is_better=False),
+)
+"""The screen is about the first of these that a run has."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """The cells that a screen compares: of each the rows of the summary, one for each mode."""
+
+    headline: Headline
+    load: Load
+    cells: Mapping[Cell, list[Any]]
+    control: list[Any]
+
+    def median(self, cell: Cell) -> float:
+        """The median of a cell; of several modes, that of the one with the most samples."""
+        return float(self.cells[cell][0].median)
+
+    def ordered(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Some cells, best first."""
+        sign = -1 if self.headline.more_is_better else 1
+        return sorted(cells, key=lambda cell: (sign * self.median(cell), cell))
+
+    def best(self, parts: int, within: Cell | None = None) -> list[Cell]:
+        """The best cell of each VPN (`parts` 1) or data path (2), best first; of one VPN, `within` which a cell is."""
+        bests: dict[tuple[str, ...], Cell] = {}
+        for cell in self.ordered(self.cells):
+            if within is None or cell[0] == within[0]:
+                bests.setdefault(cell[:parts], cell)
+        return list(bests.values())
+
+
+def lines(run: Summary, width: int) -> list[str]:
+    """The screen of a run, in lines of `width` columns; none where no VPN has a figure to compare."""
+    field = field_of(run)
+    if field is None:
+        return []
+    part = run.under(field.load)
+    spent = cpu(part.measured)
+    shown = [run.heading, "", *_title(run, field, width, with_cpu=bool(spent)), "", *_bars(field, spent, width), ""]
+    shown += [*_ranked(part, field, width), *_besides(run, field, width)]
+    return [*shown, *_cannot(run, width), *_failures(run, width)]
+
+
+def field_of(run: Summary) -> Field | None:
+    """What is compared: one measure under its first conditions; None if no VPN has a figure.
+
+    Suites that do not encrypt are left out, unless the run has no others.
+    """
+    known = Catalog().suites
+    for headline in HEADLINES:
+        rows = run.figures_of(headline.metric)
+        rows = rows[rows["measure"] == headline.measure]
+        rows = rows[rows["end"] == "machine"] if "machine" in set(rows["end"]) else rows
+        if set(rows["vpn"]) <= {run.control}:
+            continue
+        conditions = order(rows["conditions"])[0]
+        cells: dict[Cell, list[Any]] = {}
+        for row in each(rows[rows["conditions"] == conditions].sort_values("mode")):
+            cells.setdefault((row.vpn, row.variant, row.suite), []).append(row)
+        control = [row for cell, found in cells.items() if cell[0] == run.control for row in found]
+        vpns = {cell: found for cell, found in cells.items() if cell[0] != run.control}
+        encrypting = {cell: found for cell, found in vpns.items() if cell[2] not in known or known[cell[2]].encrypts}
+        return Field(headline, (headline.measure, conditions), encrypting or vpns, control)
+    return None
+
+
+def cpu(rows: pd.DataFrame) -> dict[tuple[str, str, str], str]:
+    """The CPU time of the whole machine for a GB carried, in the kernel and in user space, in words; by cell."""
+    spent = cpu_time.per_payload(rows[rows["end"] == "machine"], [*IN_KERNEL, "cpu_user", "payload"])
+    spent = spent[(spent["metric"] != "payload") & (spent["mode"] == 1)]
+    spent = spent.assign(where=spent["metric"].map(lambda metric: "kernel" if metric in IN_KERNEL else "user"))
+    sums = spent.groupby([*analysis.SAMPLE, "where"])["value"].sum()
+    medians = sums.groupby(["vpn", "variant", "suite", "where"]).median().unstack("where")
+    return {
+        cell: f"CPU {figure(kernel)} s/GB in the kernel, {figure(user)} user"
+        for cell, kernel, user in medians.reindex(columns=["kernel", "user"]).itertuples(name=None)
+    }
+
+
+def _title(run: Summary, field: Field, width: int, *, with_cpu: bool) -> list[str]:
+    """What is compared, and by what."""
+    vpns, paths = (len({cell[:parts] for cell in field.cells}) for parts in (1, 2))
+    suites = len({cell[2] for cell in field.cells})
+    counts = {"VPN": vpns, "data path": paths, "suite": suites}
+    what = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items())
+    unit = of_clock(next(iter(field.cells.values()))[0].unit, run.clock)
+    better = "" if field.headline.more_is_better else ", the less the better"
+    title = (
+        f"{field.headline.title} of {what} ({named(field.load)}), {unit}: "
+        f"the best of each VPN, median and {spread_name(run.clock)}{better}"
+    )
+    return wrapped(f"{title}. CPU: of the whole machine, for each GB carried" if with_cpu else title, width)
+
+
+def _bars(field: Field, spent: Mapping[Cell, str], width: int) -> list[str]:
+    rows = []
+    for best in field.best(1):
+        vpn, variant, suite = best
+        below = [f"{variant}, {suite}" + (f": {spent[best]}" if best in spent else "")]
+        if len(field.cells[best]) > 1:
+            below.append(f"several modes: {value(field.cells[best])}")
+        others = [
+            f"{path} {figure(field.median(cell))}" for cell in field.best(2, best) if (path := cell[1]) != variant
+        ]
+        below += [f"other data paths: {', '.join(others)}"] if others else []
+        median = field.median(best)
+        rows.append(Bar(vpn, median, figure(median), f"({spread(field.cells[best])})", below))
+    return [*bars(rows, width), *_control(field, spent, width)]
+
+
+def _control(field: Field, spent: Mapping[Cell, str], width: int) -> list[str]:
+    if not field.control:
+        return []
+    row = field.control[0]
+    times = row.median / field.median(field.best(1)[0])
+    text = f"no VPN: {figure(row.median)}, {figure(times)} times the first"
+    load = spent.get((row.vpn, row.variant, row.suite))
+    return wrapped(text + (f": {load}" if load else ""), width)
+
+
+def _ranked(part: Summary, field: Field, width: int) -> list[str]:
+    """What the statistics say about each VPN's best cell and the next one's."""
+    if field.headline.metric != "throughput" or len(bests := field.best(1)) == 1:
+        return []
+    without = part.others.rows
+    why = {(row.vpn, row.variant, row.suite): row.why for row in each(ranking.rankable(without))}
+    pairs = {}
+    for row in each(ranking.pairwise(without)):
+        a, b = ((key[0], key[1], key[3]) for key in (row.a, row.b))
+        pairs[a, b] = (row.verdict, row.low, row.high)
+        pairs[b, a] = (OPPOSITE.get(row.verdict, row.verdict), 1 / row.high, 1 / row.low)
+    ranked = [cell for cell in bests if not why[cell]]
+    sentences = [_sentence(a[0], b[0], *pairs[a, b], part.clock) for a, b in pairwise(ranked)]
+    for reason in order(text for cell in bests if (text := why[cell])):
+        vpns = ", ".join(cell[0] for cell in bests if why[cell] == reason)
+        sentences.append(f"Not ranked: {vpns}: {reason}; something else than the processor was the limit")
+    if any(pairs[pair][0] == "undecided" for pair in pairwise(ranked)):
+        blocks = int(without.loc[without["outcome"] == "ok", "block"].nunique())
+        sentences.append(f"More blocks can separate what these {blocks} do not: `--blocks {2 * blocks}`")
+    return [line for sentence in sentences for line in wrapped(sentence, width, more="  ")]
+
+
+OPPOSITE = {"higher": "lower", "lower": "higher"}
+
+
+def _sentence(a: str, b: str, verdict: str, low: float, high: float, clock: str) -> str:
+    if verdict == "higher":
+        how = "all samples" if clock == modes.EXACT else INTERVAL
+        return f"{a} is faster than {b}, {figure(low)} to {figure(high)} times ({how})"
+    if verdict == "tie":
+        return f"{a} and {b} are equally fast: within {analysis.MARGIN * 100:.0f} %"
+    return f"{a} and {b}: the samples do not show which is faster"
+
+
+def _besides(run: Summary, field: Field, width: int) -> list[str]:
+    """What else the run has figures of."""
+    loads = set(run.measured[["measure", "conditions"]].itertuples(index=False, name=None)) - {field.load}
+    return (
+        wrapped(f"Measured too: {'; '.join(named(load) for load in sorted(loads))}", width, more="  ") if loads else []
+    )
+
+
+def _cannot(run: Summary, width: int) -> list[str]:
+    """The data paths without a sample: those that the machine lacks something for, and the others."""
+    outcomes = run.outcomes.assign(path=run.outcomes["vpn"] + "/" + run.outcomes["variant"])
+    every, measured = order(outcomes["path"]), set(outcomes.loc[outcomes["outcome"] != "unsupported", "path"])
+    lacks = set(run.meta.get("lacks", ()))
+    texts = []
+    if here := [path for path in every if path in lacks]:
+        texts.append(f"This machine cannot run {len(here)} of {len(every)} data paths: {_grouped(here)}.")
+        if run.engine == "host":
+            texts[-1] += " In a guest with its own kernel they run: `lab build`, then `lab matrix --engine vm`."
+    if others := [path for path in every if path not in measured | lacks]:
+        texts.append(f"Unsupported here, {len(others)} of {len(every)} data paths: {_grouped(others)}.")
+    return [line for text in texts for line in wrapped(text, width, more="  ")]
+
+
+def _grouped(paths: Iterable[str]) -> str:
+    """`vpn (path, path), vpn (path)`."""
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        vpn, _, variant = path.partition("/")
+        groups.setdefault(vpn, []).append(variant)
+    return ", ".join(f"{vpn} ({', '.join(variants)})" for vpn, variants in groups.items())
+
+
+def _failures(run: Summary, width: int) -> Iterator[str]:
+    """Samples that failed or were invalid, with their reasons; and those that were repeated."""
+    failures = run.outcomes[run.outcomes["outcome"].isin(["failed", "invalid"])]
+    yield from listed(
+        (
+            f"{row.n} {row.outcome}: {row.vpn}/{row.variant} {row.suite} ({row.measure}): {row.reason}"
+            for row in each(failures)
+        ),
+        width,
+    )
+    for text in analysis.retaken(run.df):
+        yield from wrapped(text, width, more="  ")
