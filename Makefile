@@ -25,9 +25,9 @@ SHELL_SCRIPTS = $(FILES) -print0 | xargs -0 awk \
 # A regular expression in a vpn.yaml stands on one line, however long.
 YAML_RULES = {extends: default, rules: {document-start: disable, truthy: {check-keys: false}, line-length: {max: 180}, \
 	braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}}}
-PYTHON_TREES = $(wildcard lab tests benchmarks)
+PYTHON_TREES = $(wildcard lab tests benchmarks scripts)
 
-.PHONY: help setup venv host images demo test test-host test-vm test-unit lint lock clean
+.PHONY: help setup venv host images demo test test-host test-vm test-unit lint docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -99,6 +99,10 @@ lint: venv ## Check the style and the types of everything
 	@$(YAML) | xargs -0 --no-run-if-empty $(BIN)/yamllint --strict --config-data '$(YAML_RULES)'
 	$(call step,ansible)
 	@$(BIN)/ansible-playbook --inventory localhost, --syntax-check playbooks/*.yml </dev/null >/dev/null
+
+docs: venv ## Write README.md and docs/ again: their figures and pictures come from the committed runs
+	$(call step,docs)
+	@$(BIN)/python scripts/pages.py
 
 lock: venv ## Pin the newest packages again, with hashes, in requirements.txt
 	$(call step,requirements.txt)

@@ -43,15 +43,15 @@ def find_run(results: Path, name: str | None = None, kind: str = "matrix") -> Pa
     """The folder of a run of `lab <kind>`: `name` (under `results`, or a path), or the newest run.
 
     Raises:
-        LabError: there is none with a results.csv, or `name` is a run of another kind.
+        LabError: there is none with samples, or `name` is a run of another kind.
     """
     folders = [store.folder for store in runs(results, kind)]
     candidates = [results / name, Path(name)] if name else folders
-    matches = [path for path in candidates if (path / "results.csv").is_file()]
+    matches = [path for path in candidates if any((path / name).is_file() for name in ("samples.jsonl", "results.csv"))]
     if matches and name and (actual_kind := kind_of(Store(matches[0]).meta())) != kind:
         raise LabError(f"{name} is a run of `lab {actual_kind}`, not of `lab {kind}`", f"runs there: {_names(folders)}")
     if not matches:
-        message = f"no run {name or ''} of `lab {kind}` with a results.csv in {results.resolve()}"
+        message = f"no run {name or ''} of `lab {kind}` with samples in {results.resolve()}"
         raise LabError(message, f"runs there: {_names(folders)}")
     return matches[0]
 

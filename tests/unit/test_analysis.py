@@ -87,6 +87,7 @@ class TestFiles:
             created = f"2026-{name[4:6]}-01T00:00:00+00:00" if name[0] == "2" else "2025-01-01T00:00:00+00:00"
             kind = {"kind": "ktls"} if name[0] == "k" else {}
             Store.create(tmp_path / name, {"created": created, **kind}).write_csv()
+        (tmp_path / "20260301-a" / "results.csv").rename(tmp_path / "20260301-a" / "samples.jsonl")  # not derived yet
         Store.create(tmp_path / "20270101-unfinished", {"created": "2027-01-01T00:00:00+00:00"})
         (tmp_path / "unreadable").mkdir()
         (tmp_path / "unreadable" / "meta.json").write_text("{")

@@ -171,8 +171,7 @@ class TestNotebook:
 
     def cells(self) -> list[str]:
         notebook = json.loads((ROOT / "results" / "analysis.ipynb").read_text(encoding="utf-8"))
-        code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        return [text.replace("%matplotlib inline\n", "") for text in code]
+        return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
     def execute(self, df: pd.DataFrame, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         df.to_csv(folder / "results.csv", index=False)

@@ -14,7 +14,7 @@ import pytest
 from frames import VM, cell, frame, kernel_vpn, ledger, missing, summary
 
 from lab.benches.vpn.views import report, thesis, thesis_model
-from lab.benches.vpn.views.thesis_speed import order, told
+from lab.benches.vpn.views.thesis_speed import Tally, told
 from lab.report import reference, tables
 from lab.stats.summary import Summary
 
@@ -80,11 +80,11 @@ class TestOrder:
         assert [told((5, 6), (3, 4)), told((3, 4), (5, 6)), told((3, 5), (5, 6))] == [1, -1, 0]
 
     def test_verdicts_are_counted(self) -> None:
-        said = order([("a", "b", 1, 1), ("a", "c", 1, -1), ("a", "d", 1, 0), ("a", "e", 0, 1)])
+        said = str(Tally.of([("a", "b", 1, 1), ("a", "c", 1, -1), ("a", "d", 1, 0), ("a", "e", 0, 1)]))
         assert said == (
             "order: pairs told apart there: 3; the same here: 1; reversed: 1; not told apart here: 1 (a > c there)"
         )
-        assert order([]) == "order: nothing that the source tells apart was measured here"
+        assert str(Tally.of([])) == "order: nothing that the source tells apart was measured here"
 
 
 def a_run() -> Any:

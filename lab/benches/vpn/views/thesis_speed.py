@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab.benches.vpn.views.thesis_model import Row
 from lab.report import tables
 from lab.stats import inference, modes
 from lab.stats.inference import MIN_SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -131,24 +132,48 @@ def told(one: Pair, two: Pair) -> int:
     return int(one[0] > two[1]) - int(one[1] < two[0])
 
 
-def order(pairs: Sequence[tuple[str, str, int, int]]) -> str:
-    """How far an order is reproduced. A pair: two names, and how the first compares in the thesis and in the run."""
-    same, reversed_, open_ = 0, [], 0
-    for first, second, thesis_way, run_way in pairs:
-        if not thesis_way:
-            continue
-        if thesis_way == run_way:
-            same += 1
-        elif run_way:
-            reversed_.append(f"{first} {'>' if thesis_way > 0 else '<'} {second} there")
-        else:
-            open_ += 1
-    total = same + len(reversed_) + open_
-    if not total:
-        return "order: nothing that the source tells apart was measured here"
-    text = f"order: pairs told apart there: {total}; the same here: {same}; reversed: {len(reversed_)}"
-    text += f"; not told apart here: {open_}" if open_ else ""
-    return f"{text} ({', '.join(reversed_)})" if reversed_ else text
+@dataclass(frozen=True)
+class Tally:
+    """How far an order is reproduced, over pairs that the thesis tells apart."""
+
+    same: int = 0
+    reversed: tuple[str, ...] = ()
+    open: int = 0
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[str, str, int, int]]) -> Tally:
+        """Count pairs: two names, and how the first compares with the second in the thesis and in the run."""
+        known = [pair for pair in pairs if pair[2]]
+        same = sum(there == here for _, _, there, here in known)
+        turned = [f"{one} {'>' if there > 0 else '<'} {two} there" for one, two, there, here in known if here == -there]
+        return cls(same, tuple(turned), len(known) - same - len(turned))
+
+    def __add__(self, more: Tally) -> Tally:
+        """Both together."""
+        return Tally(self.same + more.same, self.reversed + more.reversed, self.open + more.open)
+
+    @property
+    def total(self) -> int:
+        """The pairs that the thesis tells apart and the run has."""
+        return self.same + len(self.reversed) + self.open
+
+    def __str__(self) -> str:
+        """The verdict in one line."""
+        if not self.total:
+            return "order: nothing that the source tells apart was measured here"
+        text = (
+            f"order: pairs told apart there: {self.total}; the same here: {self.same}; reversed: {len(self.reversed)}"
+        )
+        text += f"; not told apart here: {self.open}" if self.open else ""
+        return f"{text} ({', '.join(self.reversed)})" if self.reversed else text
+
+
+def suite_order(source: Throughput, speeds: Speeds) -> Tally:
+    """The suites of one VPN against each other."""
+    figures = [(row, speeds.first(source.vpn, row.suite, source.variants)) for row in source.rows if row.suite]
+    comparable = [(str(row.suite), row.span, here) for row, here in figures if isinstance(here, Here)]
+    ways = [(a, b, told(x, y), one.against(two)) for (a, x, one), (b, y, two) in combinations(comparable, 2)]
+    return Tally.of(ways)
 
 
 def suites(source: Throughput, speeds: Speeds, thesis: Thesis) -> tables.Table:
@@ -169,13 +194,7 @@ def suites(source: Throughput, speeds: Speeds, thesis: Thesis) -> tables.Table:
             texts += [tables.value(measured.rows), spread, measured.variant]
             texts += [tables.figure(ratio) for ratio in (relative_there, relative, relative / relative_there)]
         lines.append([tables.Cell(text) for text in texts])
-    comparable = [
-        (suite, row.span, measured)
-        for suite, row in thesis_rows.items()
-        if isinstance(measured := figures[suite], Here)
-    ]
-    ways = [(a, b, told(x, y), first.against(second)) for (a, x, first), (b, y, second) in combinations(comparable, 2)]
-    verdict = order(ways)
+    verdict = str(suite_order(source, speeds))
     columns = ["there", "suite", "runs", "average", "here", tables.spread_name(speeds.clock), "variant"]
     columns += ["÷ reference there", "÷ reference here", "here ÷ there"]
     unit = tables.of_clock("Mbit/s", speeds.clock)
@@ -208,30 +227,50 @@ def averages(thesis: Thesis, speeds: Speeds) -> tables.Table:
     return tables.Table(f"thesis {name}", title, columns, lines, 1, [*remarks, *notes.lines()])
 
 
+Side = tuple[str, Row, "Here | str"]
+"""A VPN, its row in the thesis, and its figures in the run or why it has none."""
+
+
+def sides(thesis: Thesis, speeds: Speeds) -> Iterator[tuple[str, Side, Side]]:
+    """Every suite with each pair of VPNs that the thesis has it for."""
+    rows = {table.vpn: {row.suite: row for row in table.rows if row.suite} for table in thesis.throughput.tables}
+    variants = {table.vpn: table.variants for table in thesis.throughput.tables}
+    for suite in dict.fromkeys(suite for of_vpn in rows.values() for suite in of_vpn):
+        of_suite = [
+            (vpn, rows[vpn][suite], speeds.first(vpn, suite, variants[vpn])) for vpn in rows if suite in rows[vpn]
+        ]
+        for one, two in combinations(of_suite, 2):
+            yield suite, one, two
+
+
+def vpn_order(thesis: Thesis, speeds: Speeds) -> Tally:
+    """The VPNs against each other, suite by suite."""
+    return Tally.of(
+        [
+            (f"{first} {suite}", second, told(left.span, right.span), here.against(other))
+            for suite, (first, left, here), (second, right, other) in sides(thesis, speeds)
+            if isinstance(here, Here) and isinstance(other, Here)
+        ]
+    )
+
+
 def pairs(thesis: Thesis, speeds: Speeds) -> tables.Table:
     """VPNs against each other, suite by suite."""
-    sources = {table.vpn: table for table in thesis.throughput.tables}
-    thesis_rows = {vpn: {row.suite: row for row in table.rows if row.suite} for vpn, table in sources.items()}
-    lines, compared = [], []
-    for suite in dict.fromkeys(suite for rows in thesis_rows.values() for suite in rows):
-        for first, second in combinations([vpn for vpn in thesis_rows if suite in thesis_rows[vpn]], 2):
-            left, right = thesis_rows[first][suite], thesis_rows[second][suite]
-            first_figures, second_figures = (speeds.first(vpn, suite, sources[vpn].variants) for vpn in (first, second))
-            texts = [f"{first} ÷ {second}", suite, tables.figure(left.value / right.value)]
-            if isinstance(first_figures, str) or isinstance(second_figures, str):
-                missing = [
-                    vpn for vpn, row in ((first, first_figures), (second, second_figures)) if isinstance(row, str)
-                ]
-                texts += ["–", "–", f"not measured here: {', '.join(missing)}"]
-            else:
-                ratio = first_figures.lead / second_figures.lead
-                way = told(left.span, right.span), first_figures.against(second_figures)
-                compared.append((f"{first} {suite}", second, *way))
-                texts += [tables.figure(ratio), tables.figure(ratio * right.value / left.value), _verdict(*way)]
-            lines.append([tables.Cell(text) for text in texts])
+    lines = []
+    for suite, (first, left, here), (second, right, other) in sides(thesis, speeds):
+        texts = [f"{first} ÷ {second}", suite, tables.figure(left.value / right.value)]
+        if isinstance(here, str) or isinstance(other, str):
+            missing = [vpn for vpn, figures in ((first, here), (second, other)) if isinstance(figures, str)]
+            texts += ["–", "–", f"not measured here: {', '.join(missing)}"]
+        else:
+            ratio = here.lead / other.lead
+            texts += [tables.figure(ratio), tables.figure(ratio * right.value / left.value)]
+            texts.append(_verdict(told(left.span, right.span), here.against(other)))
+        lines.append([tables.Cell(text) for text in texts])
     columns = ["vpns", "suite", "there", "here", "here ÷ there", "order"]
     name = thesis.averages.source
-    return tables.Table(f"thesis {name} pairs", f"{name}: vpn against vpn", columns, lines, 2, [order(compared)])
+    verdict = str(vpn_order(thesis, speeds))
+    return tables.Table(f"thesis {name} pairs", f"{name}: vpn against vpn", columns, lines, 2, [verdict])
 
 
 def _verdict(there: int, here: int) -> str:

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""Single figures of a run of `lab matrix` as text, for pages of documentation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from lab.benches.vpn.views import cpu_time, thesis_model, thesis_speed, thesis_time
+from lab.benches.vpn.views.speed_tables import CipherShare
+from lab.benches.vpn.views.thesis_speed import Tally
+from lab.report import quotes
+from lab.report.tables import figure, percent
+from lab.stats import analysis
+from lab.stats.summary import Summary
+
+MEASURE = "throughput"
+LOAD = {"measure": MEASURE, "conditions": "direction=up streams=1"}
+"""The load that figures are quoted of: the client sends, in one stream."""
+WIRE = "eth0"
+"""The interface of an endpoint on the wire."""
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How well the cells of a run repeat.
+
+    `several` counts the cells with several modes by path. Of the cells with one mode, `spreads` are
+    (greatest - least) / median, and `factors` greatest / least.
+    """
+
+    cells: int
+    several: Counter[str]
+    spreads: pd.Series[float]
+    factors: pd.Series[float]
+
+    def spread(self, share: float) -> str:
+        """The spread that this share of the cells with one mode does not exceed."""
+        return percent(float(self.spreads.quantile(share)))
+
+    @property
+    def widest(self) -> str:
+        """The greatest sample of a cell over its least, of the cell where this is most."""
+        return figure(float(self.factors.max()))
+
+
+class Quotes(quotes.Quotes):
+    """The figures of a run. A path is `vpn/variant`."""
+
+    def __init__(self, run: Summary, raw: CipherShare | None = None) -> None:
+        super().__init__(run)
+        self.raw = raw
+
+    def _cell(self, metric: str, end: str, path: str, suite: str) -> list[Any]:
+        vpn, _, variant = path.partition("/")
+        return self.cell(metric, end, **LOAD, vpn=vpn, variant=variant, suite=suite)
+
+    def rate(self, path: str, suite: str) -> str:
+        """Throughput, Mbit/s: `quotes.typical`."""
+        return quotes.typical(self._cell(MEASURE, "server", path, suite))
+
+    def median_rate(self, path: str, suite: str) -> str:
+        """The median throughput, Mbit/s, without interval; of each mode."""
+        return quotes.medians(self._cell(MEASURE, "server", path, suite))
+
+    def cost(self, path: str, suite: str) -> str:
+        """CPU seconds of the whole machine per GB carried: `quotes.typical`."""
+        return quotes.typical(self._cell("cost", "machine", path, suite))
+
+    def median_cost(self, path: str, suite: str) -> str:
+        """The median of the same; of each mode."""
+        return quotes.medians(self._cell("cost", "machine", path, suite))
+
+    @property
+    def control(self) -> str:
+        """The median throughput without a VPN, Mbit/s."""
+        return quotes.medians(self.cell(MEASURE, "server", **LOAD, vpn=str(self.run.control)))
+
+    @cached_property
+    def _closure(self) -> pd.DataFrame:
+        return cpu_time.ledger_closure(self.run.measured, int(self.run.meta["processors"]))
+
+    def closes(self, *measures: str) -> str:
+        """In how many samples the CPU ledger closes (`cpu_time.ledger_closure`): `606 of 609`. Default: in all."""
+        rows = self._closure
+        rows = rows[rows["measure"].isin(measures)] if measures else rows
+        return f"{int(rows['closes'].sum())} of {len(rows)}"
+
+    def wall(self, measure: str) -> tuple[float, float]:
+        """The shortest and the longest load of a measure, in seconds."""
+        times = analysis.measured(self.run.measured, "wall", measure=measure)["value"]
+        return float(times.min()), float(times.max())
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """How well throughput repeats over the blocks of the run."""
+        rows = analysis.measured(self.run.measured, MEASURE, **LOAD)
+        cells = rows.groupby(["vpn", "variant", "suite"]).agg(
+            modes=("mode", "nunique"), least=("value", "min"), greatest=("value", "max"), median=("value", "median")
+        )
+        one = cells[cells["modes"] == 1]
+        several = Counter(f"{vpn}/{variant}" for vpn, variant, _ in cells.index[cells["modes"] > 1])
+        return Repeats(
+            len(cells), several, (one["greatest"] - one["least"]) / one["median"], one["greatest"] / one["least"]
+        )
+
+    def level(self, block: int) -> str:
+        """The throughput of a block as a share of the median of the other blocks, cell by cell; the median of cells."""
+        rows = analysis.measured(self.run.measured, MEASURE, **LOAD)
+        shares = []
+        for _, cell in rows.groupby(["vpn", "variant", "suite"]):
+            here, others = cell.loc[cell["block"] == block, "value"], cell.loc[cell["block"] != block, "value"]
+            if len(here) and len(others):
+                shares.append(float(here.median() / others.median()))
+        return figure(median(shares))
+
+    def wire_packets(self, paths: Collection[str]) -> tuple[float, float]:
+        """Packets that left by the wire for each packet that the sender's tunnel took: the least and the greatest.
+
+        Over the throughput samples of these paths.
+        """
+        ratios = []
+        for sample in self.run.samples:
+            path = f"{sample['vpn']}/{sample['variant']}"
+            if path in paths and sample["outcome"] == "ok" and LOAD.items() <= sample.items():
+                before, after = (
+                    sample["raw"]["load"][time]["ends"]["client"]["interfaces"] for time in ("before", "after")
+                )
+                sent = {name: after[name]["tx_packets"] - before[name]["tx_packets"] for name in after}
+                (tunnel,) = set(sent) - {WIRE, "lo"}
+                ratios.append(sent[WIRE] / sent[tunnel])
+        return min(ratios), max(ratios)
+
+    def raw_share(self, path: str, suite: str) -> str:
+        """The part of one processor that encryption alone takes at the median throughput; a dash if unknown."""
+        rows = self._cell(MEASURE, "server", path, suite)
+        share = self.raw.share(rows[0].vpn, rows[0].records, suite, rows[0].median) if self.raw else float("nan")
+        return percent(share)
+
+    # Beside the thesis
+
+    @cached_property
+    def _speeds(self) -> thesis_speed.Speeds:
+        return thesis_speed.Speeds.of(self.run, thesis_model.load().throughput)
+
+    @cached_property
+    def suite_order(self) -> Tally:
+        """The pairs of suites of one VPN that the thesis tells apart (B.1 to B.3), and how many lie so here."""
+        counts = [thesis_speed.suite_order(source, self._speeds) for source in thesis_model.load().throughput.tables]
+        return sum(counts, Tally())
+
+    @cached_property
+    def vpn_order(self) -> Tally:
+        """The pairs of VPNs in one suite that the thesis tells apart (B.4), and how many lie so here."""
+        return thesis_speed.vpn_order(thesis_model.load(), self._speeds)
+
+    @cached_property
+    def _components(self) -> thesis_time.Here:
+        return thesis_time.Here(self.run, thesis_model.load().components)
+
+    def kernel_share(self, vpn: str, end: str = "server") -> str:
+        """The kernel's share of the CPU time of an endpoint's processes, in the suite of the thesis's components."""
+        return percent(self._components.of(vpn)["kernel_share", end][0].median)
+
+    def kernel_share_there(self, vpn: str, end: str = "server") -> str:
+        """The same in the thesis (tables 3.15 and 3.17)."""
+        (row,) = [row for row in thesis_model.load().components.time if (row.vpn, row.end) == (vpn, end)]
+        return percent(row.value[0] / sum(row.value))
+
+    def cpu_ratio(self, vpn: str, over: str, end: str = "server") -> str:
+        """The CPU time of an endpoint's processes per byte, as a share of another VPN's."""
+        return figure(self._components.total(vpn, end) / self._components.total(over, end))
+
+    def cpu_ratio_there(self, vpn: str, over: str, end: str = "server") -> str:
+        """The same in the thesis."""
+        totals = {row.vpn: sum(row.value) for row in thesis_model.load().components.time if row.end == end}
+        return figure(totals[vpn] / totals[over])
