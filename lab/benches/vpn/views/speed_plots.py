@@ -156,7 +156,7 @@ def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
             layers.append(numbered.encode(x="median:Q", text="label:N", **lanes))
     subtitle = f"median (symbol), {tables.spread_name(run.clock)} (line), samples (ticks)"
     subtitle += ", a symbol with its n for each mode" if several else ""
-    step = alt.Step(max(4.5, min(14.0, 48 / len(names))), **{"for": "offset"})
+    step = alt.Step(max(4.5, min(12.0, 28 / len(names))), **{"for": "offset"})
     chart = alt.layer(*layers).properties(width=plots.WIDTH, height=step)
     return plots.titled(
         chart, run, title, [subtitle + it.control, more, plots.filled(it.rows["records"])], plots.counts(it.summary)
