@@ -67,12 +67,12 @@ def terminal(width: int = 160) -> str:
 
 class TestMatrix:
     def test_median_interval_and_n(self) -> None:
-        rows = {row[0]: row[1:] for row in texts(table("matrix"))}
+        rows = {row[0]: row[1:] for row in texts(table("matrix direction"))}
         assert rows["aes-128"] == ["500\n495–510 n5", "305\n300–310 n3"]
         assert rows["null"] == ["605\nno interval n2", "–¹"]
 
     def test_every_outcome_shows_with_its_reason(self) -> None:
-        found = table("matrix")
+        found = table("matrix direction")
         (rc2,) = [row for row in found.rows if row[0].text == "rc2"]
         assert [(each.text, each.kind) for each in rc2[1:]] == [("1 failed²", "failed"), ("1 invalid³", "invalid")]
         assert found.notes == [
