@@ -166,7 +166,7 @@ def test_the_kernel_is_asked_in_a_container_that_has_what_the_variant_needs_and_
     machine = Machine(devices=["/dev/net/tun"], kernel=["tls"])
     assert not found(machine, vpn(TUN, tls=TLS))
     ((image, options),) = ((image, options) for image, argv, options in machine.ran if argv == ["probe", "tls"])
-    assert image == "lab/alpha:latest"
+    assert image == requirements.BASE
     assert (options["cap_drop"], options["cap_add"]) == (["ALL"], ["NET_ADMIN"])
     assert options["devices"] == ["/dev/net/tun:/dev/net/tun"]
     assert not set(options) & set(requirements.NOT_PROBED)
