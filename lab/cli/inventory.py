@@ -152,7 +152,7 @@ def build(
         ),
     ] = "auto",
     runnable: Annotated[
-        bool, typer.Option("--runnable", help="Only what `lab matrix` needs for what this machine can run.")
+        bool, typer.Option("--runnable", help="Only the images that `lab matrix` needs for what this machine can run.")
     ] = False,
 ) -> None:
     """Build the images that have changed.
@@ -160,6 +160,7 @@ def build(
     Examples:
     - `lab build`
     - `lab build {vpn}`
+    - `lab build --runnable`
     """
     from lab.benches.vpn import bench
     from lab.engines import build_progress, engine, images, rootfs

@@ -25,12 +25,13 @@ def report(
     run: Run,
     results: Results = RESULTS,
     as_json: Json = False,
-    tables: Annotated[bool, typer.Option("--tables", help="Print the tables, not one screen.")] = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Print the tables. Default: one screen.")] = False,
 ) -> None:
     """Show a run, and write its CSV files, pictures and HTML page again.
 
     Examples:
     - `lab report {run}`
+    - `lab report {run} --tables`
     """
     from lab.report import write
 

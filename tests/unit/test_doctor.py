@@ -66,7 +66,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     engine = SimpleNamespace(facts=facts, here=True, client=client, image_id=lambda tag: "sha256:1")
     monkeypatch.setattr(doctor, "connect", lambda: engine)
     monkeypatch.setattr("lab.benches.vpn.doctor.images.is_current", lambda *_: True)
-    monkeypatch.setattr("lab.benches.vpn.requirements.lacks", lambda *_: {})
+    monkeypatch.setattr("lab.benches.vpn.doctor.lacking", lambda *_: {})
     monkeypatch.setattr("lab.benches.vpn.doctor.testbed.labs", lambda *_: {})
     return engine
 
@@ -92,7 +92,7 @@ def test_what_the_kernel_lacks(engine: SimpleNamespace, monkeypatch: pytest.Monk
     vpn = max(Catalog().vpns.values(), key=lambda vpn: len(vpn.file.variants))
     first, second, *others = vpn.file.variants
     lacks = {(vpn.name, first): "no ESP", (vpn.name, second): "no ESP"}
-    monkeypatch.setattr("lab.benches.vpn.requirements.lacks", lambda *_: lacks)
+    monkeypatch.setattr("lab.benches.vpn.doctor.lacking", lambda *_: lacks)
     found = examined()
     assert found[f"VPN {vpn.name}"].detail.startswith(", ".join(others) + "; ")
     missing = found[f"VPN {vpn.name}: {first}, {second}"]
@@ -146,7 +146,7 @@ def test_the_command_succeeds_where_something_is_merely_unsupported(
     monkeypatch.setattr(doctor, "_machine", lambda engine: [doctor.Finding("/dev/kvm", "note", "absent", "none")])
     vpn = next(iter(Catalog().vpns.values()))
     lacks = {(vpn.name, name): "no ESP" for name in vpn.file.variants}
-    monkeypatch.setattr("lab.benches.vpn.requirements.lacks", lambda *_: lacks)
+    monkeypatch.setattr("lab.benches.vpn.doctor.lacking", lambda *_: lacks)
     code, output, complaints = shown(monkeypatch, capsys)
     assert (code, complaints) == (0, "")
     assert "unsupported" in output

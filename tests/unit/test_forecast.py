@@ -251,6 +251,15 @@ class TestDryRun:
         assert (row["cells"], row["samples"]) == (0, 0)
         assert f"{vpn.name} {variant} with 5 suites: the kernel has no such thing" in " ".join(lab("matrix").split())
 
+    def test_without_the_image_that_asks_the_kernel(
+        self, lab: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("lab.engines.engine.connect", object)
+        monkeypatch.setattr("lab.benches.vpn.bench.images.is_current", lambda *_: False)
+        (note,) = json.loads(lab("matrix", "--json"))["notes"]
+        assert note.startswith("what this machine cannot run is not known: images missing or out of date: base")
+        assert note.endswith("`lab build` makes them")
+
     def test_a_wrong_option_is_an_error(self, results: Path) -> None:
         with pytest.raises(UsageError, match="--blocks: at least 1"):
             dry_run.prepare("matrix", {"blocks": 0}, None, results)

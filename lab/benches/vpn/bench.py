@@ -82,8 +82,15 @@ def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
 
 
 def planned(choice: Choice, engine: Engine | None = None) -> Plan:
-    """The plan of a choice. It knows what an engine lacks only if one is given."""
-    return _plan(choice, lacking(engine, choice.catalog, choice.vpns) if engine else {})
+    """The plan of a choice. It knows what an engine lacks only if one is given.
+
+    Raises:
+        LabError: the images that every run uses, one of which probes the kernel, are missing or out of date.
+    """
+    if engine is None:
+        return _plan(choice, {})
+    check_images(engine, choice.catalog, [])
+    return _plan(choice, requirements.lacks(engine, choice.vpns))
 
 
 def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str]) -> Plan:

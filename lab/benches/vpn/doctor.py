@@ -126,7 +126,7 @@ def kvm(device: Path) -> Finding:
 
 
 def _images(engine: Engine, catalog: Catalog, needed: Collection[str]) -> Iterator[Finding]:
-    """The images; those that `lab matrix` does not need on this machine are no fault where they are missing."""
+    """The images. One that `lab matrix` does not need on this machine may be missing."""
     for folder in images.folders(catalog.root / "images"):
         tag = images.tag_of(folder)
         if images.is_current(engine, folder):
@@ -149,7 +149,7 @@ def _vpns(engine: Engine, catalog: Catalog, lacks: Mapping[tuple[str, str], str]
         count = sum(1 for suite in suites if vpn.file.dialect in suite.native)
         runnable = [name for name in vpn.file.variants if (vpn.name, name) not in lacks]
         if runnable and not images.is_current(engine, vpn.folder):
-            yield Finding(f"VPN {vpn.name}", "missing", "its image is not built as it is now", "`lab build`")
+            yield Finding(f"VPN {vpn.name}", "missing", "its image is missing or out of date", "`lab build`")
         elif runnable:
             spoken = "the control" if vpn.file.control else f"{count} of {len(suites)} suites"
             yield Finding(f"VPN {vpn.name}", "ok", f"{', '.join(runnable)}; {spoken}")
