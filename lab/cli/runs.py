@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,7 @@ from lab import benches
 from lab.cli.names import named
 from lab.cli.options import RUN, Json, Results, Run, share
 from lab.cli.rows import show
+from lab.core.errors import LabError
 from lab.core.paths import RESULTS
 from lab.core.terminal import answer, console
 from lab.results.store import Store
@@ -26,18 +29,28 @@ def report(
     results: Results = RESULTS,
     as_json: Json = False,
     tables: Annotated[bool, typer.Option("--tables", help="Print the tables. Default: one screen.")] = False,
+    opened: Annotated[bool, typer.Option("--open", help="Open the HTML page in a browser.")] = False,
 ) -> None:
     """Show a run, and write its CSV files, pictures and HTML page again.
 
     Examples:
     - `lab report {run}`
     - `lab report {run} --tables`
+    - `lab report {run} --open`
     """
     from lab.report import write
 
     store = Store(results / run)
     views, offer = benches.views(benches.of(store)), benches.offer(store.folder, store.meta())
-    write.write(views, store, console, as_json=as_json, every_table=tables, offer=offer)
+    page = write.write(views, store, console, as_json=as_json, every_table=tables, offer=offer)
+    if opened and page:
+        _open(page)
+
+
+def _open(page: Path) -> None:
+    """Open a page in the browser of whoever asked."""
+    if not webbrowser.open(page.absolute().as_uri()):
+        raise LabError("no browser could be started", f"open {page.absolute()} in one")
 
 
 def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
@@ -60,14 +73,16 @@ def compare(
     ] = 0.05,
     results: Results = RESULTS,
     as_json: Json = False,
+    page: Annotated[Path | None, typer.Option(help="Write the comparison as an HTML page, too.")] = None,
 ) -> None:
     """Compare two runs cell by cell. They must have the same engine and the same clock.
 
     Examples:
     - `lab compare RUN OTHER`
     - `lab compare RUN OTHER --margin 0.02`
+    - `lab compare RUN OTHER --page difference.html`
     """
-    from lab.report import comparison
+    from lab.report import comparison, comparison_page
 
     first, second = Store(results / a), Store(results / b)
     for store in (first, second):
@@ -78,7 +93,12 @@ def compare(
     comparison.check(first.folder, second.folder, first.meta(), second.meta())
     for name, store in (("A", first), ("B", second)):
         console.print(f"{name}: {comparison.origin(store.folder.name, store.meta())}", highlight=False, soft_wrap=True)
-    _show(comparison.table(comparison.compare(first.frame(), second.frame(), margin), ("", ""), margin))
+    compared = comparison.compare(first.frame(), second.frame(), margin)
+    _show(comparison.table(compared, ("", ""), margin))
+    if page:
+        console.print(
+            f"\nAs a page: {comparison_page.write_page(page, first, second, compared, margin)}", highlight=False
+        )
 
 
 def _show(table: Table) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,23 +37,40 @@ def write_page(folder: Path, run: Summary, built: Sequence[Table], drawn: Iterab
     pictures = list(drawn)
     for name, picture in pictures:
         files.write(folder / f"{name}.png", plots.drawn(picture, "png"))
-    first = base64.b64encode(plots.drawn(pictures[0][1], "svg")).decode() if pictures else ""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("report.html.j2").render(
-        heading=run.heading,
-        matrices=matrices,
-        choices=_choices(matrices),
-        records=tables.RECORDS,
-        tables=built,
-        pictures=[name for name, _ in pictures],
-        still=first,
-        facts=tables.facts(run.meta),
-        data=_embedded({**cells.plain(), "charts": {name: plots.spec(picture) for name, picture in pictures}}),
-        vega=Markup(vega.script().replace("</script", "<\\/script")),  # noqa: S704 - a library's script, not data
-        style=_part("report.css"),
-        script=_part("report.js"),
-    )
-    return files.write(folder / "report.html", page)
+    page = Page(run.heading, built, pictures, tables.facts(run.meta), matrices, cells)
+    return files.write(folder / "report.html", page.text())
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page shows, and what it ran on; matrices where it is of one run."""
+
+    heading: str
+    tables: Sequence[Table]
+    pictures: Sequence[tuple[str, Picture]]
+    facts: Sequence[tuple[str, str]]
+    matrices: Sequence[matrix.Matrix] = ()
+    cells: matrix.Cells = field(default_factory=matrix.Cells)
+
+    def text(self) -> str:
+        """The page as HTML."""
+        charts = {name: plots.spec(picture) for name, picture in self.pictures}
+        still = base64.b64encode(plots.drawn(self.pictures[0][1], "svg")).decode() if self.pictures else ""
+        environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+        return environment.get_template("report.html.j2").render(
+            heading=self.heading,
+            matrices=self.matrices,
+            choices=_choices(self.matrices),
+            records=tables.RECORDS,
+            tables=self.tables,
+            pictures=list(charts),
+            still=still,
+            facts=self.facts,
+            data=_embedded({**self.cells.plain(), "charts": charts}),
+            vega=Markup(vega.script().replace("</script", "<\\/script")),  # noqa: S704 - a library's script, not data
+            style=_part("report.css"),
+            script=_part("report.js"),
+        )
 
 
 def _choices(matrices: Sequence[matrix.Matrix]) -> dict[str, list[str]]:

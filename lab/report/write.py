@@ -26,26 +26,30 @@ def write(
     as_json: bool = False,
     every_table: bool = False,
     offer: Offer = nobody,
-) -> None:
-    """Derive and show a run: its screen, or with `every_table` all of it; as JSON where a program reads."""
+) -> Path | None:
+    """Derive and show a run: its screen, or with `every_table` all of it; as JSON where a program reads.
+
+    The path of its page; None if nothing was measured yet.
+    """
     run = Summary.of(store)
     store.write_csv(run.df)
     if run.empty:
         nothing(store, console, as_json=as_json, views=views)
-        return
+        return None
     store.write_table(SUMMARY, views.summary(run, offer))
     page = write_page(store.folder, run, views.tables(run, offer, whole=True), views.pictures(run))
     if as_json:
         terminal.answer(views.data(run, offer), console)
-        return
+        return page
     if lines := [] if every_table else views.screen(run, console.width):
         lines += ["", f"Every table and picture: {near(page)}", f"Tables here: lab report {store.folder.name} --tables"]
         console.print("\n".join(lines), markup=False, highlight=False, emoji=False, soft_wrap=True)
-        return
+        return page
     console.print(run.heading, style="bold", highlight=False)
     for table in views.tables(run, offer, whole=False):
         show(table, console)
     console.print(f"Every table and picture: {near(page)}", highlight=False, soft_wrap=True)
+    return page
 
 
 def near(path: Path) -> Path:

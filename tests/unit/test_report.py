@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,10 @@ from rich.console import Console
 from lab.benches.crypto.views import report as crypto_report
 from lab.benches.ktls.views import report as ktls_report
 from lab.benches.vpn.views import contents, report, speed_tables
+from lab.cli import runs
 from lab.core import files
 from lab.core.errors import LabError
-from lab.report import comparison, page, tables, text
+from lab.report import comparison, comparison_page, page, tables, text
 from lab.report.views import nobody
 from lab.report.write import write
 from lab.results.store import Store
@@ -268,14 +270,44 @@ class TestStore:
         assert (said["run"], said["clock"], said["outcomes"]) == (["r"], "wall", [])
 
     def test_comparison(self, tmp_path: Path) -> None:
-        a = self.store(tmp_path / "one", [100, 101, 99])
-        b = self.store(tmp_path / "two", [50, 51, 49])
+        a, b = self.pair(tmp_path)
+        assert comparison.origin("two", b.meta()) == "two, vm engine, wall clock, kvm, Linux 7.3, Some CPU"
+        told = comparison.comparison_data(a, b, 0.05)
+        assert [(each["verdict"], each["ratio"]) for each in told["cells"]] == [("lower", 0.5)]
+
+    def test_comparison_as_a_page(self, tmp_path: Path) -> None:
+        a, b = self.pair(tmp_path)
+        compared = comparison.compare(a.frame(), b.frame())
+        page = comparison_page.write_page(tmp_path / "difference.html", a, b, compared, 0.05).read_text()
+        assert "<h1>B: two against A: one</h1>" in page
+        assert '<form id="filters" hidden>\n</form>' in page
+        data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+        (chart,) = data["charts"].values()
+        (cell,) = (row for rows in chart["datasets"].values() for row in rows if "ratio" in row)
+        assert (cell["ratio"], cell["verdict"]) == (0.5, "lower")
+        assert cell["low"] <= 0.5 <= cell["high"]
+
+    def pair(self, tmp_path: Path) -> tuple[Store, Store]:
+        """Two runs of one machine, the second half as fast."""
+        a, b = self.store(tmp_path / "one", [100, 101, 99]), self.store(tmp_path / "two", [50, 51, 49])
         for store in (a, b):
             platform = {
                 "engine": {"name": "vm", "clock": "wall", "guest": {"accelerator": "kvm"}},
                 "machine": {"kernel": "Linux 7.3", "cpu": "Some CPU"},
             }
             store.write_meta(store.meta() | platform)
-        assert comparison.origin("two", b.meta()) == "two, vm engine, wall clock, kvm, Linux 7.3, Some CPU"
-        told = comparison.comparison_data(a, b, 0.05)
-        assert [(each["verdict"], each["ratio"]) for each in told["cells"]] == [("lower", 0.5)]
+        return a, b
+
+    def test_it_opens_in_a_browser(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = self.store(tmp_path / "r", [1, 2, 3])
+        asked: list[str] = []
+
+        def first_alone(url: str) -> bool:
+            asked.append(url)
+            return len(asked) == 1
+
+        monkeypatch.setattr("webbrowser.open", first_alone)
+        runs.report("r", results=tmp_path, opened=True)
+        assert asked == [(store.folder / "report.html").as_uri()]
+        with pytest.raises(LabError, match="no browser"):
+            runs.report("r", results=tmp_path, opened=True)

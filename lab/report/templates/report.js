@@ -9,7 +9,7 @@
   const field = (name) => form.elements.namedItem(name);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   document.documentElement.classList.add("scripted");
-  form.hidden = false;
+  form.hidden = !field("load");
 
   // The filter
 
@@ -35,7 +35,7 @@
         if (!hidden && table.closest("section").dataset.load === filter.load) suites += 1;
       }
     }
-    form.querySelector("output").textContent = `${suites} ciphersuite${suites === 1 ? "" : "s"}`;
+    if (!form.hidden) form.querySelector("output").textContent = `${suites} ciphersuite${suites === 1 ? "" : "s"}`;
     drawn.clear();
     for (const figure of all("figure.chart")) if (near.has(figure)) draw(figure);
   }
@@ -49,6 +49,7 @@
   }
 
   function recall() {
+    if (form.hidden) return;
     const words = new URLSearchParams(location.hash.slice(1));
     if (![...names, "cell"].some((name) => words.has(name))) return;
     for (const name of names) if (words.has(name) && field(name)) field(name).value = words.get(name);
