@@ -108,6 +108,22 @@ class TestThroughput:
         assert axis.to_dict()["values"] == [50, 100, 200, 500, 1000]
 
 
+class TestTimes:
+    def test_round_trips_and_handshakes_are_drawn_the_shortest_on_top(self) -> None:
+        entries: list[dict[str, Any]] = []
+        for suite, value in (("slow", 3.0), ("quick", 1.0)):
+            for measure, metric, conditions in (("latency", "rtt_p50", "load=idle"), ("handshake", "handshake", "")):
+                shape = {"measure": measure, "metric": metric, "conditions": conditions, "end": "client"}
+                entries += cell("a", suite, [value] * 3, unit="ms", **shape)
+        drawn = dict(contents.pictures(summary(frame(entries), META)))
+        assert list(drawn) == ["latency-load-idle", "handshake"]
+        for picture in drawn.values():
+            (points,) = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "point"]
+            assert points["encoding"]["y"]["sort"] == ["quick", "slow"]
+            assert sorted(rows(picture, "suite", "median", mark="point")) == [("quick", 1), ("slow", 3)]
+        assert "of wall-clock time" in words(drawn["handshake"])
+
+
 class TestLooks:
     def scales(self, *paths: tuple[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         names = pd.DataFrame(paths, columns=["vpn", "variant"])

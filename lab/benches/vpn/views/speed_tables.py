@@ -87,7 +87,8 @@ def _entry(figures: list[Any] | None, ended: Sequence[Any], notes: Notes) -> Cel
     marks = " ".join(f"{end.n} {end.outcome}{notes.mark(end.reason)}" for end in failures)
     if figures:
         text = f"{value(figures)}\n{spread(figures)} n{count(figures)}"
-        return Cell(f"{text}\n{marks}", failures[0].outcome) if failures else Cell(text)
+        # A good median looks like one: what else happened is said below it.
+        return Cell(f"{text}\n{marks}" if failures else text)
     if failures:
         return Cell(marks, failures[0].outcome)
     absent = "".join(notes.mark(end.reason) for end in ended if end.outcome == "unsupported")
