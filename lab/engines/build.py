@@ -110,6 +110,8 @@ def _side_by_side(
             future.result()
             if name == images.BASE and needed:
                 dropped = by_name.keys() - set(needed())
+                if dropped:
+                    job.follower.say(f"left out, since nothing here needs them: {', '.join(sorted(dropped))}")
                 job.follower.planned(by_name.keys() - dropped - {name})
             sorter.done(name)
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from threading import RLock
 
 from rich.console import Console
@@ -26,6 +27,8 @@ from lab.engines.build import LANES
 TIMES = "build-times.yaml"
 PRIOR = 15.0
 """Seconds of expected time that pass before this machine's own pace decides."""
+COMMAND = 40
+"""Characters of a command that a line shows."""
 LATE = 0.1
 """An image that takes longer than expected is expected to take this part of its time more."""
 
@@ -99,7 +102,8 @@ class BuildProgress:
         if self._live:
             self._live.update(self._tasks[name], description=f"{self._named(name)}, step {number}/{total}: {text}")
         elif text.startswith("RUN "):
-            self._print(f"{self._named(name)}, step {number}/{total}: {text}{self._left_in_brackets()}")
+            command = shorten(text, COMMAND, placeholder=" …")
+            self._print(f"{self._named(name)}, step {number}/{total}: {command}{self._left_in_brackets()}")
 
     def ended(self, name: str, how: str, *, anew: bool) -> None:
         """An image is there."""

@@ -203,7 +203,8 @@ def _besides(run: Summary, field: Field, width: int) -> list[str]:
 
 def _cannot(run: Summary, width: int) -> list[str]:
     """The data paths without a sample: those that the machine lacks something for, and the others."""
-    outcomes = run.outcomes.assign(path=run.outcomes["vpn"] + "/" + run.outcomes["variant"])
+    outcomes = run.outcomes[run.outcomes["vpn"] != run.control]
+    outcomes = outcomes.assign(path=outcomes["vpn"] + "/" + outcomes["variant"])
     every, measured = order(outcomes["path"]), set(outcomes.loc[outcomes["outcome"] != "unsupported", "path"])
     lacks = set(run.meta.get("lacks", ()))
     texts = []
