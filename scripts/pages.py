@@ -30,6 +30,7 @@ from lab.results.store import Store
 from lab.stats.summary import Summary
 
 TEMPLATES = Path("docs/templates")
+WIDTH = 80
 PICTURE = re.compile(r"!\[[^]]*\]\((?:\.\./)*results/([^/)]+)/[^/)]+\)")
 """A picture that `lab report` made of a run."""
 
@@ -48,6 +49,12 @@ def run(name: str, root: Path = ROOT) -> quotes.Quotes:
     return OfCiphers(summary) if kind == "crypto" else OfRecords(summary)
 
 
+def screen(name: str, root: Path = ROOT) -> str:
+    """The screen that `lab report` shows of a run, as a block of Markdown."""
+    views = benches.views(benches.of(Store(root / "results" / name)))
+    return "\n".join(f"    {line}".rstrip() for line in views.screen(run(name, root=root).run, WIDTH))
+
+
 def pages(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
     """Each page that has a template, and its text as it must be."""
     folder = root / TEMPLATES
@@ -55,7 +62,8 @@ def pages(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
         loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=False,  # noqa: S701 -- it is Markdown
     )  # fmt: skip
-    environment.globals |= {"run": partial(run, root=root), "catalog": Catalog(), "records": RECORDS}
+    environment.globals |= {"run": partial(run, root=root), "screen": partial(screen, root=root)}
+    environment.globals |= {"catalog": Catalog(), "records": RECORDS}
     for template in sorted(folder.rglob("*.md")):
         name = template.relative_to(folder)
         yield root / name, environment.get_template(str(name)).render(source=TEMPLATES / name)

@@ -50,7 +50,7 @@ def rows_of_csv(folder: Path, scratch: Path) -> int:
     copy.mkdir()
     for name in ("meta.json", "samples.jsonl"):
         (copy / name).write_bytes((folder / name).read_bytes())
-    return len(pd.read_csv(Store(copy).write_csv()))
+    return len(pd.read_csv(Store(copy).write_csv(), dtype=str))
 
 
 @pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)

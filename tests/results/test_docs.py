@@ -61,7 +61,7 @@ def texts(values: list[float]) -> set[str]:
 @pytest.mark.parametrize("folder", [each for each in committed() if "kind" not in Store(each).meta()], ids=name)
 def test_a_quoted_figure_is_what_the_samples_say(folder: Path, metric: str, end: str, quote: str) -> None:
     """Of every cell, off the lines of the run."""
-    run, checked = pages.run(folder.name), 0
+    run, checked = pages.run(folder.name, root=ROOT), 0
     for (measure, vpn, variant, suite, _), values in read(folder, metric, end, cell).items():
         if measure == "throughput":
             text = getattr(run, quote)(f"{vpn}/{variant}", suite)
@@ -72,7 +72,7 @@ def test_a_quoted_figure_is_what_the_samples_say(folder: Path, metric: str, end:
 
 def test_a_quoted_cost_of_a_record_is_what_the_samples_say() -> None:
     folder = ROOT / "results" / "ktls-20261123-222359-nht"
-    run, values = pages.run(folder.name), read(folder, "cost_record", "machine", cell)
+    run, values = pages.run(folder.name, root=ROOT), read(folder, "cost_record", "machine", cell)
     for protocol, payload, path in product(("dtls", "tls"), (1400, 16000), ("library", "kernel-tx", "kernel")):
         samples = values["transmission", protocol, path, "aes-128-gcm", f"payload={payload} way=send"]
         text = run.cost(protocol, path, payload)  # type: ignore[attr-defined]
@@ -81,7 +81,7 @@ def test_a_quoted_cost_of_a_record_is_what_the_samples_say() -> None:
 
 def test_a_quoted_speed_of_a_cipher_is_what_the_samples_say() -> None:
     folder = ROOT / "results" / "crypto-20261123-093120-xjd"
-    run, values = pages.run(folder.name), read(folder, "speed", "machine", cell)
+    run, values = pages.run(folder.name, root=ROOT), read(folder, "speed", "machine", cell)
     for library, place, size in product(("openssl", "gnutls"), ("host", "container"), (16, 16384)):
         samples = values["crypto", library, place, "aes-128-gcm", f"size={size}"]
         text = run.speed(library, place, "aes-128-gcm", size)  # type: ignore[attr-defined]

@@ -41,6 +41,15 @@ def test_a_figure_follows_from_the_raw_samples(tmp_path: Path) -> None:
     assert dict(pages.pages(tmp_path)) == {tmp_path / "README.md": "3 samples: 200 (100\u2013300)\n"}
 
 
+def test_the_screen_of_a_run_is_a_block(tmp_path: Path) -> None:
+    write(tmp_path, "README.md", '{{ screen("r1") }}\n')
+    measure(tmp_path, [100, 200, 300])
+    (text,) = dict(pages.pages(tmp_path)).values()
+    assert all(line.startswith("    ") for line in text.splitlines() if line)
+    assert max(map(len, text.splitlines())) <= pages.WIDTH + 4
+    assert "alpha  200" in text
+
+
 def test_a_page_lies_where_its_template_does_and_names_it(tmp_path: Path) -> None:
     write(tmp_path, "docs/vpns.md", "<!-- {{ source }} -->\n")
     assert dict(pages.pages(tmp_path)) == {tmp_path / "docs/vpns.md": "<!-- docs/templates/docs/vpns.md -->\n"}
