@@ -36,7 +36,8 @@ def write_page(path: Path, a: Store, b: Store, compared: pd.DataFrame, margin: f
         (f"{side}: {name}", value) for side, store in (("A", a), ("B", b)) for name, value in tables.facts(store.meta())
     ]
     table = comparison.table(compared, names, margin)
-    page = Page(f"B: {names[1]} against A: {names[0]}", [table], list(pictures(compared, Summary.of(b), margin)), facts)
+    charts = {name: plots.spec(picture) for name, picture in pictures(compared, Summary.of(b), margin)}
+    page = Page(f"B: {names[1]} against A: {names[0]}", [table], charts, facts)
     return files.write(path, page.text())
 
 

@@ -20,7 +20,7 @@ from lab.report import matrix, plots, tables, vega
 from lab.report.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lab.report.plots import Picture
     from lab.stats.summary import Summary
@@ -34,10 +34,10 @@ SUMMARY = "summary.csv"
 def write_page(folder: Path, run: Summary, built: Sequence[Table], drawn: Iterable[tuple[str, Picture]]) -> Path:
     """Write `report.html` of a run, its tables and its pictures, and each picture as a PNG beside it."""
     matrices, cells = matrix.build(run)
-    pictures = list(drawn)
-    for name, picture in pictures:
-        files.write(folder / f"{name}.png", plots.drawn(picture, "png"))
-    page = Page(run.heading, built, pictures, tables.facts(run.meta), matrices, cells)
+    charts = {name: plots.spec(picture) for name, picture in drawn}
+    for name, chart in charts.items():
+        files.write(folder / f"{name}.png", plots.drawn(chart, "png"))
+    page = Page(run.heading, built, charts, tables.facts(run.meta), matrices, cells)
     return files.write(folder / "report.html", page.text())
 
 
@@ -47,15 +47,15 @@ class Page:
 
     heading: str
     tables: Sequence[Table]
-    pictures: Sequence[tuple[str, Picture]]
+    charts: Mapping[str, dict[str, Any]]
     facts: Sequence[tuple[str, str]]
     matrices: Sequence[matrix.Matrix] = ()
     cells: matrix.Cells = field(default_factory=matrix.Cells)
 
     def text(self) -> str:
         """The page as HTML."""
-        charts = {name: plots.spec(picture) for name, picture in self.pictures}
-        still = base64.b64encode(plots.drawn(self.pictures[0][1], "svg")).decode() if self.pictures else ""
+        first = next(iter(self.charts.values()), None)
+        still = base64.b64encode(plots.drawn(first, "svg")).decode() if first else ""
         environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
         return environment.get_template("report.html.j2").render(
             heading=self.heading,
@@ -63,10 +63,10 @@ class Page:
             choices=_choices(self.matrices),
             records=tables.RECORDS,
             tables=self.tables,
-            pictures=list(charts),
+            pictures=list(self.charts),
             still=still,
             facts=self.facts,
-            data=_embedded({**self.cells.plain(), "charts": charts}),
+            data=_embedded({**self.cells.plain(), "charts": self.charts}),
             vega=Markup(vega.script().replace("</script", "<\\/script")),  # noqa: S704 - a library's script, not data
             style=_part("report.css"),
             script=_part("report.js"),

@@ -260,8 +260,13 @@ def test_pictures_are_named_and_drawn() -> None:
     assert list(found) == [
         "throughput-direction-up-streams-1", "transfer-size-1000000", "cpu-split", "switches", "cost"
     ]  # fmt: skip
-    assert plots.drawn(found["cost"], "png").startswith(b"\x89PNG")
-    assert plots.drawn(found["cost"], "svg").startswith(b"<svg")
+    assert plots.drawn(plots.spec(found["cost"]), "png").startswith(b"\x89PNG")
+    assert plots.drawn(plots.spec(found["cost"]), "svg").startswith(b"<svg")
+
+
+def test_pictures_are_valid_vega_lite(matrix: dict[str, Picture]) -> None:
+    for picture in matrix.values():
+        assert picture.to_dict(validate=True)["$schema"] == plots.spec(picture)["$schema"]
 
 
 def test_nothing_measured_draws_nothing() -> None:
