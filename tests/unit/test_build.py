@@ -168,6 +168,38 @@ def test_without_a_terminal_each_command_and_each_image_is_a_line(folders: list[
     assert len(lines) == 4
 
 
+def test_a_terminal_is_drawn_while_several_threads_tell_of_progress() -> None:
+    """Drawing asks for the time left, telling draws: neither waits for the other for ever."""
+    names = [f"image-{number}" for number in range(100)]
+    follower = BuildProgress(Console(file=io.StringIO(), width=80, force_terminal=True), Estimate({}))
+    over = threading.Event()
+
+    def tell(own: list[str]) -> None:
+        for name in own:
+            follower.began(name)
+            follower.step(name, 1, 2, "RUN something")
+            follower.ended(name, "built", anew=True)
+
+    def draw(live: Any) -> None:
+        while not over.is_set():
+            live.refresh()
+
+    def show() -> None:
+        with follower.shown():
+            follower.planned(names)
+            tellers = [threading.Thread(target=tell, args=(names[part::2],), daemon=True) for part in range(2)]
+            for thread in (*tellers, threading.Thread(target=draw, args=(follower._live,), daemon=True)):
+                thread.start()
+            for thread in tellers:
+                thread.join()
+            over.set()
+
+    shown = threading.Thread(target=show, daemon=True)
+    shown.start()
+    shown.join(timeout=30)
+    assert not shown.is_alive(), "the threads wait for each other"
+
+
 class TestEstimate:
     EXPECTED = {"root": 20.0, "base": 10.0, "alpha": 40.0, "beta": 20.0}
 
