@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -173,9 +174,7 @@ def build(
     host, catalog = engine.connect(), Catalog()
     every = bench.image_names(bench.data_paths(catalog.vpns.values()))
     estimate = build_progress.Estimate(build_progress.times(ROOT / "images"))
+    folders = [folder for folder in folders if folder.name in every or not runnable]
+    needed = partial(bench.runnable_images, host, catalog) if runnable else None
     with build_progress.BuildProgress(console, estimate).shown() as progress:
-        if runnable:
-            folders = [folder for folder in folders if folder.name in every]
-            build(host, folders, progress, source=root, needed=lambda: bench.runnable_images(host, catalog))
-        else:
-            build(host, folders, progress, source=root)
+        build(host, folders, progress, source=root, seconds=estimate.expected, needed=needed)

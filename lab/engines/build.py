@@ -62,10 +62,12 @@ def build(
     follower: Follower,
     *,
     source: Source = "auto",
+    seconds: Mapping[str, float] | None = None,
     needed: Callable[[], Collection[str]] | None = None,
 ) -> None:
     """Build the images of the folders `chosen`; those that are current are left alone.
 
+    `seconds` that images are expected to take: of those that can be built, the one with the longest way to go is next.
     `needed`, asked once the base is built: the names of those that shall be built; all if there is no such function.
 
     Raises:
@@ -80,7 +82,7 @@ def build(
     job = _Job(engine, root, follower, Event())
     with ThreadPoolExecutor(LANES) as pool:
         try:
-            _side_by_side(pool, job, by_name, needed)
+            _side_by_side(pool, job, by_name, seconds or {}, needed)
         except BaseException:
             job.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -91,20 +93,24 @@ def _side_by_side(
     pool: ThreadPoolExecutor,
     job: _Job,
     by_name: Mapping[str, Path],
+    seconds: Mapping[str, float],
     needed: Callable[[], Collection[str]] | None,
 ) -> None:
-    sorter = TopologicalSorter(
-        {name: images.parents(folder).values() & by_name.keys() for name, folder in by_name.items()}
-    )
+    graph = {name: images.parents(folder).values() & by_name.keys() for name, folder in by_name.items()}
+    sorter = TopologicalSorter(graph)
     sorter.prepare()
     running: dict[Future[None], str] = {}
+    waiting: list[str] = []
     dropped: set[str] = set()
     while sorter.is_active():
-        for name in sorter.get_ready():
-            if name in dropped:
-                sorter.done(name)
-            else:
-                running[pool.submit(_image, job, by_name[name])] = name
+        waiting += sorter.get_ready()
+        for name in [name for name in waiting if name in dropped]:
+            waiting.remove(name)
+            sorter.done(name)
+        waiting.sort(key=lambda name: _way(name, graph, seconds))
+        while waiting and len(running) < LANES:
+            name = waiting.pop()
+            running[pool.submit(_image, job, by_name[name])] = name
         for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
             name = running.pop(future)
             future.result()
@@ -114,6 +120,12 @@ def _side_by_side(
                     job.follower.say(f"left out, since nothing here needs them: {', '.join(sorted(dropped))}")
                 job.follower.planned(by_name.keys() - dropped - {name})
             sorter.done(name)
+
+
+def _way(name: str, graph: Mapping[str, Collection[str]], seconds: Mapping[str, float]) -> float:
+    """Seconds from the start of an image to the end of the last one that is built on it."""
+    above = [_way(other, graph, seconds) for other, parents in graph.items() if name in parents]
+    return seconds.get(name, 0) + max(above, default=0)
 
 
 def _image(job: _Job, folder: Path) -> None:

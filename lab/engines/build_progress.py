@@ -62,7 +62,7 @@ class BuildProgress:
 
     def __init__(self, console: Console, estimate: Estimate) -> None:
         self.console, self.estimate = console, estimate
-        self._lock = RLock()
+        self._lock = RLock()  # never held while the display is changed: that has a lock of its own, and asks for `left`
         self._todo: list[str] = []
         self._begun: dict[str, float] = {}
         self._ended: dict[str, float] = {}
@@ -94,8 +94,8 @@ class BuildProgress:
         with self._lock:
             self._todo.remove(name)
             self._begun[name] = time.monotonic()
-            if self._live:
-                self._tasks[name] = self._live.add_task(self._named(name))
+        if self._live:
+            self._tasks[name] = self._live.add_task(self._named(name))
 
     def step(self, name: str, number: int, total: int, text: str) -> None:
         """An image has come to a step of its Dockerfile. The commands are what takes time."""
@@ -114,8 +114,8 @@ class BuildProgress:
             self._ended[name] = seconds
             if anew:
                 self._built[name] = seconds
-            if self._live and name in self._tasks:
-                self._live.remove_task(self._tasks.pop(name))
+        if self._live and name in self._tasks:
+            self._live.remove_task(self._tasks.pop(name))
         took = f" in {seconds:.0f} s" if seconds >= 1 else ""
         self._print(f"{self._named(name)}: {how}{took}{self._left_in_brackets()}")
 
@@ -136,9 +136,10 @@ class BuildProgress:
 
     def _named(self, name: str) -> str:
         """An image's name and its place in the order in which the images began."""
-        order = [*self._ended, *self._begun]
-        place = order.index(name) + 1 if name in order else len(order)
-        return f"image {place} of {len(order) + len(self._todo)}, {name}"
+        with self._lock:
+            order = [*self._ended, *self._begun]
+            place = order.index(name) + 1 if name in order else len(order)
+            return f"image {place} of {len(order) + len(self._todo)}, {name}"
 
     def _left_in_brackets(self) -> str:
         left = "" if self._live else self.left()

@@ -36,6 +36,7 @@ class Docker:
         self.labels: dict[str, dict[str, str]] = {rootfs.STOCK: {}}
         self.arguments: dict[str, dict[str, str]] = {}
         self.together = threading.Barrier(2, timeout=10)
+        self.meeting = ["lab/alpha:latest", "lab/beta:latest"]
         self.images, self.api = SimpleNamespace(get=self._get), SimpleNamespace(build=self._build)
 
     def _get(self, tag: str) -> Any:
@@ -47,7 +48,7 @@ class Docker:
         self.arguments[tag] = buildargs
         yield {"stream": "Step 1/2 : FROM something\n"}
         yield {"stream": "Step 2/2 : RUN   install   it\n"}
-        if tag in ("lab/alpha:latest", "lab/beta:latest") and not self.failing:
+        if tag in self.meeting and not self.failing:
             self.together.wait()  # passes only if both are being built at once
         if tag == self.failing:
             yield {"stream": "E: no such package\n"}
@@ -93,6 +94,20 @@ def test_images_are_built_at_once_and_each_after_its_own_base(folders: list[Path
     assert docker.arguments["lab/alpha-more:latest"] == {"ALPHA": "lab/alpha:latest", "ROOTFS": rootfs.STOCK}
     assert docker.arguments["lab/beta:latest"] == {"BASE": "lab/base:latest"}
     assert all(images.is_current(engine(docker), folder) for folder in folders)
+
+
+def test_the_longest_way_comes_first(folders: list[Path]) -> None:
+    """`alpha` is short, but what is built on it is not: it and `gamma` are built at once, before `beta`."""
+    gamma = folders[0].parent / "gamma"
+    gamma.mkdir()
+    (gamma / "Dockerfile").write_text(FILES["beta"])
+    docker = Docker()
+    docker.meeting = ["lab/alpha:latest", "lab/gamma:latest"]
+    seconds = {"alpha": 1.0, "alpha-more": 50.0, "beta": 10.0, "gamma": 30.0}
+    build(engine(docker), images.folders(folders[0].parent), progress()[0], seconds=seconds)
+    begun = list(docker.arguments)
+    assert begun[0] == "lab/base:latest"
+    assert set(begun[1:3]) == set(docker.meeting)
 
 
 def test_only_what_has_changed_is_built_again(folders: list[Path]) -> None:
@@ -151,6 +166,38 @@ def test_without_a_terminal_each_command_and_each_image_is_a_line(folders: list[
     assert lines[2].startswith("image 2 of 2, base, step 2/2: RUN install it (about ")
     assert lines[3] == "image 2 of 2, base: built"
     assert len(lines) == 4
+
+
+def test_a_terminal_is_drawn_while_several_threads_tell_of_progress() -> None:
+    """Drawing asks for the time left, telling draws: neither waits for the other for ever."""
+    names = [f"image-{number}" for number in range(100)]
+    follower = BuildProgress(Console(file=io.StringIO(), width=80, force_terminal=True), Estimate({}))
+    over = threading.Event()
+
+    def tell(own: list[str]) -> None:
+        for name in own:
+            follower.began(name)
+            follower.step(name, 1, 2, "RUN something")
+            follower.ended(name, "built", anew=True)
+
+    def draw(live: Any) -> None:
+        while not over.is_set():
+            live.refresh()
+
+    def show() -> None:
+        with follower.shown():
+            follower.planned(names)
+            tellers = [threading.Thread(target=tell, args=(names[part::2],), daemon=True) for part in range(2)]
+            for thread in (*tellers, threading.Thread(target=draw, args=(follower._live,), daemon=True)):
+                thread.start()
+            for thread in tellers:
+                thread.join()
+            over.set()
+
+    shown = threading.Thread(target=show, daemon=True)
+    shown.start()
+    shown.join(timeout=30)
+    assert not shown.is_alive(), "the threads wait for each other"
 
 
 class TestEstimate:
