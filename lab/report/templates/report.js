@@ -124,7 +124,7 @@
     const table = place.appendChild(element("table"));
     row(table.appendChild(element("thead")), "th", ["block", "outcome", "limit", "reason"]);
     const body = table.appendChild(element("tbody"));
-    for (const sample of cell.samples) row(body, "td", [sample.block, sample.outcome, sample.limit || "–", sample.reason || "–"]);
+    for (const sample of cell.samples) row(body, "td", [sample.block, sample.outcome || "ok", sample.limit || "–", sample.reason || "–"]);
     const measured = cell.samples.filter((sample) => sample.read.length);
     if (measured.length) {
       place.append(element("h3", "Readings: speeds, and the CPU time of each place"));
