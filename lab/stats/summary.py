@@ -63,9 +63,8 @@ class Summary:
 
     @cached_property
     def others(self) -> Summary:
-        """The run without its control; the whole of it where nothing else was measured."""
-        others = self._part(lambda df: df["vpn"] != self.control)
-        return self if others.empty else others
+        """The run without its control."""
+        return self._part(lambda df: df["vpn"] != self.control)
 
     def _part(self, chosen: Callable[[pd.DataFrame], pd.Series[bool]]) -> Summary:
         """Some whole cells of the run. Their figures are the run's: a cell's summary depends on its own samples."""

@@ -269,5 +269,11 @@ def test_pictures_are_valid_vega_lite(matrix: dict[str, Picture]) -> None:
         assert picture.to_dict(validate=True)["$schema"] == plots.spec(picture)["$schema"]
 
 
+def test_a_control_alone_is_no_comparison() -> None:
+    shake = {"measure": "handshake", "conditions": "", "metric": "handshake", "unit": "s", "end": "client"}
+    rows = [*control([1, 2, 3]), *cell("plain", "none", [1, 2, 3], **shake)]
+    assert list(contents.pictures(summary(frame(rows), META))) == []
+
+
 def test_nothing_measured_draws_nothing() -> None:
     assert list(contents.pictures(summary(frame([missing("a", "x", "unsupported", "no")]), META))) == []
