@@ -52,7 +52,7 @@ class TestPictures:
         assert {point["series"]: round(point["value"], 3) for point in drawn} == {
             "AF_KTLS, send": 0.8, "AF_KTLS sends, send": 0.9}  # fmt: skip
         dotted = {point["payload"]: point["value"] for point in ratios if point["dotted"]}
-        assert dotted[1400] == pytest.approx(104.527 / 134.796)
+        assert dotted[1400] == pytest.approx(104.527 / 134.796, rel=5e-5)
         layers = specs["figure-5-1"]["hconcat"][-1]["layer"]
         assert [layer["mark"]["type"] for layer in layers] == ["rule", "line", "point"]
         assert layers[1]["encoding"]["strokeDash"]["scale"]["range"] == [[1, 0], [2, 3]]
