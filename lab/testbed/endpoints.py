@@ -19,5 +19,5 @@ SYSCTLS = (
 def describe(bed: Testbed, ends: dict[str, Container]) -> dict[str, Any]:
     """Offloads of the wire and sysctls of the network namespace, at each endpoint."""
     script = "ethtool -k eth0 | grep -E ': (on|off)'; cd /proc/sys; for f; do echo \"$f: $(cat $f 2>/dev/null)\"; done"
-    outputs = {end: bed.engine.execute(ends[end], ["sh", "-c", script, "sh", *SYSCTLS]).stdout for end in ends}
+    outputs = {end: bed.engine.ask(ends[end], ["sh", "-c", script, "sh", *SYSCTLS]).stdout for end in ends}
     return {end: dict(pairs(text)) for end, text in outputs.items()}

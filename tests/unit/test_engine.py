@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +16,7 @@ from lab.cli.options import engine_choice
 from lab.core.command import Result
 from lab.core.errors import LabError, UsageError
 from lab.engines.choice import Choice
-from lab.engines.engine import GRACE, Engine
+from lab.engines.engine import ASKED, GRACE, MARKED, Engine
 from lab.runner.settings import faults
 
 
@@ -123,10 +124,49 @@ def engine(**options: Any) -> Engine:
 
 @pytest.mark.parametrize(("patience", "limit"), [(1.0, "5.0"), (10.0, "50.0")])
 def test_a_command_may_take_as_long_as_the_engine_is_slow(patience: float, limit: str) -> None:
-    shell = Shell(0, (b"out", None))
+    shell = Shell(0, (b"out\x04", b"\x04"))
     result = engine(patience=patience).execute(cast(Any, shell), ["true"], timeout=5)
     assert result == Result(0, "out", "")
-    assert shell.told == [["timeout", "--kill-after=2", limit, "true"]]
+    assert [told[-4:] for told in shell.told] == [["timeout", "--kill-after=2", limit, "true"]]
+
+
+@pytest.mark.parametrize(
+    ("printed", "read"),
+    [
+        ((b"", b"\x04"), Result(0, None, "")),
+        ((b"12\x04", None), Result(0, "12", None)),
+        ((b"12\x04later", b"\x04"), Result(0, "12later", "")),
+        ((b"cut off", b"\x04"), Result(0, None, "")),
+    ],
+)
+def test_an_output_without_its_end_was_lost(printed: tuple[Any, Any], read: Result) -> None:
+    result = engine().execute(cast(Any, Shell(0, printed)), ["true"])
+    assert result == read
+    assert result.lost == (None in (read.out, read.err))
+    if read.out is None:
+        with pytest.raises(LabError, match="the engine lost the output"):
+            _ = result.stdout
+        assert "lost what it printed" in result.complaint
+
+
+def test_a_command_that_only_reads_is_run_until_its_output_is_whole() -> None:
+    shell = Shell()
+    answers = iter([(0, (None, None)), (0, (b"1", b"\x04")), (0, (b"12\x04", b"\x04"))])
+    shell.exec_run = lambda argv, *, demux: next(answers)  # type: ignore[method-assign]
+    assert engine().ask(cast(Any, shell), ["cat"]).stdout == "12"
+    assert not list(answers)
+
+
+def test_reading_is_given_up_in_the_end() -> None:
+    shell = Shell(0, (None, None))
+    assert engine().ask(cast(Any, shell), ["cat"]).lost
+    assert len(shell.told) == ASKED
+
+
+def test_the_marks_end_both_outputs_and_keep_the_status() -> None:
+    """MARKED is run by a real shell: what the command prints is whole, and its status is its own."""
+    ran = subprocess.run([*MARKED, "sh", "-c", "echo out; echo err >&2; exit 7"], capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (7, b"out\n\x04", b"err\n\x04")
 
 
 def test_a_container_that_stops_under_a_command() -> None:

@@ -87,7 +87,7 @@ class Ends:
         result = self.engine.execute(watcher, command, timeout=timeout)
         if result.status:
             return result, {}
-        report = self.engine.execute(watcher, [*perf.REPORT, "--input", DATA], timeout=timeout)
+        report = self.engine.ask(watcher, [*perf.REPORT, "--input", DATA], timeout=timeout)
         if report.status:
             raise LabError(f"perf report ended with {report.status}: {report.complaint}")
         if not self.ciphers:
@@ -96,13 +96,13 @@ class Ends:
 
     def facts(self) -> dict[str, str]:
         """The loaded modules, as the kernel reports them, and the error of loading, if any."""
-        output = self.engine.execute(self.containers["bench"], ["sh", "-c", FACTS]).stdout
+        output = self.engine.ask(self.containers["bench"], ["sh", "-c", FACTS]).stdout
         facts = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
         return facts | ({"load": self.refused} if self.refused else {})
 
     def _ciphers(self, watcher: Container) -> dict[str, list[cipher_symbols.Range]]:
         """The address ranges of ciphers in each library that encrypts, by name: Debian strips the symbols."""
-        paths = self.engine.execute(watcher, ["sh", "-c", LIBRARIES]).stdout.split()
+        paths = self.engine.ask(watcher, ["sh", "-c", LIBRARIES]).stdout.split()
         ciphers: dict[str, list[cipher_symbols.Range]] = {}
         for path in paths:
             parts, _ = watcher.get_archive(path)

@@ -37,10 +37,12 @@ TIMED_UP = """
 started=$EPOCHREALTIME
 up || exit $?
 ended=$EPOCHREALTIME
+mkdir -p /run/vpn
 [[ ! -r /run/vpn/started ]] || read -r started </run/vpn/started
-echo "took $started $ended"
+echo "$started $ended" | tee /run/vpn/took
 """
 """`up` writes when it starts the VPN itself: the preparation before is not the VPN's work."""
+TOOK = ["cat", "/run/vpn/took"]
 
 SETTLE = 0.5
 """Seconds of the instruction clock before a load, so that the engine's work to start it is not counted.
@@ -103,7 +105,8 @@ class Tunnel:
             raise LabError(f"the {end} was not up after {limit:g} s: {result.complaint}")
         if result.status:
             raise LabError(f"the {end} did not come up: {result.complaint}")
-        _, before, after = result.stdout.splitlines()[-1].split()
+        told = self.ask(end, TOOK) if result.lost else result
+        before, after = told.stdout.splitlines()[-1].split()
         return float(after) - float(before)
 
     @property
@@ -118,6 +121,10 @@ class Tunnel:
     def execute(self, end: str, argv: Sequence[str], *, timeout: float = 30) -> Result:
         """Run a command at one of the ENDS."""
         return self.bed.engine.execute(self.containers[end], argv, timeout=timeout)
+
+    def ask(self, end: str, argv: Sequence[str]) -> Result:
+        """Run a command that only reads, until its output is whole."""
+        return self.bed.engine.ask(self.containers[end], argv)
 
     def load(self, argv: Sequence[str], *, timeout: float, under: Sequence[str] = ()) -> dict[str, Any]:
         """Run a load beside the client, between two snapshots, and watch the wire; returns everything raw.
@@ -176,7 +183,7 @@ class Tunnel:
         Raises:
             LabError: the load failed, or the meter could not count; with its own message.
         """
-        spaces = {re.sub(r"\D", "", self.execute(end, NAMESPACE).stdout): end for end in ENDS[:2]}
+        spaces = {re.sub(r"\D", "", self.ask(end, NAMESPACE).stdout): end for end in ENDS[:2]}
         load = self.load(argv, timeout=timeout, under=["counted", *spaces, "--"])
         counts = json.loads(Bracket.strip(load["stderr"]).splitlines()[-1])
         return {end: dict(sorted(counts.get(space, {}).items())) for space, end in spaces.items()}
@@ -187,7 +194,7 @@ class Tunnel:
         logs = {}
         for end in self.containers.keys() & {"server", "client"}:
             with suppress(LabError, *LOST):
-                logs[end] = self.execute(end, ["sh", "-c", script]).stdout
+                logs[end] = self.ask(end, ["sh", "-c", script]).stdout
         return logs
 
     def prove(self) -> None:
@@ -243,13 +250,8 @@ class Tunnel:
         if ends is None:
             return {}
         probes: dict[str, Probe] = {"server": ends.server, "client": ends.client}
-        jobs = {end: self.bed.pool.submit(self._answer, end, probe) for end, probe in probes.items()}
+        jobs = {end: self.bed.pool.submit(self.ask, end, probe.run) for end, probe in probes.items()}
         return {end: (probe.match, jobs[end].result()) for end, probe in probes.items()}
-
-    def _answer(self, end: str, probe: Probe) -> Result:
-        """The answer of one endpoint. An empty one is asked for once more: engines under load have lost such output."""
-        answer = self.execute(end, probe.run)
-        return answer if answer.status or answer.stdout else self.execute(end, probe.run)
 
 
 @contextmanager
