@@ -34,7 +34,7 @@ NAME = "vm"
 """The default name of a guest that a person keeps up."""
 LABEL = f"{ownership.SPACE}.guest"
 """The label of a guest's container with its choice, as JSON."""
-LIMIT = float(os.environ.get("LAB_VM_LIMIT", "240"))
+LIMIT = float(os.environ.get("LAB_VM_LIMIT", "600"))
 """Seconds, on this machine, within which a guest's engine must answer."""
 PATIENCE = 10.0
 """The factor for time limits in a guest: an emulated processor is slow."""
@@ -68,12 +68,16 @@ class Misstart(LabError):
 
 @dataclass
 class Guest:
-    """A started guest. It ends when its `lifeline` connection closes. A guest that is kept has no lifeline."""
+    """A started guest. It ends when its `lifeline` connection closes. A guest that is kept has no lifeline.
+
+    One that `leaves` its state ends by itself once its engine has started.
+    """
 
     container: Container
     choice: Choice
     directory: Path
     lifeline: Any = None
+    leaves: bool = False
 
     @property
     def disk(self) -> str:
@@ -135,7 +139,7 @@ class Guest:
             raise Misstart(f"the guest's clock runs {pace:.2f} times as fast as this machine's", "start it again")
 
     def wait(self) -> None:
-        """Wait until its Docker engine answers.
+        """Wait until its Docker engine answers; or until it has left its state.
 
         Raises:
             Misstart: its emulator had a fault, or its seconds are shorter than this machine's, so that no measurement
@@ -150,6 +154,8 @@ class Guest:
             except NotFound as error:
                 raise LabError("the guest did not start: its container was removed") from error
             if errors or self.container.status != "running":
+                if self.leaves and not errors and self.container.attrs["State"]["ExitCode"] == 0:
+                    break
                 self._judge()
                 raise LabError(
                     f"the guest did not start: {errors[-1] if errors else 'it ended'}\n{self.last_words()}", HINT
@@ -157,7 +163,8 @@ class Guest:
             if time.monotonic() > deadline:
                 raise LabError(f"the guest's engine did not answer within {LIMIT:g} s:\n{self.last_words()}", HINT)
             time.sleep(0.1)
-        self.container.reload()
+        if not self.leaves:
+            self.container.reload()
         self._judge()
 
     def let_live(self) -> None:
@@ -236,16 +243,14 @@ def fault_of(console: str) -> str:
 HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is how many seconds it may take to start"
 
 
-def started(
-    host: Engine, name: str, choice: Choice, disk: str, say: Say, *, keep: bool = False, write: bool = False
-) -> Guest:
+def started(host: Engine, name: str, choice: Choice, disk: str, say: Say, **options: Any) -> Guest:
     """`start` a guest and wait until its engine answers. After a fault of the emulator, start it again.
 
     Raises:
         LabError: it did not start; nothing is left behind.
     """
     for attempts_left in reversed(range(STARTS)):
-        guest = start(host, name, choice, disk, keep=keep, write=write)
+        guest = start(host, name, choice, disk, **options)
         try:
             guest.wait()
             break
@@ -261,11 +266,21 @@ def started(
 
 
 def start(
-    host: Engine, name: str, choice: Choice, disk: str, *, keep: bool = False, write: bool = False, words: str = ""
+    host: Engine,
+    name: str,
+    choice: Choice,
+    disk: str,
+    *,
+    keep: bool = False,
+    write: bool = False,
+    words: str = "",
+    state: str = "",
+    leaves: bool = False,
 ) -> Guest:
     """Start a guest with a disk of `lab.engines.guest_disks`. With `write`, changes to that disk stay.
 
-    `words` are added to its kernel command line; a measurement has none.
+    `words` are added to its kernel command line; a measurement has none. It goes on from `state`, one of
+    `lab.engines.guest_states`; or it is booted and `leaves` it there.
 
     This process holds the guest's standard input. So the guest ends with this process, until `let_live`. A guest to
     `keep` has no owner, so that no sweep takes it for forgotten.
@@ -280,8 +295,7 @@ def start(
     sockets = directory(name)
     environment = {
         "KERNEL": choice.kernel, "CLOCK": choice.clock, "PROCESSORS": choice.cores, "MEMORY": choice.memory,
-        "DISK": disk, "KEEP": "disk" if write else "", "DATE": int(time.time()),
-        "WORDS": words,
+        "DISK": disk, "KEEP": "disk" if write else "", "WORDS": words, "STATE": state,
     }  # fmt: skip
     options: dict[str, Any] = {
         "command": ["guest"],
@@ -305,7 +319,7 @@ def start(
         with undisturbed(), locked("guests"):
             shutil.rmtree(sockets, ignore_errors=True)
             sockets.mkdir(mode=0o700)
-            guest = Guest(_created(host, name, options), choice, sockets)
+            guest = Guest(_created(host, name, options), choice, sockets, leaves=leaves)
             guest.lifeline = guest.container.attach_socket(params={"stdin": 1, "stream": 1})
             guest.container.start()
     except BaseException:

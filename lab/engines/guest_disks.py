@@ -2,7 +2,7 @@
 """The disks of guests: Docker's storage with the lab's images. There is one disk for each set of images.
 
 A guest never writes to the disk that it starts from, so all guests of a set of images start alike. A new disk starts as
-a copy of the last one, so that only changed images are sent.
+a copy of the last one, so that only changed images are sent. The disks of the last sets stay: checkouts take turns.
 """
 
 from __future__ import annotations
@@ -26,18 +26,32 @@ SIZE = 8 * 10**9
 ROOM = 3 * 10**9
 """Bytes that must be free for another disk."""
 
-# Incomplete disks of a killed lab are removed first.
+KEPT = 3
+"""How many disks are kept, those used last; one that a guest uses stays in any case."""
+
+USED = 'test -e "$1" && touch -a "$1"'
+# Incomplete disks of a killed lab are removed first; and states of guests, if there is no room.
 PREPARE = """
-rm -f /disks/*.part
-free=$(($(stat -f -c '%a * %S' /disks)))
+rm -f /disks/*.disk.part
+free() { echo $(($(stat -f -c '%a * %S' /disks))); }
+[ "$(free)" -ge "$3" ] || rm -rf /disks/*.state
+free=$(free)
 if [ "$free" -lt "$3" ]; then
     echo "only $((free / 1000000)) MB are free for a disk; it takes $(($3 / 1000000))" >&2
     exit 1
 fi
-last=$(ls -t /disks/*.disk 2>/dev/null | head -n 1)
+last=$(ls -tu /disks/*.disk 2>/dev/null | head -n 1)
 if [ -n "$last" ]; then cp --sparse=always "$last" "$1"; else truncate -s "$2" "$1" && mke2fs -q -t ext4 -m 0 "$1"; fi
 """
-SPARE = 'for old in /disks/*.disk; do case " $* " in *" $old "*) ;; *) rm -f "$old" ;; esac; done'
+# A disk, its new name, how many are kept, and those in use. The states of guests on a disk go with it.
+SWAP = """
+mv "$1" "$2"
+touch -a "$2"
+used=" $* "
+ls -tu /disks/*.disk | tail -n "+$(($3 + 1))" | while read -r old; do
+    case "$used" in *" $old "*) ;; *) rm -rf "$old" "${old%.disk}"-*.state ;; esac
+done
+"""
 CHOICE = Choice(name="vm", kernel="stable")
 """The guest that fills a disk: the fastest one."""
 
@@ -70,24 +84,25 @@ def ready(host: Engine, say: Say) -> str:
     if not image_ids:
         raise LabError("there is no image to copy to the guest", "`lab build` makes the images")
     disk = _place(image_ids)
-    with guest_folders.locked("disks"):  # it is made once
-        if _run(host, ["test", "-e", disk]):
-            _fill(host, disk, image_ids, say)
+    used = ["sh", "-c", USED, "sh", disk]
+    if in_volume(host, used):
+        with guest_folders.locked("disks", say, "images are copied to a disk for guests"):
+            if in_volume(host, used):  # it is made once
+                _fill(host, disk, image_ids, say)
     return disk
 
 
 def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
     name = f"import-{disk.removeprefix('/disks/').removesuffix('.disk')}"
-    part = disk.replace(".disk", ".part")
-    _run(host, ["sh", "-ec", PREPARE, "sh", part, str(SIZE), str(ROOM)], check=True)
+    part = f"{disk}.part"
+    in_volume(host, ["sh", "-ec", PREPARE, "sh", part, str(SIZE), str(ROOM)], check=True)
     try:
         _filled(host, name, part, present, say)
         used_disks = [vm.disk for vm in guest.existing(host).values()]
-        _run(host, ["mv", part, disk], check=True)
-        _run(host, ["sh", "-ec", SPARE, "sh", disk, *used_disks], check=True)
+        in_volume(host, ["sh", "-ec", SWAP, "sh", part, disk, str(KEPT), *used_disks], check=True)
     except BaseException:
         with undisturbed():
-            _run(host, ["rm", "-f", part])
+            in_volume(host, ["rm", "-f", part])
         raise
 
 
@@ -127,8 +142,12 @@ def purge(host: Engine) -> None:
     host.client.volumes.get(VOLUME).remove()
 
 
-def _run(host: Engine, argv: list[str], *, check: bool = False) -> int:
-    """Run `argv` in a container with the disks' volume. Returns its exit status."""
+def in_volume(host: Engine, argv: list[str], *, check: bool = False) -> int:
+    """Run `argv` in a container with the disks' volume. Returns its exit status.
+
+    Raises:
+        LabError: with `check`, it failed; with its complaint.
+    """
     options: dict[str, Any] = guest.confined() | {"volumes": {VOLUME: {"bind": "/disks", "mode": "rw"}}}
     result = host.once(IMAGE, argv, timeout=120, **options)
     if check and result.status:

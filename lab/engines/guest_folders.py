@@ -7,7 +7,7 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,10 +35,14 @@ def runtime() -> Path:
 
 
 @contextmanager
-def locked(what: str) -> Iterator[None]:
-    """Hold a lock among this user's labs; wait until it is free."""
+def locked(what: str, say: Callable[[str], object] = str, meanwhile: str = "") -> Iterator[None]:
+    """Hold a lock among this user's labs; wait until it is free, and say what is done `meanwhile`."""
     with (runtime() / f".{what}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"guest: waiting: {meanwhile}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -11,7 +11,7 @@ from itertools import count
 
 from lab.core.errors import LabError
 from lab.core.signals import undisturbed
-from lab.engines import guest, guest_disks
+from lab.engines import guest, guest_disks, guest_states
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine, answering, connect
 from lab.engines.guest import Say
@@ -119,8 +119,9 @@ def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False)
         LabError: it did not start; nothing is left behind.
     """
     disk = guest_disks.ready(host, say)
+    state = guest_states.ready(host, choice, disk, say)
     start_time = time.monotonic()
-    new_guest = guest.started(host, name, choice, disk, say, keep=keep)
+    new_guest = guest.started(host, name, choice, disk, say, keep=keep, state=state)
     if keep:
         try:
             new_guest.let_live()

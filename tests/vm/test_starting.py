@@ -122,9 +122,9 @@ class TestDisk:
 
 class TestBoot:
     def test_it_hangs(self, lab: Patient, host: Engine) -> None:
-        done = lab("vm", "up", "--name", f"{PREFIX}a", "--clock", "instructions", LAB_VM_LIMIT="4")
+        done = lab("vm", "up", "--name", f"{PREFIX}a", "--clock", "instructions", LAB_VM_LIMIT="0.5")
         assert done.status == 1
-        assert "lab: the guest's engine did not answer within 4 s:\n" in done.text
+        assert "lab: the guest's engine did not answer within 0.5 s:\n" in done.text
         assert "guest: accelerator" in done.text
         assert "LAB_VM_LIMIT is how many seconds it may take to start" in done.text
 
@@ -182,7 +182,7 @@ def test_a_fault_of_the_emulator(host: Engine, monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr(guest, "STARTS", 2)
         with pytest.raises(guest.Misstart, match=wrong):
             opening.up(host, f"{PREFIX}a", CHOICE, said.append)
-        assert [line.rpartition(": ")[2] for line in said] == ["it is started again"]
+        assert [line.rpartition(": ")[2] for line in said[1:]] == ["it is started again"]
         assert not list(left(host, PREFIX))
     finally:
         host.client.images.remove(image, force=True)
