@@ -2,13 +2,14 @@
 """Where the CPU time went, from captured brackets and snapshots of a transfer of 10 MB on a busy machine."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lab.benches.vpn.cpu_ledger import Bracket, gap, readings
 from lab.core.errors import InvalidSample
-from lab.results.cpu import bottleneck
+from lab.results.cpu import KERNEL, bottleneck, foreign
 from lab.results.reading import Reading
 
 Captured = Callable[[str], str]
@@ -157,28 +158,42 @@ def test_units(raw: Raw) -> None:
     assert units["context_switches_voluntary"] == "count"
 
 
-def ledger(*, busy: float = 0.0, **ends: float) -> list[Reading]:
-    """Two seconds; `ends` by their seconds of CPU, the machine by its seconds that were not idle, of four."""
+def ledger(*, others: float = 0.0, threads: float = 0.0, user: float = 0.25, **ends: float) -> list[Reading]:
+    """Two seconds on two processors: CPU seconds of `ends`, `user` of it in user space, and of everybody else."""
     spent = {"server": 0.0, "client": 0.0, "server-load": 0.0, "client-load": 0.0}
     spent |= {end.replace("_", "-"): value for end, value in ends.items()}
-    rows = [Reading("wall", "s", "machine", 2.0)]
+    rows = [Reading("wall", "s", "machine", 2.0), Reading("cpu_kernel_threads", "s", "machine", threads)]
     for end, value in spent.items():
-        rows += [Reading("cpu_user", "s", end, value / 4), Reading("cpu_system", "s", end, value * 3 / 4)]
+        rows += [Reading("cpu_user", "s", end, value * user), Reading("cpu_system", "s", end, value * (1 - user))]
+    busy = sum(spent.values()) + threads + others
     shares = {"user": busy / 4, "system": busy / 4, "irq": busy / 4, "softirq": busy / 4, "idle": 4 - busy}
     return rows + [Reading(f"cpu_{state}", "s", "machine", shares.get(state, 0.0)) for state in MACHINE]
+
+
+def carried(rows: list[Reading], seconds: float) -> list[Reading]:
+    """A load whose data flowed for so long, of the two seconds."""
+    return [*rows, Reading("payload", "B", "machine", 1e6), Reading("throughput", "Mbit/s", "client", 8 / seconds)]
 
 
 @pytest.mark.parametrize(
     ("rows", "limit"),
     [
-        (ledger(server=1.6, busy=2), "cpu:server"),
-        (ledger(client=2.0, busy=2), "cpu:client"),
-        (ledger(server=1.7, client=1.9, busy=4), "cpu:client"),
-        (ledger(client=1.9, client_load=1.9, busy=4), "cpu:client"),
-        (ledger(server=1.0, client=1.0, busy=3.5), "cpu:machine"),
-        (ledger(client_load=1.6, busy=2), "generator"),
-        (ledger(server_load=1.6, busy=2), "generator"),
-        (ledger(server=1.5, client=1.5, client_load=1.5, busy=3.3), "other"),
+        (ledger(server=1.6), "cpu:server"),
+        (ledger(client=2.0), "cpu:client"),
+        (ledger(server=1.7, client=1.9), "cpu:client"),
+        (ledger(client=1.9, client_load=1.9), "cpu:client"),
+        (ledger(server=1.5, client=1.5, server_load=0.5), "cpu:machine"),
+        (ledger(client_load=1.6, user=0.6), "generator"),
+        (ledger(server_load=1.6, user=0.6), "generator"),
+        (ledger(server_load=1.6), KERNEL),
+        (ledger(client_load=0.4, threads=1.7), KERNEL),
+        (ledger(server=1.1, client=1.1, client_load=1.1), "other"),
+        (ledger(server=1.3), "other"),
+        (carried(ledger(server=1.3), seconds=1.6), "cpu:server"),
+        (carried(ledger(server=1.3), seconds=3.0), "other"),
+        (ledger(server=1.6, others=0.23), "cpu:server"),
+        (ledger(server=1.6, others=0.25), "foreign"),
+        (ledger(others=2.0), "foreign"),
         (ledger(), "other"),
         ([], ""),
         ([Reading("handshake", "s", "client", 0.1)], ""),
@@ -188,12 +203,19 @@ def test_the_bottleneck(rows: list[Reading], limit: str) -> None:
     assert bottleneck(rows) == limit
 
 
+def test_what_others_used() -> None:
+    assert foreign(ledger(server=1.0, client_load=0.5, threads=0.25, others=0.5)) == pytest.approx(0.5)
+    assert foreign([Reading("handshake", "s", "client", 0.1)]) is None
+
+
 def test_the_bottleneck_of_a_captured_load(raw: Raw) -> None:
-    load = raw("throughput-up.json")["load"]
-    rows = readings(load, 115_867_648)
-    assert bottleneck(rows) == "cpu:machine"
-    roomy = [Reading("cpu_idle", "s", "machine", 6.0) if row.metric == "cpu_idle" else row for row in rows]
-    assert bottleneck(roomy) == "other"
+    """The load was captured on a machine that others used, nearly a processor of its two."""
+    rows = readings(raw("throughput-up.json")["load"], 115_867_648)
+    assert foreign(rows) == pytest.approx(1.93, abs=0.01)
+    assert bottleneck(rows) == "foreign"
+    alone = {"cpu_user": -1.9, "cpu_idle": 1.9}
+    rows = [replace(row, value=row.value + alone.get(row.metric, 0)) if row.end == "machine" else row for row in rows]
+    assert bottleneck(rows) == "other"
 
 
 def test_the_states_close() -> None:
