@@ -78,11 +78,13 @@ class Variant(Document):
     """A data path of a VPN: where it processes records, and its packet format on the wire.
 
     `records`: in user space, in the kernel, or in the kernel for sending only. `needs` are added to the VPN's. `image`
-    names another image than the VPN's own: it is built only where a machine can run this variant.
+    names another image than the VPN's own: it is built only where a machine can run this variant. `settle` is how many
+    seconds a tunnel is left alone before a load, so that every load finds the daemons in the same state.
     """
 
     records: Literal["user", "kernel", "kernel-tx"]
     image: NAME | None = None
+    settle: Annotated[float, Field(ge=0, le=60)] = 0.0
     wire: str
     needs: Needs = Needs()
     suites: Only | None = None

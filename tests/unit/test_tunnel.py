@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
@@ -11,7 +12,7 @@ from typing import Any, cast
 import pytest
 from docker.errors import NotFound
 
-from lab.benches.vpn.tunnel import ENDS, METER_FAILED, Tunnel, snapshots, tunnel
+from lab.benches.vpn.tunnel import ENDS, METER_FAILED, SETTLED, Tunnel, snapshots, tunnel
 from lab.catalog.catalog import Catalog
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
@@ -111,6 +112,19 @@ def test_a_load_is_what_it_printed_between_two_snapshots(
     assert load["counters"] == {"before": {}, "after": {}}  # this VPN has none of its own
     assert load["wire"] == {end: {"packets": 0, "bytes": 0, "lost": 0} for end in ("server", "client")}
     assert tunnel.loads == [load]
+
+
+def test_a_tunnel_settles_before_its_load(made: Made, captured: Captured) -> None:
+    text = captured("bracket/failed.txt")
+    tunnel, engine = made(Result(0, "sent", text), roles(text))
+    variants = tunnel.vpn.file.variants
+    variants["udp"] = variants["udp"].model_copy(update={"settle": 2.5})
+    tunnel.load(["nc"], timeout=25)
+    ((_, command, limit),) = engine.asked
+    assert command[: len(SETTLED) + 2] == [*SETTLED, "2.5", "bracket"]
+    assert limit == 27.5
+    waited = subprocess.run([*SETTLED, "0.01", "echo", "two words"], capture_output=True, check=True, text=True)
+    assert waited.stdout == "two words\n"
 
 
 ENDED: dict[str, tuple[dict[str, Any], str]] = {

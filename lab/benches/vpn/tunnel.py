@@ -49,6 +49,8 @@ SETTLE = 0.5
 
 They cost nothing: the clock skips idle time.
 """
+SETTLED = ["bash", "-c", 'read -rt "$1" <> <(:); shift; exec "$@"', "settled"]
+"""Runs a command some seconds later: nothing of that time is counted."""
 NAMESPACE = ["readlink", "/proc/self/ns/pid"]
 METER_FAILED = 125
 """The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
@@ -139,9 +141,11 @@ class Tunnel:
         roles = {str(container.id): end for end, container in self.containers.items()}
         watched = [number for number, end in roles.items() if end in BESIDE]
         delay = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
-        path = self.vpn.file.variants[self.variant].wire
-        bracket = ["bracket", f"{delay:.6f}", path, *watched, "--", *roles, "--"]
-        result = self.execute("client-load", [*bracket, *under, *argv], timeout=timeout)
+        variant = self.vpn.file.variants[self.variant]
+        bracket = ["bracket", f"{delay:.6f}", variant.wire, *watched, "--", *roles, "--"]
+        settled = [*SETTLED, f"{variant.settle:g}"] if variant.settle else []
+        command = [*settled, *bracket, *under, *argv]
+        result = self.execute("client-load", command, timeout=timeout + variant.settle)
         if result.status:
             complaint = Result(result.status, result.stdout, Bracket.strip(result.stderr)).complaint
             if result.status != METER_FAILED:
