@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lab.results.store import Store
-from lab.stats import analysis
+from lab.stats import analysis, ranking
 
 Load = tuple[str, str]
 """A measure that moves data, and its conditions."""
@@ -108,6 +108,11 @@ class Summary:
     def figures(self) -> pd.DataFrame:
         """The summary of every metric of every cell: `analysis.summarise`."""
         return analysis.summarise(self.measured)
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """The comparison of every two cells by throughput (`ranking.pairwise`), which takes seconds for many cells."""
+        return ranking.pairwise(self.measured)
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:

@@ -163,10 +163,10 @@ def _ranked(part: Summary, field: Field, width: int) -> list[str]:
     """What the statistics say about each VPN's best cell and the next one's."""
     if field.headline.metric != "throughput" or len(bests := field.best(1)) == 1:
         return []
-    without = part.others.rows
-    why = {(row.vpn, row.variant, row.suite): row.why for row in each(ranking.rankable(without))}
+    without = part.others
+    why = {(row.vpn, row.variant, row.suite): row.why for row in each(ranking.rankable(without.measured))}
     pairs = {}
-    for row in each(ranking.pairwise(without)):
+    for row in each(without.pairs):
         a, b = ((key[0], key[1], key[3]) for key in (row.a, row.b))
         pairs[a, b] = (row.verdict, row.low, row.high)
         pairs[b, a] = (OPPOSITE.get(row.verdict, row.verdict), 1 / row.high, 1 / row.low)
@@ -176,7 +176,7 @@ def _ranked(part: Summary, field: Field, width: int) -> list[str]:
         vpns = ", ".join(cell[0] for cell in bests if why[cell] == reason)
         sentences.append(f"Not ranked: {vpns}: {reason}; something else than the processor was the limit")
     if any(pairs[pair][0] == "undecided" for pair in pairwise(ranked)):
-        blocks = int(without.loc[without["outcome"] == "ok", "block"].nunique())
+        blocks = int(without.measured["block"].nunique())
         sentences.append(f"More blocks can separate what these {blocks} do not: `--blocks {2 * blocks}`")
     return [line for sentence in sentences for line in wrapped(sentence, width, more="  ")]
 
