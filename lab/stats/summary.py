@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.results.store import Store
+from lab.results.store import AGAIN, Store
 from lab.stats import analysis, ranking
 
 Load = tuple[str, str]
@@ -118,6 +118,11 @@ class Summary:
     def outcomes(self) -> pd.DataFrame:
         """The number of samples of each cell by outcome and reason: `analysis.outcomes`."""
         return analysis.outcomes(self.rows)
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """The rows of `outcomes` that something went wrong with."""
+        return self.outcomes[self.outcomes["outcome"].isin(list(AGAIN))]
 
     @cached_property
     def control(self) -> str | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 
 from lab.benches.vpn.views import cpu_time
 from lab.catalog.catalog import Catalog
-from lab.report.screen import Bar, bars, listed, wrapped
+from lab.report.screen import Bar, bars, failures, wrapped
 from lab.report.tables import INTERVAL, each, figure, named, of_clock, order, spread, spread_name, value
 from lab.stats import analysis, modes, ranking
 from lab.stats.summary import Load, Summary
@@ -79,7 +79,11 @@ def lines(run: Summary, width: int) -> list[str]:
     spent = cpu(part.measured)
     shown = [run.heading, "", *_title(run, field, width, with_cpu=bool(spent)), "", *_bars(field, spent, width), ""]
     shown += [*_ranked(part, field, width), *_besides(run, field, width)]
-    return [*shown, *_cannot(run, width), *_failures(run, width)]
+    return [*shown, *_cannot(run, width), *failures(run, _named, width)]
+
+
+def _named(row: Any) -> str:
+    return f"{row.vpn}/{row.variant} {row.suite} ({row.measure})"
 
 
 def field_of(run: Summary) -> Field | None:
@@ -224,17 +228,3 @@ def _grouped(paths: Iterable[str]) -> str:
         vpn, _, variant = path.partition("/")
         groups.setdefault(vpn, []).append(variant)
     return ", ".join(f"{vpn} ({', '.join(variants)})" for vpn, variants in groups.items())
-
-
-def _failures(run: Summary, width: int) -> Iterator[str]:
-    """Samples that failed or were invalid, with their reasons; and those that were repeated."""
-    failures = run.outcomes[run.outcomes["outcome"].isin(["failed", "invalid"])]
-    yield from listed(
-        (
-            f"{row.n} {row.outcome}: {row.vpn}/{row.variant} {row.suite} ({row.measure}): {row.reason}"
-            for row in each(failures)
-        ),
-        width,
-    )
-    for text in analysis.retaken(run.df):
-        yield from wrapped(text, width, more="  ")
