@@ -120,10 +120,9 @@ def tiers(
     summary = summary[summary["vpn"] != control]
     pairs = pairwise(df[df["vpn"] != control], metric, margin) if pairs is None else pairs
     lower: dict[Hashable, set[tuple[Any, Any]]] = {}
-    for row in pairs.to_dict("records"):
-        lower_pair = {"lower": (row["a"], row["b"]), "higher": (row["b"], row["a"])}.get(row["verdict"])
-        if lower_pair:
-            lower.setdefault(tuple(row[column] for column in SHARED), set()).add(lower_pair)
+    for shared, group in pairs[pairs["verdict"].isin(["lower", "higher"])].groupby(SHARED):
+        rows = zip(group["a"], group["b"], group["verdict"], strict=True)
+        lower[shared] = {(a, b) if verdict == "lower" else (b, a) for a, b, verdict in rows}
     parts = []
     for key, group in summary.groupby(SHARED):
         first_modes = group.drop_duplicates(SERIES).sort_values(

@@ -60,9 +60,10 @@ def overview(run: Summary) -> Table:
     counts = outcomes.assign(series=series(outcomes)).pivot_table(
         index="series", columns="outcome", values="n", aggfunc="sum", fill_value=0
     )
+    numbers_of = counts.to_dict("index")
     rows = []
     for name in order(counts.index):
-        numbers = [counts.to_dict("index")[name].get(outcome, 0) for outcome in OUTCOMES]
+        numbers = [numbers_of[name].get(outcome, 0) for outcome in OUTCOMES]
         kinds = ["", *OUTCOMES[1:]]
         rows.append([Cell(name), *(Cell(str(n), kind if n else "") for n, kind in zip(numbers, kinds, strict=True))])
     failures = run.failures
