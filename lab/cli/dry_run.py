@@ -122,12 +122,12 @@ def prepare(kind: str, asked: Mapping[str, Any], resume: str | None, results: Pa
     steps = plan.steps()
     if store:
         steps = [*filter(Taken(store).wants, steps)]
-    predicted = forecast(steps, settings.engine, bench.loads(settings), _formers(kind, results))
+    predicted = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
     machines = {run: Store(results / run).meta().get("machine", {}).get("cpu", "") for run in predicted.runs}
     return DryRun(plan, steps, predicted, bench.COLUMNS, machines, notes)
 
 
-def _formers(kind: str, results: Path) -> Iterator[Former]:
+def formers(kind: str, results: Path) -> Iterator[Former]:
     """The runs of this kind, the newest first; those whose settings this version does not understand are left out."""
     model, bench = benches.settings(kind).Settings, benches.bench(kind)
     for store in runs(results, kind):

@@ -103,10 +103,13 @@ def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Pa
     Raises:
         LabError: the run stopped. typer.Exit: a sample failed or was invalid.
     """
+    from lab.cli.dry_run import formers
     from lab.results.store import Store
     from lab.runner.execute import execute
+    from lab.runner.forecast import forecast
     from lab.runner.interrupted import resumable
     from lab.runner.lock import alone
+    from lab.runner.missing import Taken
     from lab.runner.progress import Follow
 
     model, bench = benches.settings(kind).Settings, benches.bench(kind)
@@ -118,8 +121,10 @@ def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Pa
         store = store.go_on(site.meta(), bench.KEPT) if store else Store.begin(results, site.meta())
         announce(f"run {store.folder.name}")
         follower.print(f"run {store.folder.name}: {site.announced()}", highlight=False)
+        steps = [*filter(Taken(store).wants, site.plan.steps())]
+        expected = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
         with resumable(kind, store):
-            counts = execute(site, store, Follow(follower))
+            counts = execute(site, store, Follow(follower, expected))
     # The report runs in its own process: its libraries take memory, which a process that measures must not hold.
     show_it = [sys.executable, "-m", "lab", "report", store.folder.name, "--results", str(results)]
     shown = subprocess.run([*show_it, *(["--json"] if as_json else [])], check=False)

@@ -62,12 +62,12 @@ def _ratios(part: pd.DataFrame, metric: str, run: Summary, margin: float) -> Pic
     x = alt.X("ratio:Q", scale=scale, title="B ÷ A", axis=alt.Axis(format=".3~r"))
     same = alt.Chart(alt.InlineData([{"from": 1 / (1 + margin), "to": 1 + margin}]))
     band = same.mark_rect(color="#8A8A8A", opacity=0.15).encode(
-        x=alt.X("from:Q", scale=scale, title="B ÷ A"), x2="to:Q"
+        x=alt.X("from:Q", scale=scale, title="B ÷ A"), x2=alt.X2("to:Q")
     )
     interval = cells.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.4)
-    interval = interval.encode(x=alt.X("low:Q", scale=scale), x2="high:Q", **lanes)
+    interval = interval.encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), **lanes)
     points = cells.mark_point(filled=True, size=44, opacity=1)
-    points = points.encode(x=x, tooltip=["cell", "ratio", "low", "high", "n_a", "n_b", "verdict"], **lanes)
+    points = points.encode(x=x, tooltip=plots.tooltip("cell", "ratio", "low", "high", "n_a", "n_b", "verdict"), **lanes)
     chart = alt.layer(band, interval, points).properties(width=plots.WIDTH, height=alt.Step(13))
     notes = [
         f"ratio of medians (symbol), {tables.spread_name(run.clock)} (line); grey: within {margin * 100:g} %, a tie"

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from lab.report import tables
+from lab.results.store import AGAIN
 from lab.stats import analysis, modes
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MAIN = (*modes.DECIDES, "duration", "speed", "cost_record", "checks")
 """The main figure of a measure: the first of these that it has; else whatever it has first."""
 DIGITS = 5
 """Significant digits of a reading on the page; all of them are in results.csv."""
-WORST = ("failed", "invalid", "unsupported", "ok")
+WORST = (*AGAIN, "unsupported", "ok")
 """Outcomes, the most alarming first: the state of a cell with samples of several is the first that it has."""
 
 

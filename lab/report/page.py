@@ -16,11 +16,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lab.core import files
-from lab.report import matrix, plots, tables, vega
+from lab.report import drawing, matrix, plots, tables, vega
 from lab.report.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lab.report.plots import Picture
     from lab.stats.summary import Summary
@@ -31,14 +31,26 @@ SUMMARY = "summary.csv"
 """One row a figure of a cell (and mode): n, median, and how far it can be trusted."""
 
 
-def write_page(folder: Path, run: Summary, built: Sequence[Table], drawn: Iterable[tuple[str, Picture]]) -> Path:
-    """Write `report.html` of a run, its tables and its pictures, and each picture as a PNG beside it."""
-    matrices, cells = matrix.build(run)
+def write_page(
+    folder: Path, run: Summary, built: Callable[[], Sequence[Table]], drawn: Iterable[tuple[str, Picture]]
+) -> Path:
+    """Write `report.html` of a run, its tables and its pictures, and each picture as a PNG beside it.
+
+    The tables are asked for while the pictures are drawn.
+    """
     charts = {name: plots.spec(picture) for name, picture in drawn}
-    for name, chart in charts.items():
-        files.write(folder / f"{name}.png", plots.drawn(chart, "png"))
-    page = Page(run.heading, built, charts, tables.facts(run.meta), matrices, cells)
-    return files.write(folder / "report.html", page.text())
+    orders = [(chart, "png") for chart in charts.values()] + [(chart, "svg") for chart in _first(charts)]
+    with drawing.beside(orders) as pictures:
+        matrices, cells = matrix.build(run)
+        page = Page(run.heading, built(), charts, tables.facts(run.meta), matrices, cells)
+    for name, picture in zip(charts, pictures.result(), strict=False):
+        files.write(folder / f"{name}.png", picture)
+    return files.write(folder / "report.html", page.text(pictures.result()[len(charts) :]))
+
+
+def _first(charts: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The picture that is there without a script, if there is any."""
+    return list(charts.values())[:1]
 
 
 @dataclass(frozen=True)
@@ -52,10 +64,10 @@ class Page:
     matrices: Sequence[matrix.Matrix] = ()
     cells: matrix.Cells = field(default_factory=matrix.Cells)
 
-    def text(self) -> str:
-        """The page as HTML."""
-        first = next(iter(self.charts.values()), None)
-        still = base64.b64encode(plots.drawn(first, "svg")).decode() if first else ""
+    def text(self, stills: Sequence[bytes] | None = None) -> str:
+        """The page as HTML. `stills`: the first picture as SVG, if it is drawn already."""
+        stills = [drawing.drawn(chart, "svg") for chart in _first(self.charts)] if stills is None else stills
+        still = "".join(base64.b64encode(svg).decode() for svg in stills)
         environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
         return environment.get_template("report.html.j2").render(
             heading=self.heading,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What pictures have in common: how a series looks, what a picture says of itself, how it is saved.
 
-A picture is a Vega-Lite chart (Altair): the page shows it live, and `drawn` makes the same chart a PNG or an SVG.
+A picture is a Vega-Lite chart (Altair): the page shows it live, and `drawing` makes the same chart a PNG or an SVG.
 Colours are Okabe and Ito's, told apart also by the colour-blind; shapes tell series apart in greyscale. A symbol is
 filled where records are processed in user space, hollow where in the kernel, pale where in the kernel when sending.
 Nothing in a file depends on when or where it was drawn.
@@ -15,7 +15,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
-import vl_convert
 
 from lab.stats import analysis
 
@@ -43,8 +42,6 @@ LOG_FROM = 12.0
 """A spread above which a linear axis would hide the slow end."""
 LABEL = 32
 """Pixels that the label of a payload takes."""
-SCALE = 1.5
-"""Pixels of a PNG to one of the picture."""
 
 
 def color_scale(names: Sequence[str], groups: Mapping[str, str], known: Mapping[str, str]) -> alt.Scale:
@@ -78,6 +75,11 @@ def symbols(colors: alt.Scale, shapes: alt.Scale, records: Iterable[str]) -> dic
         "shape": alt.Shape("series:N", title=None, scale=shapes),
         "fillOpacity": records_fill(records),
     }
+
+
+def tooltip(*fields: str) -> list[alt.Tooltip]:
+    """What a mark says of itself. Altair takes bare names too, and is then ten times slower."""
+    return [alt.Tooltip(field) for field in fields]
 
 
 def records_fill(records: Iterable[str]) -> alt.FillOpacity:
@@ -144,19 +146,6 @@ def spec(picture: Picture) -> dict[str, Any]:
         for row in rows:
             row.update({name: float(f"{value:.5g}") for name, value in row.items() if isinstance(value, float)})
     return made
-
-
-def drawn(chart: dict[str, Any], kind: str) -> bytes:
-    """A picture's specification as `png` or `svg`, without date or version."""
-    if kind == "svg":
-        return _numbered(vl_convert.vegalite_to_svg(chart)).encode()
-    return bytes(vl_convert.vegalite_to_png(chart, scale=SCALE))
-
-
-def _numbered(svg: str) -> str:
-    """The names of a picture's parts, numbered from 0: Vega numbers on from the picture that it drew before."""
-    names: dict[str, str] = {}
-    return re.sub(r"\b(clip|gradient_)\d+\b", lambda part: names.setdefault(part[0], f"{part[1]}{len(names)}"), svg)
 
 
 def fill_color(color: str, records: str) -> str:

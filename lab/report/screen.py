@@ -5,8 +5,13 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from lab.report.tables import each
+from lab.stats import analysis
+from lab.stats.summary import Summary
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 SHORTEST = 8
@@ -56,6 +61,13 @@ def wrapped(text: str, width: int, indent: str = "", more: str = "") -> list[str
         text, width, initial_indent=indent, subsequent_indent=indent + more, break_on_hyphens=False,
         break_long_words=False,
     )  # fmt: skip
+
+
+def failures(run: Summary, subject: Callable[[Any], str], width: int) -> list[str]:
+    """What went wrong, by cell and reason, a row of `Summary.failures` by its `subject`; and what was repeated."""
+    texts = (f"{row.n} {row.outcome}: {subject(row)}: {row.reason}" for row in each(run.failures))
+    repeated = (line for text in analysis.retaken(run.df) for line in wrapped(text, width, more="  "))
+    return [*listed(texts, width), *repeated]
 
 
 def listed(texts: Iterable[str], width: int, most: int = MOST_FAILURES) -> list[str]:

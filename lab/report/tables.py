@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,9 @@ class Notes:
 
 def each(frame: pd.DataFrame) -> Iterator[Any]:
     """The rows of a frame, columns as attributes."""
-    yield from frame.itertuples(index=False)
+    row = namedtuple("Row", frame.columns, rename=True)  # type: ignore[misc]
+    # Much faster than `itertuples`, which asks an array of text for one item after the other.
+    yield from map(row._make, zip(*(frame[column].tolist() for column in frame), strict=True))
 
 
 def figure(value: float) -> str:

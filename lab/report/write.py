@@ -37,7 +37,7 @@ def write(
         nothing(store, console, as_json=as_json, views=views)
         return None
     store.write_table(SUMMARY, views.summary(run, offer))
-    page = write_page(store.folder, run, views.tables(run, offer, whole=True), views.pictures(run))
+    page = write_page(store.folder, run, lambda: views.tables(run, offer, whole=True), views.pictures(run))
     if as_json:
         terminal.answer(views.data(run, offer), console)
         return page

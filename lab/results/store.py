@@ -45,7 +45,9 @@ ATTEMPT = "attempt"
 """The number of an attempt, in a sample that is not the first one. If a run has any, its table has this extra column:
 the number of the attempt that counts."""
 AGAIN = ("failed", "invalid")
-"""The outcomes after which a step may be repeated."""
+"""The outcomes after which a step may be repeated: something went wrong."""
+OUTCOMES = ("ok", "unsupported", *AGAIN)
+"""Every outcome that a sample can have."""
 Key = tuple[int, Cell]
 """A step of the plan: its block and its cell."""
 

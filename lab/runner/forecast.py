@@ -107,22 +107,24 @@ def forecast(
 
 def _paces(former: Former, measures: Collection[str]) -> dict[Kind, Pace]:
     """The pace of each of these measures in a run. Guests side by side take their shares at the same time."""
+    # No more of a sample is kept: a process that is about to measure must not hold a former run in its memory.
     samples = sorted(
-        (sample for sample in skimmed(former.store) if sample and "started" in sample),
-        key=lambda sample: str(sample["started"]),
+        (str(sample["started"]), cell_of(sample), sample.get("phases", {}).get("measure"))
+        for sample in skimmed(former.store)
+        if sample and "started" in sample
     )
-    starts = [datetime.fromisoformat(sample["started"]) for sample in samples]
+    starts = [datetime.fromisoformat(started) for started, *_ in samples]
     times = [(after - before).total_seconds() for before, after in pairwise(starts)]
     limit = PAUSE * median(times) if times else 0.0
     timed: dict[Kind, list[Timed]] = {}
-    for seconds, sample in zip(times, samples, strict=False):
-        if seconds <= limit and sample["measure"] in measures:
-            load = former.load(cell_of(sample))
+    for seconds, (_, cell, measuring) in zip(times, samples, strict=False):
+        if seconds <= limit and cell.measure in measures:
+            load = former.load(cell)
             in_load = load.seconds
             if not load.seconds or former.engine.clock != "wall":
-                in_load = sample.get("phases", {}).get("measure", seconds)
+                in_load = seconds if measuring is None else measuring
             each = (seconds * former.engine.guests, in_load, load)
-            timed.setdefault((sample["measure"], load.seconds > 0), []).append(each)
+            timed.setdefault((cell.measure, load.seconds > 0), []).append(each)
     return {kind: _pace(former.store.folder.name, each) for kind, each in timed.items()}
 
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from lab.core.terminal import time_left
+from lab.runner.forecast import Forecast
 from lab.runner.plan import Step
 
 
@@ -28,10 +29,11 @@ class Bar(Progress):
 
 
 class Follow:
-    """Shows a run on `console`."""
+    """Shows a run on `console`. `expected` says how long it takes as long as it has no sample of its own."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, expected: Forecast | None = None) -> None:
         self.console = console
+        self._expected = expected
         self.bar: Bar | None = None
         self._task = TaskID(0)
         self._start = time.monotonic()
@@ -42,6 +44,8 @@ class Follow:
         """Follow `todo` of `total` samples."""
         self._todo, self._total, self._taken, self._start = todo, total, 0, time.monotonic()
         if not self.console.is_terminal:
+            if self._expected and todo:
+                self.console.print(f"{total - todo}/{total} ({self.left()})", highlight=False)
             yield
             return
         columns = (
@@ -74,11 +78,14 @@ class Follow:
             self.console.print(f"{text} ({self.left()})", markup=False, highlight=False, soft_wrap=True)
 
     def left(self) -> str:
-        """The time left, from the mean time of the samples so far."""
-        if not self._taken:
+        """The time left, from the mean time of the samples so far; before the first one, as former runs took it."""
+        passed = time.monotonic() - self._start
+        if self._taken:
+            return time_left(passed / self._taken * (self._todo - self._taken))
+        if not self._expected or not self._expected.seconds:
             return f"{self._todo} to go"
-        seconds = (time.monotonic() - self._start) / self._taken * (self._todo - self._taken)
-        return time_left(seconds)
+        about = "at least" if self._expected.at_least else "about"
+        return f"{about} {time_left(max(self._expected.seconds - passed, 0))}"
 
 
 def result_text(sample: Mapping[str, Any]) -> str:

@@ -132,13 +132,10 @@ def summarise(df: pd.DataFrame, metric: str | Sequence[str] = ()) -> pd.DataFram
     summary = rows.groupby(keys, sort=True)["value"].agg(n="size", median="median", min="min", max="max").reset_index()
     mode_counts = rows[[*CELL, "mode"]].drop_duplicates().value_counts(CELL).rename("modes").reset_index()
     summary = summary.merge(mode_counts, on=CELL, how="left")
-    # In order of time, so that the resampling does not depend on the row order of the frame.
-    ordered_rows = rows.sort_values(["run", "block", "position"])
-    values = {key: group.to_numpy() for key, group in ordered_rows.groupby(keys)["value"]}
     noisy = summary["clock"] != modes.EXACT
-    low, high = inference.median_intervals(
-        [values[key] for key in summary.loc[noisy, keys].itertuples(index=False, name=None)]
-    )
+    # In order of time, so that the resampling does not depend on the row order of the frame.
+    ordered_rows = rows[rows["clock"] != modes.EXACT].sort_values(["run", "block", "position"])
+    low, high = inference.median_intervals(ordered_rows.groupby(keys, sort=True)["value"].agg(list).tolist())
     spread = summary["n"] > 1
     summary["low"], summary["high"] = summary["min"].where(spread), summary["max"].where(spread)
     summary.loc[noisy, "low"], summary.loc[noisy, "high"] = low, high

@@ -5,6 +5,7 @@ They are for the wall clock, where samples differ by noise. On the instruction c
 `ranges` and `exact_verdict` use every sample as it is.
 
 All seeds are constants, so that a finished run gives the same report byte for byte, whatever else is in the report.
+scipy.stats is loaded where it is used: that takes more than a second, and the instruction clock needs none of it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import bootstrap, false_discovery_control, t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,18 +39,19 @@ def median_intervals(samples: Sequence[Vector]) -> tuple[Array, Array]:
     A row's interval depends on that row alone. Rows of the same length form a stack. Each stack starts from the same
     seed, and all its rows are resampled alike.
     """
-    return _bootstrap([(sample,) for sample in samples], lambda values, axis: np.median(values, axis=axis))
+    return _bootstrap([(sample,) for sample in samples], lambda medians: medians)
 
 
 def ratio_intervals(over: Sequence[Vector], under: Sequence[Vector]) -> tuple[Array, Array]:
     """Like `median_intervals`, of median(over) / median(under), for samples that share no blocks."""
     return _bootstrap(
         list(zip(over, under, strict=True)),
-        lambda numerators, denominators, axis: np.median(numerators, axis=axis) / np.median(denominators, axis=axis),
+        lambda numerators, denominators: numerators / denominators,
     )
 
 
-def _bootstrap(rows: Sequence[tuple[Vector, ...]], statistic: Callable[..., Any]) -> tuple[Array, Array]:
+def _bootstrap(rows: Sequence[tuple[Vector, ...]], of_medians: Callable[..., Any]) -> tuple[Array, Array]:
+    """The interval of a figure of each row: `of_medians` has it from the medians of the row's parts."""
     low, high = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     shapes: dict[tuple[int, ...], list[int]] = {}
     for index, row in enumerate(rows):
@@ -61,16 +62,28 @@ def _bootstrap(rows: Sequence[tuple[Vector, ...]], statistic: Callable[..., Any]
         for start in range(0, len(indices), CHUNK):
             chunk = indices[start : start + CHUNK]
             stacks = [np.array([rows[index][part] for index in chunk], float) for part in range(len(shape))]
-            low[chunk], high[chunk] = _percentiles(stacks, statistic)
+            low[chunk], high[chunk] = _percentiles(stacks, of_medians)
     return low, high
 
 
-def _percentiles(stacks: list[Array], statistic: Callable[..., Any]) -> tuple[Any, Any]:
+def _percentiles(stacks: list[Array], of_medians: Callable[..., Any]) -> tuple[Any, Any]:
+    """The interval of each row of a stack. What is resampled are places in a row: they are alike for all rows."""
+    from scipy.stats import bootstrap
+
+    def statistic(*places: Any, axis: int) -> Any:  # noqa: ARG001 - scipy's name; it is the last one
+        return of_medians(*map(_medians, stacks, places))
+
     interval = bootstrap(
-        stacks, statistic, axis=-1, vectorized=True, n_resamples=RESAMPLES, confidence_level=CONFIDENCE,
-        method="percentile", rng=np.random.default_rng(SEED),
+        [np.arange(stack.shape[-1]) for stack in stacks], statistic, axis=-1, vectorized=True, n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(SEED),
     ).confidence_interval  # fmt: skip
     return interval.low, interval.high
+
+
+def _medians(stack: Array, places: Any) -> Any:
+    """The median of each row at each set of places. Few sets of few places are distinct: five places have 126."""
+    distinct, which = np.unique(np.sort(places, axis=-1), axis=0, return_inverse=True)
+    return np.median(stack[:, distinct], axis=-1)[:, which]
 
 
 def p_paired(logs: Sequence[Vector]) -> Array:
@@ -100,6 +113,8 @@ def p_unpaired(one: Sequence[Vector], two: Sequence[Vector]) -> Array:
 
 
 def _student(gap: Any, error: Any, freedom: Any) -> Array:
+    from scipy.stats import t
+
     exact = np.where(np.abs(gap) < EXACT, 1.0, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * t.sf(np.abs(gap) / error, freedom)
@@ -108,6 +123,8 @@ def _student(gap: Any, error: Any, freedom: Any) -> Array:
 
 def correct(p: Vector) -> Array:
     """Benjamini and Hochberg's correction for the number of comparisons. NaN stays NaN."""
+    from scipy.stats import false_discovery_control
+
     raw = np.asarray(p, float)
     corrected = np.full(raw.shape, np.nan)
     is_number = ~np.isnan(raw)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 EXACT = "instructions"
 """The clock without noise. Only the seeded perturbation makes samples differ."""
@@ -60,7 +60,11 @@ def label(rows: pd.DataFrame, cell: Sequence[str], sample: Sequence[str]) -> pd.
     deciding = deciding.sort_values(["rank", "part", "end"]).drop_duplicates(list(sample))
     mode_of: dict[tuple[object, ...], int] = {}
     for _, group in deciding.groupby(list(cell), sort=False):
-        names = group[list(sample)].itertuples(index=False, name=None)
-        mode_of |= dict(zip(names, split(group["value"].tolist()), strict=True))
-    names = rows[list(sample)].itertuples(index=False, name=None)
-    return pd.Series([mode_of.get(name, 1) for name in names], index=rows.index, dtype=int, name="mode")
+        mode_of |= dict(zip(_names(group, sample), split(group["value"].tolist()), strict=True))
+    numbers = [mode_of.get(name, 1) for name in _names(rows, sample)]
+    return pd.Series(numbers, index=rows.index, dtype=int, name="mode")
+
+
+def _names(rows: pd.DataFrame, sample: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    """What identifies the sample of each row. Lists: an array of text is slow to ask for one item after the other."""
+    return zip(*(rows[column].tolist() for column in sample), strict=True)

@@ -83,17 +83,18 @@ def _noisy(group: pd.DataFrame, margin: float) -> list[dict[str, Any]]:
 
 def _exact(group: pd.DataFrame, margin: float) -> list[dict[str, Any]]:
     """Pairs on the instruction clock, by the ranges of all their samples."""
-    cells = {name: (rows["value"].to_numpy(), rows["mode"].max()) for name, rows in group.groupby(SERIES, sort=True)}
+    cells = {name: rows["value"].tolist() for name, rows in group.groupby(SERIES, sort=True)}
+    modes_of = group.groupby(SERIES)["mode"].max().to_dict()
+    medians = {name: float(np.median(values)) for name, values in cells.items()}
     pairs = list(combinations(cells, 2))
-    low, high = inference.ranges([cells[a][0] for a, _ in pairs], [cells[b][0] for _, b in pairs])
+    low, high = inference.ranges([cells[a] for a, _ in pairs], [cells[b] for _, b in pairs])
     pair_rows = []
     for k, (a, b) in enumerate(pairs):
-        (a_values, a_modes), (b_values, b_modes) = cells[a], cells[b]
-        single = max(a_modes, b_modes) == 1
+        single = modes_of[a] == modes_of[b] == 1
         pair_rows.append(
             {
-                "a": a, "b": b, "n": min(len(a_values), len(b_values)),
-                "ratio": float(np.median(a_values) / np.median(b_values)) if single else float("nan"),
+                "a": a, "b": b, "n": min(len(cells[a]), len(cells[b])),
+                "ratio": medians[a] / medians[b] if single else float("nan"),
                 "low": low[k], "high": high[k], "p": float("nan"),
                 "verdict": inference.exact_verdict(low[k], high[k], margin),
             }
@@ -102,22 +103,26 @@ def _exact(group: pd.DataFrame, margin: float) -> list[dict[str, Any]]:
 
 
 def tiers(
-    df: pd.DataFrame, metric: str = "throughput", margin: float = MARGIN, control: str | None = None
+    df: pd.DataFrame,
+    metric: str = "throughput",
+    margin: float = MARGIN,
+    control: str | None = None,
+    pairs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The summary of each cell, with its tier (1 is best) among cells of the same measure and conditions.
 
     The best cell leads a tier. The next tier starts at the first cell that is shown to be lower than the leader. So no
     cell is known to be worse than the best of its tier. `tier` is 0 if a cell cannot be ranked; `why` says why. A cell
-    of several modes has one row for each, together, at the place of its first.
+    of several modes has one row for each, together, at the place of its first. `pairs`: the result of `pairwise` for
+    all but the control, if it is known already.
     """
     summary = summarise(df, metric).merge(rankable(df, metric).drop(columns="n"), on=[*CELL, *METRIC])
     summary = summary[summary["vpn"] != control]
-    pairs = pairwise(df[df["vpn"] != control], metric, margin)
+    pairs = pairwise(df[df["vpn"] != control], metric, margin) if pairs is None else pairs
     lower: dict[Hashable, set[tuple[Any, Any]]] = {}
-    for row in pairs.to_dict("records"):
-        lower_pair = {"lower": (row["a"], row["b"]), "higher": (row["b"], row["a"])}.get(row["verdict"])
-        if lower_pair:
-            lower.setdefault(tuple(row[column] for column in SHARED), set()).add(lower_pair)
+    for shared, group in pairs[pairs["verdict"].isin(["lower", "higher"])].groupby(SHARED):
+        rows = zip(group["a"], group["b"], group["verdict"], strict=True)
+        lower[shared] = {(a, b) if verdict == "lower" else (b, a) for a, b, verdict in rows}
     parts = []
     for key, group in summary.groupby(SHARED):
         first_modes = group.drop_duplicates(SERIES).sort_values(

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from lab.results.store import Store
-from lab.stats import analysis
+from lab.results.store import AGAIN, Store
+from lab.stats import analysis, ranking
 
 Load = tuple[str, str]
 """A measure that moves data, and its conditions."""
@@ -110,9 +110,19 @@ class Summary:
         return analysis.summarise(self.measured)
 
     @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """The comparison of every two cells by throughput (`ranking.pairwise`), which takes seconds for many cells."""
+        return ranking.pairwise(self.measured)
+
+    @cached_property
     def outcomes(self) -> pd.DataFrame:
         """The number of samples of each cell by outcome and reason: `analysis.outcomes`."""
         return analysis.outcomes(self.rows)
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """The rows of `outcomes` that something went wrong with."""
+        return self.outcomes[self.outcomes["outcome"].isin(list(AGAIN))]
 
     @cached_property
     def control(self) -> str | None:

@@ -35,7 +35,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the page of a committed run; the browser's user can read it."""
     folder = tmp_path_factory.mktemp("pages")
     run = Summary.of(Store(RUN))
-    write_page(folder, run, report.tables(run, nobody, whole=True), report.pictures(run))
+    write_page(folder, run, lambda: report.tables(run, nobody, whole=True), report.pictures(run))
     for part in (folder, *folder.iterdir()):
         part.chmod(0o755)
     return folder

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -27,6 +28,10 @@ RESULTS = ROOT / "results"
 
 
 RUNS = [folder for folder in committed() if "kind" not in Store(folder).meta()]
+BESIDE = "raw-ciphers"
+"""The first cell of the notebook that is about the runs beside the one that it is of."""
+OF_THE_RUN = re.compile(r"(?<![.\w])(run|load|df)\b")
+"""What a cell reads of the run that the notebook is of."""
 BENCHES = [folder for folder in committed() if "kind" in Store(folder).meta()]
 
 
@@ -34,9 +39,9 @@ def test_there_is_a_run() -> None:
     assert RUNS
 
 
-def taken(folder: Path) -> list[dict[str, Any]]:
-    """Its samples, without what was known beforehand to be impossible."""
-    return [each for each in Store(folder).read() if each["position"] >= 0]
+def taken(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The samples of a run, without what was known beforehand to be impossible."""
+    return [each for each in samples if each["position"] >= 0]
 
 
 def place(sample: dict[str, Any]) -> int:
@@ -61,25 +66,26 @@ def test_a_committed_run_is_sound(folder: Path, tmp_path: Path) -> None:
     """
     store = Store(folder)
     samples = list(store.read())
-    settings = store.meta()["settings"]
+    settings, measured = store.meta()["settings"], taken(samples)
     for key in (place, cell_of):
-        assert max(Counter((each["block"], key(each)) for each in taken(folder)).values()) == 1
-    assert {each["block"] for each in taken(folder)} <= set(range(settings["blocks"]))
+        assert max(Counter((each["block"], key(each)) for each in measured).values()) == 1
+    assert {each["block"] for each in measured} <= set(range(settings["blocks"]))
     assert {each["run"] for each in samples} == {folder.name}
     assert {each["outcome"] for each in samples} <= {"ok", "unsupported", "failed", "invalid"}
-    assert all(bool(each["readings"]) is (each["outcome"] == "ok") for each in taken(folder))
+    assert all(bool(each["readings"]) is (each["outcome"] == "ok") for each in measured)
     assert all(each["reason"] for each in samples if each["outcome"] != "ok")
-    assert rows_of_csv(folder, tmp_path) == sum(len(each.get("readings", [])) or 1 for each in Store(folder).read())
+    assert rows_of_csv(folder, tmp_path) == sum(len(each.get("readings", [])) or 1 for each in samples)
 
 
 @pytest.mark.parametrize("folder", BENCHES, ids=lambda path: path.name)
 def test_a_committed_bench_is_sound(folder: Path, tmp_path: Path) -> None:
     """Every cell once a block, none failed or invalid, and the CSV has a row for each figure."""
-    counted = Counter((each["block"], cell_of(each)) for each in Store(folder).read())
+    samples = list(Store(folder).read())
+    counted = Counter((each["block"], cell_of(each)) for each in samples)
     assert max(counted.values()) == 1
-    assert {each["outcome"] for each in Store(folder).read()} <= {"ok", "unsupported"}
-    assert all(each["reason"] for each in Store(folder).read() if each["outcome"] != "ok")
-    assert rows_of_csv(folder, tmp_path) == sum(len(each.get("readings", [])) or 1 for each in Store(folder).read())
+    assert {each["outcome"] for each in samples} <= {"ok", "unsupported"}
+    assert all(each["reason"] for each in samples if each["outcome"] != "ok")
+    assert rows_of_csv(folder, tmp_path) == sum(len(each.get("readings", [])) or 1 for each in samples)
 
 
 def shown(folder: Path, name: str) -> Table:
@@ -148,14 +154,13 @@ def test_one_run_compares_every_suite() -> None:
     for folder in RUNS:
         settings = Store(folder).meta()["settings"]
         if settings["ciphers"] == ["all"] and settings["blocks"] >= 5:
-            whole.append((list(Store(folder).read()), taken(folder), settings["blocks"]))
+            whole.append((list(Store(folder).read()), settings["blocks"]))
     assert whole
-    for samples, measured, blocks in whole:
+    for samples, blocks in whole:
         assert {each["outcome"] for each in samples} <= {"ok", "unsupported"}
-        cells = {cell_of(each) for each in measured}
-        assert {(each["block"], cell_of(each)) for each in measured} == {
-            (n, cell) for n in range(blocks) for cell in cells
-        }
+        measured = [(each["block"], cell_of(each)) for each in taken(samples)]
+        cells = {cell for _, cell in measured}
+        assert set(measured) == {(n, cell) for n in range(blocks) for cell in cells}
         controls = {vpn.file.dialect for vpn in Catalog().vpns.values() if vpn.file.control}
         suites = {suite.suite for suite in Catalog().suites.values() if set(suite.native) - controls}
         assert suites <= {each["suite"] for each in samples}
@@ -165,6 +170,11 @@ def test_one_run_compares_every_suite() -> None:
 def test_the_notebook_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_RUN", folder.name)
     notebook = nbformat.read(RESULTS / "analysis.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    beside = [cell["id"] for cell in notebook.cells].index(BESIDE)
+    code = [cell["source"] for cell in notebook.cells[beside:] if cell["cell_type"] == "code"]
+    assert not list(filter(OF_THE_RUN.search, code))
+    if folder != RUNS[0]:  # the same whichever run it is of: once is enough
+        del notebook.cells[beside:]
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(RESULTS)}}).execute()
     pictures = [
         output

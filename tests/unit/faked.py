@@ -6,11 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
-from lab.benches.vpn.measures import Options
+import pytest
+from docker.errors import DockerException
+
+from lab.benches.vpn import cells
+from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.sample import Bed
+from lab.catalog.catalog import Catalog
 from lab.core.errors import InvalidSample
 from lab.results.cell import Cell
 from lab.results.reading import Reading
@@ -152,3 +158,40 @@ class Followed:
 
     def after(self, step: Step, sample: Mapping[str, Any]) -> None:
         self.taken.append(step)
+
+
+def without_tunnels(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A run of two blocks of alpha, whose tunnels are not there."""
+    fake = Fake()
+    engine = SimpleNamespace(name="host", clock="wall", processors=2, last_words=str, given_up=False, kill=None)
+    bed = SimpleNamespace(engine=engine)
+
+    @contextmanager
+    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any) -> Iterator[Any]:
+        if fake.opening:
+            raise fake.opening
+        this = cast(Any, fake)
+        this.bed, this.vpn, this.evidence = bed, vpn, {}
+        fake.opened.append(fake.samples)
+        try:
+            yield this
+        finally:
+            fake.closed.append(fake.samples)
+
+    monkeypatch.setattr("lab.benches.vpn.sample.tunnel", tunnel)
+    store = Store.create(tmp_path / "results" / "r1", {"ends": {}})
+    measures = {"fake": cast(Measure, fake)}
+    made = cells.make(
+        catalog, catalog.choose_vpns(["alpha"]), catalog.choose_suites(["strong", "odd"]), {"fake": [""]},
+        blocks=2, seed=0, lacks={},
+    )  # fmt: skip
+    share = Bed(catalog, cast(Any, bed), cast(Any, fake.meter), made, measures, Options())
+    this = Lab(fake, share, made, store, engine)
+
+    def ping() -> None:
+        this.pinged.append("ping")
+        if not this.alive:
+            raise DockerException("gone")
+
+    engine.client = SimpleNamespace(ping=ping)
+    return this

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +17,28 @@ from lab.results.store import Store
 from lab.stats import analysis, inference
 
 
+def resampled(samples: tuple[list[float], ...], statistic: Callable[..., Any]) -> tuple[float, float]:
+    """scipy's interval of a statistic of these samples."""
+    interval = bootstrap(
+        samples, statistic, n_resamples=1999, method="percentile", rng=np.random.default_rng(inference.SEED)
+    ).confidence_interval
+    return interval.low, interval.high
+
+
 class TestSummary:
     def test_median_interval_and_range(self) -> None:
         found = one(analysis.summarise(frame(cell("a", "x", [10, 11, 12, 13, 100]))))
         assert (found["n"], found["median"], found["min"], found["max"]) == (5, 12, 10, 100)
         assert 10 <= found["low"] < 12 < found["high"] <= 100
 
-    def test_interval_is_the_bootstrap_s(self) -> None:
-        values = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.0]
-        low, high = inference.median_intervals([values])
-        expected = bootstrap(
-            (values,), np.median, n_resamples=1999, method="percentile", rng=np.random.default_rng(inference.SEED)
-        ).confidence_interval
-        assert (low[0], high[0]) == (expected.low, expected.high)
+    @pytest.mark.parametrize("n", [3, 4, 5, 8])
+    def test_interval_is_the_bootstrap_s(self, n: int) -> None:
+        values, others = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.0, 3.5][:n], [2.0, 7.0, 1.0, 8.0, 2.5]
+        low, high = inference.median_intervals([others, values])
+        assert (low[1], high[1]) == resampled((values,), np.median)
+        low, high = inference.ratio_intervals([values], [others])
+        ratio = resampled((values, others), lambda a, b, axis: np.median(a, axis=axis) / np.median(b, axis=axis))
+        assert (low[0], high[0]) == ratio
 
     @pytest.mark.parametrize("n", [1, 2])
     def test_too_few_samples_have_no_interval(self, n: int) -> None:

@@ -23,7 +23,7 @@ from lab.stats.summary import Summary
 def written(folder: Path, df: pd.DataFrame) -> Path:
     """The page of a run."""
     run = Summary(df, META)
-    return write_page(folder, run, report.tables(run, nobody, whole=True), report.pictures(run))
+    return write_page(folder, run, lambda: report.tables(run, nobody, whole=True), report.pictures(run))
 
 
 class TestPage:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from frames import UP, VM, cell, control, frame, ledger, missing, summary, whole_matrix
 
 from lab.benches.vpn.views import contents, cpu_plots, looks, speed_plots
-from lab.report import plots, tables
+from lab.report import drawing, plots, tables
 from lab.report.plots import Picture
 
 META: dict[str, Any] = {"controls": ["plain"]}
@@ -260,8 +261,16 @@ def test_pictures_are_named_and_drawn() -> None:
     assert list(found) == [
         "throughput-direction-up-streams-1", "transfer-size-1000000", "cpu-split", "switches", "cost"
     ]  # fmt: skip
-    assert plots.drawn(plots.spec(found["cost"]), "png").startswith(b"\x89PNG")
-    assert plots.drawn(plots.spec(found["cost"]), "svg").startswith(b"<svg")
+    chart = plots.spec(found["cost"])
+    assert drawing.drawn(chart, "png").startswith(b"\x89PNG")
+    assert drawing.drawn(chart, "svg").startswith(b"<svg")
+    with drawing.beside([(chart, "svg"), (chart, "png")]) as pictures:
+        assert pictures.result() == [drawing.drawn(chart, "svg"), drawing.drawn(chart, "png")]
+
+
+def test_a_picture_that_cannot_be_drawn_is_an_error() -> None:
+    with drawing.beside([({"mark": "none such"}, "png")]) as pictures, pytest.raises(subprocess.CalledProcessError):
+        pictures.result()
 
 
 def test_pictures_are_valid_vega_lite(matrix: dict[str, Picture]) -> None:

@@ -14,6 +14,7 @@ from lab.core.paths import RESULTS
 from lab.results.cell import Cell
 from lab.results.overview import skimmed
 from lab.results.store import Store, cell_of
+from lab.runner.forecast import Forecast
 from lab.runner.plan import Step
 from lab.runner.progress import Follow, result_text
 
@@ -72,6 +73,18 @@ def test_before_the_first_sample_the_time_is_not_known(clock: Clock) -> None:
     shown = Follow(Console(file=io.StringIO()))
     with shown.start(7, 9):
         assert shown.left() == "7 to go"
+
+
+@pytest.mark.parametrize(("at_least", "said"), [(False, "about 5 min left"), (True, "at least 5 min left")])
+def test_before_the_first_sample_the_forecast_is_told(clock: Clock, at_least: bool, said: str) -> None:
+    output = io.StringIO()
+    shown = Follow(Console(file=output), Forecast(300.0, at_least, None, {}))
+    with shown.start(7, 9):
+        assert output.getvalue() == f"2/9 ({said})\n"
+        clock.now += 60
+        assert shown.left() == said.replace("5", "4")
+        shown.after(Step(0, 0, CELL), OK)
+        assert shown.left() == "6 min left"  # its own pace, once there is one
 
 
 def test_lines_are_not_folded(clock: Clock) -> None:

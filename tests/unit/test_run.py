@@ -3,26 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
-from docker.errors import APIError, DockerException
-from faked import SHARING, Fake, Lab, Raw
+from docker.errors import APIError
+from faked import SHARING, Lab, without_tunnels
 from requests.exceptions import RequestException
 from urllib3.exceptions import ProtocolError
 
-from lab.benches.vpn import cells
-from lab.benches.vpn.measures import Measure, Options
-from lab.benches.vpn.sample import Bed
 from lab.catalog.catalog import Catalog
 from lab.core.errors import EngineGone, InvalidSample, LabError, Unsupported
 from lab.results.cell import Cell
-from lab.results.store import Store, cell_of
+from lab.results.store import cell_of
 from lab.runner.attempt import Attempt
 from lab.runner.group import attempts
 from lab.runner.outcome import outcomes
@@ -31,39 +24,7 @@ from lab.runner.plan import Plan, Step, offset
 
 @pytest.fixture
 def lab(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    fake = Fake()
-    engine = SimpleNamespace(name="host", clock="wall", processors=2, last_words=str, given_up=False, kill=None)
-    bed = SimpleNamespace(engine=engine)
-
-    @contextmanager
-    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any) -> Iterator[Any]:
-        if fake.opening:
-            raise fake.opening
-        this = cast(Any, fake)
-        this.bed, this.vpn, this.evidence = bed, vpn, {}
-        fake.opened.append(fake.samples)
-        try:
-            yield this
-        finally:
-            fake.closed.append(fake.samples)
-
-    monkeypatch.setattr("lab.benches.vpn.sample.tunnel", tunnel)
-    store = Store.create(tmp_path / "results" / "r1", {"ends": {}})
-    measures = {"fake": cast(Measure, fake)}
-    made = cells.make(
-        catalog, catalog.choose_vpns(["alpha"]), catalog.choose_suites(["strong", "odd"]), {"fake": [""]},
-        blocks=2, seed=0, lacks={},
-    )  # fmt: skip
-    share = Bed(catalog, cast(Any, bed), cast(Any, fake.meter), made, measures, Options())
-    this = Lab(fake, share, made, store, engine)
-
-    def ping() -> None:
-        this.pinged.append("ping")
-        if not this.alive:
-            raise DockerException("gone")
-
-    engine.client = SimpleNamespace(ping=ping)
-    return this
+    return without_tunnels(catalog, tmp_path, monkeypatch)
 
 
 def test_every_sample_of_the_plan_is_taken_and_kept(lab: Lab) -> None:
@@ -345,72 +306,6 @@ def test_nothing_is_measured_in_a_tunnel_that_is_not_proved(lab: Lab) -> None:
     lab.fake.proving = InvalidSample("another suite")
     assert lab.sample()["outcome"] == "invalid"
     assert lab.fake.samples == 0
-
-
-def watched(raw: Raw, **changes: Any) -> dict[str, Any]:
-    """A transfer of ten megabytes that kept to its data path, but for `changes` to its load."""
-    transfer = raw("watched-transfer.json")
-    transfer["load"] |= changes
-    return transfer
-
-
-def test_a_load_comes_with_its_ledger(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = watched(raw)
-    sample = lab.sample()
-    assert (sample["outcome"], sample["reason"]) == ("ok", "")
-    metrics = [(reading["metric"], reading["end"]) for reading in sample["readings"]]
-    assert metrics.count(("payload", "machine")) == 1
-    assert {("duration", "client"), ("cost", "server"), ("ledger_gap", "machine")} <= set(metrics)
-    assert sample["proof"] == {"suite": "STRONG", "wire": {"cleartext": False}}
-
-
-def test_counters_that_stood_still_make_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    counters = watched(raw)["load"]["counters"]
-    lab.fake.raw = watched(raw, counters=counters | {"after": counters["before"]})
-    sample = lab.sample()
-    assert (sample["outcome"], sample["readings"]) == ("invalid", [])
-    assert "own counters saw only 0 of them" in sample["reason"]
-
-
-def test_an_interface_that_stood_still_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = watched(raw)
-    for end in ("server", "client"):
-        before, after = (lab.fake.raw["load"][when]["ends"][end]["interfaces"] for when in ("before", "after"))
-        after["tun0"] = before["tun0"]
-    sample = lab.sample()
-    assert (sample["outcome"], sample["readings"]) == ("invalid", [])
-    assert "tun0 saw only 0 of them" in sample["reason"]
-
-
-def test_bytes_past_the_data_path_make_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    """They are kept with the sample, with all that was measured."""
-    strayed = {"packets": 9000, "bytes": 9_000_000, "lost": 0}
-    lab.fake.raw = watched(raw, wire={"server": strayed, "client": {"packets": 0, "bytes": 0, "lost": 0}})
-    sample = lab.sample()
-    assert (sample["outcome"], sample["readings"]) == ("invalid", [])
-    assert "9000000 of" in sample["reason"]
-    assert sample["raw"]["load"]["wire"]["server"] == strayed
-
-
-def test_a_wire_that_carried_less_than_the_payload_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = watched(raw)
-    interfaces = [lab.fake.raw["load"][when]["ends"]["server"]["interfaces"] for when in ("before", "after")]
-    interfaces[1]["eth0"] = interfaces[0]["eth0"]
-    sample = lab.sample()
-    assert (sample["outcome"], sample["readings"]) == ("invalid", [])
-    assert "the data path's packets brought the server only 0" in sample["reason"]
-
-
-def test_a_payload_that_went_the_other_way_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = watched(raw) | {"direction": "down"}
-    assert lab.sample()["outcome"] == "invalid"
-
-
-def test_a_suite_that_changes_under_way_makes_a_load_invalid(lab: Lab, raw: Raw) -> None:
-    lab.fake.raw = watched(raw)
-    lab.fake.fallen_back = True
-    sample = lab.sample()
-    assert (sample["outcome"], sample["readings"], sample["reason"]) == ("invalid", [], "fell back under way")
 
 
 def test_phases_add_up(monkeypatch: pytest.MonkeyPatch) -> None:

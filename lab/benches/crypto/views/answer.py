@@ -12,9 +12,8 @@ from lab.benches.crypto import libraries
 from lab.benches.crypto.libraries import PLACES
 from lab.benches.crypto.views import frame
 from lab.benches.crypto.views.speeds import MEGABYTE
-from lab.report.screen import Bar, bars, listed, wrapped
+from lab.report.screen import Bar, bars, failures, wrapped
 from lab.report.tables import each, figure
-from lab.stats import analysis
 from lab.stats.summary import Summary
 
 MOST = 6
@@ -25,13 +24,12 @@ def lines(run: Summary, width: int) -> list[str]:
     """The screen of a run, in lines of `width` columns."""
     speeds = frame.speeds(run)
     speeds = speeds[speeds["metric"] == "speed"]
-    failures = frame.named(run.rows).drop_duplicates(["run", "block", "position"])
-    texts = [
-        f"{row.outcome}: {row.library}, {row.place}, {row.suite}: {row.reason}"
-        for row in each(failures[failures["outcome"].isin(["failed", "invalid"])])
-    ]
-    shown = [run.heading, "", *(_fastest(speeds, width) if len(speeds) else []), *listed(texts, width)]
-    return [*shown, *(line for text in analysis.retaken(run.df) for line in wrapped(text, width))]
+    shown = [run.heading, "", *(_fastest(speeds, width) if len(speeds) else [])]
+    return [*shown, *failures(run, _named, width)]
+
+
+def _named(row: Any) -> str:
+    return f"{row.vpn}, {row.variant}, {row.suite}, {row.conditions}"
 
 
 def _fastest(speeds: pd.DataFrame, width: int) -> list[str]:

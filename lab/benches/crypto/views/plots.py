@@ -58,7 +58,7 @@ def _panel(rows: pd.DataFrame, x: alt.X, y: alt.Y, suites: list[str]) -> alt.Lay
         data.mark_point(size=36, opacity=1).encode(
             fill=alt.Fill("suite:N", title=None, scale=colors),
             shape=alt.Shape("suite:N", title=None, scale=shapes),
-            tooltip=columns,
+            tooltip=plots.tooltip(*columns),
         ),
     )
 

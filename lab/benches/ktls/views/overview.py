@@ -11,6 +11,7 @@ from lab.benches.ktls.cells import COLUMNS
 from lab.benches.ktls.views import frame
 from lab.benches.ktls.views.frame import Figures
 from lab.report import tables
+from lab.results.store import OUTCOMES
 from lab.stats import analysis
 from lab.stats.summary import Summary
 
@@ -47,9 +48,6 @@ def samples(run: Summary) -> tables.Table:
     notes += [f"{driver}: {', '.join(paths)}" for driver, paths in drivers(run.samples).items()]
     notes += [f"{name}: {text}" for name, text in (run.meta.get("modules") or {}).items()]
     return tables.Table("ktls samples", "Samples by outcome", ["", *OUTCOMES], rows, 1, notes, run.where)
-
-
-OUTCOMES = ("ok", "unsupported", "failed", "invalid")
 
 
 def verification(it: Figures) -> tables.Table:

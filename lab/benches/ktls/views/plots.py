@@ -25,7 +25,7 @@ Layers = alt.LayerChart | alt.FacetChart
 PANELS: tuple[tuple[str, Metric], ...] = (("here: received, {}", WALL), ("here: MB/CPU s of the machine", CPU))
 POINT = ["series", "payload", "value", "lead", "dotted"]
 """The columns of a point. `lead`: a line goes through it, which it does through one mode of each payload."""
-TOOLTIP = ["series:N", "payload:Q", "value:Q"]
+TOOLTIP = plots.tooltip("series:N", "payload:Q", "value:Q")
 BAR = ["series", "value", "low", "high", "color", "opacity"]
 SAID = "each panel has an axis of its own: machines and clocks differ, only ratios are compared"
 WIDTH, HEIGHT = 250, 250
@@ -160,9 +160,9 @@ def _bars(rows: Rows, heading: str, labels: Sequence[str], axis: alt.Axis) -> La
         x=alt.X("value:Q", title=None, stack=None, scale=alt.Scale(zero=True), axis=alt.Axis(format="~f", tickCount=5)),
         color=alt.Color("color:N", scale=None),
         opacity=alt.Opacity("opacity:Q", scale=None),
-        tooltip=["series:N", "value:Q", "low:Q", "high:Q"],
+        tooltip=plots.tooltip("series:N", "value:Q", "low:Q", "high:Q"),
     )
-    lines = data.mark_rule(strokeWidth=1.2, color="#000000").encode(x=alt.X("low:Q"), x2="high:Q")
+    lines = data.mark_rule(strokeWidth=1.2, color="#000000").encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     return alt.layer(bars, lines).properties(width=WIDTH, height=BAR_STEP * len(labels), title=plots.heading(heading))
 
 

@@ -41,8 +41,9 @@ def by_category(found: Mapping[tuple[str, ...], list[list[Sampled]]], where: str
     """A row for each endpoint of each profile: the shares of all categories, unknown symbols included."""
     rows = []
     for key, blocks in sorted(found.items()):
+        shares = [perf.shares(block) for block in blocks]
         for end, title in ENDS.items():
-            texts = [*named(key), title, *(_share(blocks, end, category) for category in titles())]
+            texts = [*named(key), title, *(_share(shares, end, category) for category in titles())]
             texts.append(f"{sum(_of_end(block, end) for block in blocks)}")
             rows.append([Cell(text) for text in texts])
     heads = ["scenario", "protocol", "path", "payload", "end", *titles().values(), "samples"]
@@ -60,9 +61,10 @@ def _of_end(block: Sequence[Sampled], end: str) -> int:
     return sum(sample.samples for sample in block if end in ("all", sample.end))
 
 
-def _share(blocks: Sequence[Sequence[Sampled]], end: str, category: str) -> str:
-    shares = [perf.shares(block).get(end, {}) for block in blocks]
-    return percent(median(block_shares.get(category, 0.0) for block_shares in shares)) if any(shares) else "–"
+def _share(blocks: Sequence[Mapping[str, Mapping[str, float]]], end: str, category: str) -> str:
+    """The median share of a category in the time of an endpoint, of blocks as `perf.shares` has them."""
+    of_end = [block.get(end, {}) for block in blocks]
+    return percent(median(shares.get(category, 0.0) for shares in of_end)) if any(of_end) else "–"
 
 
 def beside(found: Mapping[tuple[str, ...], list[list[Sampled]]], there: thesis_model.Chapter, where: str) -> Table:

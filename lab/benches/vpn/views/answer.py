@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 
 from lab.benches.vpn.views import cpu_time
 from lab.catalog.catalog import Catalog
-from lab.report.screen import Bar, bars, listed, wrapped
+from lab.report.screen import Bar, bars, failures, wrapped
 from lab.report.tables import INTERVAL, each, figure, named, of_clock, order, spread, spread_name, value
 from lab.stats import analysis, modes, ranking
 from lab.stats.summary import Load, Summary
@@ -79,7 +79,11 @@ def lines(run: Summary, width: int) -> list[str]:
     spent = cpu(part.measured)
     shown = [run.heading, "", *_title(run, field, width, with_cpu=bool(spent)), "", *_bars(field, spent, width), ""]
     shown += [*_ranked(part, field, width), *_besides(run, field, width)]
-    return [*shown, *_cannot(run, width), *_failures(run, width)]
+    return [*shown, *_cannot(run, width), *failures(run, _named, width)]
+
+
+def _named(row: Any) -> str:
+    return f"{row.vpn}/{row.variant} {row.suite} ({row.measure})"
 
 
 def field_of(run: Summary) -> Field | None:
@@ -163,10 +167,10 @@ def _ranked(part: Summary, field: Field, width: int) -> list[str]:
     """What the statistics say about each VPN's best cell and the next one's."""
     if field.headline.metric != "throughput" or len(bests := field.best(1)) == 1:
         return []
-    without = part.others.rows
-    why = {(row.vpn, row.variant, row.suite): row.why for row in each(ranking.rankable(without))}
+    without = part.others
+    why = {(row.vpn, row.variant, row.suite): row.why for row in each(ranking.rankable(without.measured))}
     pairs = {}
-    for row in each(ranking.pairwise(without)):
+    for row in each(without.pairs):
         a, b = ((key[0], key[1], key[3]) for key in (row.a, row.b))
         pairs[a, b] = (row.verdict, row.low, row.high)
         pairs[b, a] = (OPPOSITE.get(row.verdict, row.verdict), 1 / row.high, 1 / row.low)
@@ -176,7 +180,7 @@ def _ranked(part: Summary, field: Field, width: int) -> list[str]:
         vpns = ", ".join(cell[0] for cell in bests if why[cell] == reason)
         sentences.append(f"Not ranked: {vpns}: {reason}; something else than the processor was the limit")
     if any(pairs[pair][0] == "undecided" for pair in pairwise(ranked)):
-        blocks = int(without.loc[without["outcome"] == "ok", "block"].nunique())
+        blocks = int(without.measured["block"].nunique())
         sentences.append(f"More blocks can separate what these {blocks} do not: `--blocks {2 * blocks}`")
     return [line for sentence in sentences for line in wrapped(sentence, width, more="  ")]
 
@@ -224,17 +228,3 @@ def _grouped(paths: Iterable[str]) -> str:
         vpn, _, variant = path.partition("/")
         groups.setdefault(vpn, []).append(variant)
     return ", ".join(f"{vpn} ({', '.join(variants)})" for vpn, variants in groups.items())
-
-
-def _failures(run: Summary, width: int) -> Iterator[str]:
-    """Samples that failed or were invalid, with their reasons; and those that were repeated."""
-    failures = run.outcomes[run.outcomes["outcome"].isin(["failed", "invalid"])]
-    yield from listed(
-        (
-            f"{row.n} {row.outcome}: {row.vpn}/{row.variant} {row.suite} ({row.measure}): {row.reason}"
-            for row in each(failures)
-        ),
-        width,
-    )
-    for text in analysis.retaken(run.df):
-        yield from wrapped(text, width, more="  ")

@@ -23,6 +23,7 @@ from lab.report.tables import (
     with_spread,
 )
 from lab.report.tables import sizes as counted
+from lab.results.store import OUTCOMES
 from lab.stats import analysis
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from lab.benches.vpn.views.speed_tables import CipherShare
     from lab.report.plots import Picture
     from lab.stats.summary import Summary
-
-OUTCOMES = ("ok", "unsupported", "failed", "invalid")
 
 
 def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = None) -> list[Table]:
@@ -61,12 +60,13 @@ def overview(run: Summary) -> Table:
     counts = outcomes.assign(series=series(outcomes)).pivot_table(
         index="series", columns="outcome", values="n", aggfunc="sum", fill_value=0
     )
+    numbers_of = counts.to_dict("index")
     rows = []
     for name in order(counts.index):
-        numbers = [counts.to_dict("index")[name].get(outcome, 0) for outcome in OUTCOMES]
+        numbers = [numbers_of[name].get(outcome, 0) for outcome in OUTCOMES]
         kinds = ["", *OUTCOMES[1:]]
         rows.append([Cell(name), *(Cell(str(n), kind if n else "") for n, kind in zip(numbers, kinds, strict=True))])
-    failures = outcomes[outcomes["outcome"].isin(["failed", "invalid"])]
+    failures = run.failures
     alike = ["vpn", "variant", "suite", "outcome", "reason"]
     notes = [
         f"{row.n} {row.outcome}: {row.vpn}/{row.variant} {row.suite} ({row.measure}): {row.reason}"

@@ -32,7 +32,7 @@ Line = tuple[str, str, int]
 
 def cpu_split(run: Summary, load: Load) -> Picture:
     """Kernel and user seconds per GB carried: of the VPN's processes at each endpoint, and of the whole machine."""
-    rows = cpu_tables.seconds(run.under(load).measured)
+    rows = cpu_tables.seconds(_shown(run, load))
     parts = [("cpu_system", "kernel"), ("cpu_user", "user")]
     panels = [(f"{end}: its processes", [(metric, end, label) for metric, label in parts]) for end in analysis.VPN_ENDS]
     whole = [*parts, ("cpu_softirq", "softirq")]
@@ -45,7 +45,7 @@ def cpu_split(run: Summary, load: Load) -> Picture:
 def switches(run: Summary, load: Load) -> Picture:
     """Context switches of the VPN's processes per MB carried, at each endpoint."""
     kinds = ("voluntary", "involuntary")
-    rows = cpu_time.per_payload(run.under(load).measured, [f"context_switches_{kind}" for kind in kinds], 1e6)
+    rows = cpu_time.per_payload(_shown(run, load), [f"context_switches_{kind}" for kind in kinds], 1e6)
     panels = [(end, [(f"context_switches_{kind}", end, kind) for kind in kinds]) for end in analysis.VPN_ENDS]
     title = f"Context switches of the VPN's processes: {tables.named(load)}"
     return _stacked(run, rows, panels, "switches per MB", title)
@@ -53,19 +53,24 @@ def switches(run: Summary, load: Load) -> Picture:
 
 def cost(run: Summary, load: Load) -> Picture:
     """CPU seconds of the whole machine per GB carried, by where they were spent."""
-    rows = cpu_time.cost_by_place(run.under(load).measured)
+    rows = cpu_time.cost_by_place(_shown(run, load))
     places = [("cost", "server", "server"), ("cost", "client", "client"), ("cost", "rest", "rest of the machine")]
     title = f"CPU cost of a gigabyte: {tables.named(load)}"
     note = "data paths in user space and in the kernel compare by the whole bar"
     return _stacked(run, rows, [("whole machine", places)], "CPU s/GB", title, note)
 
 
+def _shown(run: Summary, load: Load) -> pd.DataFrame:
+    """What was read under a load: of the control only where there is nothing else."""
+    part = run.under(load)
+    return part.measured if part.others.measured.empty else part.others.measured
+
+
 def _stacked(
     run: Summary, rows: pd.DataFrame, panels: Sequence[Panel], unit: str, title: str, note: str = ""
 ) -> Picture:
     """Stacked bars of medians: one bar per cell and mode, under the name of the series, cheapest first."""
-    others = rows[rows["vpn"] != run.control]
-    summary = analysis.summarise(rows if others.empty else others)
+    summary = analysis.summarise(rows)
     pairs = {(metric, end) for _, parts in panels for metric, end, _ in parts}
     bars = summary[[pair in pairs for pair in zip(summary["metric"], summary["end"], strict=True)]]
     bars = bars.assign(series=tables.series(bars))
@@ -82,8 +87,8 @@ def _stacked(
             x=alt.X("median:Q", title=label.replace(" of ", "\nof ").split("\n"), axis=alt.Axis(format=".6~r")),
             y=alt.Y("line:N", title=None, scale=rows_named, axis=row_axis),
             color=alt.Color("part:N", title=None, scale=colors),
-            order="order:O",
-            tooltip=["series", "suite", "part", "median", "n"],
+            order=alt.Order("order:O"),
+            tooltip=plots.tooltip("series", "suite", "part", "median", "n"),
         )
         drawn.append(bar.properties(title=panel, width=(plots.WIDTH - 60) // len(panels), height=alt.Step(13)))
     chart = alt.hconcat(*drawn, spacing=14).resolve_scale(x="shared")

@@ -40,7 +40,7 @@ def draw(run: Summary) -> Picture:
         line = data.transform_filter("datum.mode == 1").mark_line(strokeWidth=1.2)
         line = line.encode(x=x, y=y, color=color, strokeDash=_dash(summary["records"]))
         points = data.mark_point(size=40, opacity=1, strokeWidth=1.4).encode(
-            x=x, y=y, tooltip=["series", "suite", "size", "median", "low", "high", "n"],
+            x=x, y=y, tooltip=plots.tooltip("series", "suite", "size", "median", "low", "high", "n"),
             **plots.symbols(colors, shapes, summary["records"]),
         )  # fmt: skip
         panels.append(alt.layer(line, points).properties(title=suite, width=(plots.WIDTH - 80) // 2, height=220))

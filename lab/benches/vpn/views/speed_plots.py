@@ -142,9 +142,9 @@ def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
         samples.mark_tick(thickness=1, size=7, opacity=0.6).encode(
             x=alt.X("value:Q", scale=scale, title=label, axis=axis)
         ),
-        figures.mark_rule(strokeWidth=1.4).encode(x="low:Q", x2="high:Q", **lines),
+        figures.mark_rule(strokeWidth=1.4).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), **lines),
         figures.mark_point(size=44, opacity=1, strokeWidth=1.4).encode(
-            x="median:Q", tooltip=[*columns[:3], "median", "low", "high", "n"], **lanes,
+            x=alt.X("median:Q"), tooltip=plots.tooltip(*columns[:3], "median", "low", "high", "n"), **lanes,
             **plots.symbols(colors, shapes, it.rows["records"]),
         ),
     ]  # fmt: skip
@@ -153,7 +153,7 @@ def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
         for side, which in ((-6, "datum.mode == 1"), (8, "datum.mode > 1")):  # so that neighbours do not overlap
             numbered = figures.transform_filter(f"datum.modes > 1 && {which}")
             numbered = numbered.transform_calculate(label="'n=' + datum.n").mark_text(dy=side, fontSize=8)
-            layers.append(numbered.encode(x="median:Q", text="label:N", **lanes))
+            layers.append(numbered.encode(x=alt.X("median:Q"), text=alt.Text("label:N"), **lanes))
     subtitle = f"median (symbol), {tables.spread_name(run.clock)} (line), samples (ticks)"
     subtitle += ", a symbol with its n for each mode" if several else ""
     step = alt.Step(max(4.5, min(12.0, 28 / len(names))), **{"for": "offset"})

@@ -101,7 +101,7 @@ def ranks(run: Summary, load: Load, raw: CipherShare | None = None) -> Table:
     With `raw`, also the part of a processor that encryption at that speed takes, if known.
     """
     part, clock = run.under(load), run.clock
-    ranked = ranking.tiers(part.measured, control=run.control)
+    ranked = ranking.tiers(part.measured, control=run.control, pairs=part.others.pairs)
     shares: dict[tuple[str, ...], list[Any]] = {}
     if run.control in set(part.figures_of("throughput")["vpn"]):
         ratios = analysis.ratios_to_control(part.measured, run.control)
