@@ -97,11 +97,12 @@ def check(command: Patient) -> None:
     """Count what is left, remove it so that no other test finds it, and fail where there was anything."""
     alive = [name for running in command.started for name in processes(running.pid)]
     found = list(left_behind(command.engine, owned_by(*command.started))) if command.started else []
-    found += left(command.engine, PREFIX, *(f"{running.pid}-" for running in command.started))
+    own = [PREFIX, *(name for running in command.started for name in (f"{running.pid}-", f"state-{running.pid}"))]
+    found += left(command.engine, *own)
     for running in command.started:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, 9)
     for name, each in guest.existing(command.engine).items():
-        if name.startswith((PREFIX, *(f"{running.pid}-" for running in command.started))):
+        if name.startswith(tuple(own)):
             each.remove()
     assert not found + alive

@@ -20,7 +20,7 @@ from e2e.command import wait_for
 
 from lab.core.errors import LabError
 from lab.core.paths import ROOT
-from lab.engines import guest, guest_disks, guest_folders, opening, ownership
+from lab.engines import guest, guest_disks, guest_folders, guest_states, opening, ownership
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine
 
@@ -94,7 +94,7 @@ class TestDisk:
 
     def test_half_a_disk_is_none(self, host: Engine, volume: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """The guest that fills it hangs: what it has written is worth nothing."""
-        run(host, "touch /disks/killed.part", volumes={volume: {"bind": "/disks", "mode": "rw"}})
+        run(host, "touch /disks/killed.disk.part", volumes={volume: {"bind": "/disks", "mode": "rw"}})
         monkeypatch.setattr(guest, "LIMIT", 1.0)
         with pytest.raises(LabError, match="the guest's engine did not answer within 1 s:"):
             guest_disks.ready(host, print)
@@ -137,6 +137,23 @@ class TestBoot:
         assert "lab: the guest did not start: it ended\n" in done.text
         assert "Cannot allocate memory" in done.text
 
+    @pytest.fixture(scope="class")
+    def state(self, host: Engine) -> None:
+        """The state that `vm up` goes on from by default: there already, so that its guest is started at once."""
+        guest_states.ready(host, Choice(name="vm"), guest_disks.ready(host, print), print)
+
+    def test_stopped_while_its_state_is_made(self, lab: Patient, host: Engine) -> None:
+        """The next one begins anew: half a state is none."""
+        running = lab.start("vm", "up", "--name", f"{PREFIX}a", "--memory", "1030", wrap=("env", "--default-signal"))
+        wait_for(lambda: guest.existing(host, f"state-{running.pid}"), "the guest that leaves a state")
+        running.interrupt(signal.SIGINT)
+        done = lab.ended(running)
+        assert done.status == 1
+        assert "lab: stopped by SIGINT" in done.text
+        assert not list(left(host, PREFIX, f"state-{running.pid}"))
+        assert not [name for name in stored(host, guest.VOLUME) if "-1030-" in name]
+
+    @pytest.mark.usefixtures("state")
     @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda which: which.name)
     def test_stopped_meanwhile(self, lab: Patient, host: Engine, which: signal.Signals) -> None:
         running = lab.start("vm", "up", "--name", f"{PREFIX}a", wrap=("env", "--default-signal"))
@@ -147,6 +164,7 @@ class TestBoot:
         assert f"lab: stopped by {which.name}" in done.text
         assert not list(left(host, PREFIX))
 
+    @pytest.mark.usefixtures("state")
     def test_killed_meanwhile(self, lab: Patient, host: Engine) -> None:
         """Nobody has let the guest live yet: it ends, and is there to be read, taken down or replaced."""
         name = f"{PREFIX}a"
