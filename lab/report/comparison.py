@@ -66,8 +66,7 @@ def compare(
         both[side] = [found if isinstance(found, tuple) else () for found in both[side]]
     cells = list(both[KEYS].itertuples(index=False, name=None))
     found = differences.welch(_logs(b, cells), _logs(a, cells))
-    p = differences.correct(found.p, METHOD)
-    verdicts = np.array(found.verdicts(p, margin), object)
+    p, verdicts = differences.judge(found, margin, METHOD)
     fences = np.array(history.fences([_levels(_chosen(df, metrics)) for df in past], cells), float)
     shown = np.isin(verdicts, (differences.HIGHER, differences.LOWER))
     verdicts[shown & (np.abs(found.gap) <= np.log(fences))] = USUAL
@@ -78,9 +77,8 @@ def compare(
         elif both.at[row, "n_b"] == 0:
             verdicts[row] = LOST if cell[: len(CELL)] in tried - measured_b else ONLY_A
     low, high = found.interval
-    blocks = found.blocks_needed(margin, differences.level(p, METHOD))
-    both = both.assign(ratio=found.ratio, low=low, high=high, p=p, fence=fences, verdict=verdicts)
-    both["blocks"] = np.where(verdicts == differences.UNDECIDED, blocks, np.nan)
+    blocks = differences.blocks_to_decide(found, p, verdicts, margin, METHOD)
+    both = both.assign(ratio=found.ratio, low=low, high=high, p=p, fence=fences, blocks=blocks, verdict=verdicts)
     figures = [f"{name}_{side}" for side in ("a", "b") for name in ("n", "median", "modes")]
     return both[[*KEYS, *figures, "ratio", "low", "high", "p", "fence", "blocks", "verdict"]]
 

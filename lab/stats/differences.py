@@ -49,13 +49,18 @@ MOST_BLOCKS = 1000
 class Differences:
     """Estimates of differences of logarithms, one an entry: the gap, its standard error, its degrees of freedom.
 
-    `n` is the number of pairs, or of the smaller group. All is NaN where n is under `MIN_SAMPLES`.
+    `n` is the number of pairs, or of the smaller group. Where it is under `MIN_SAMPLES`, there is a gap alone: all else
+    is NaN.
     """
 
     n: Array
     gap: Array
     error: Array
     freedom: Array
+
+    def part(self, chosen: Any) -> Differences:
+        """Some of the estimates, chosen as entries of an array are."""
+        return Differences(self.n[chosen], self.gap[chosen], self.error[chosen], self.freedom[chosen])
 
     @property
     def ratio(self) -> Array:
@@ -123,13 +128,19 @@ def welch(over: Sequence[Vector], under: Sequence[Vector]) -> Differences:
 
 
 Moments = tuple[Any, Any, Any]
-"""Sizes, means and variances of samples; mean and variance are NaN under `MIN_SAMPLES` values."""
+"""Sizes, means and variances of samples; the variance is NaN under `MIN_SAMPLES` values."""
 
 
 def _moments(logs: Sequence[Vector]) -> Moments:
-    n = np.array([len(row) for row in logs], float)
-    enough = [row if len(row) >= MIN_SAMPLES else [np.nan, np.nan] for row in logs]
-    return n, np.array([np.mean(row) for row in enough]), np.array([np.var(row, ddof=1) for row in enough])
+    n = np.array([len(row) for row in logs], int)
+    mean, variance = np.full(len(n), np.nan), np.full(len(n), np.nan)
+    for size in set(n[n > 0].tolist()):
+        rows = np.flatnonzero(n == size)
+        values = np.array([logs[row] for row in rows.tolist()], float)
+        mean[rows] = values.mean(axis=1)
+        if size >= MIN_SAMPLES:
+            variance[rows] = values.var(axis=1, ddof=1)
+    return n.astype(float), mean, variance
 
 
 def every_two(logs: Sequence[Vector], pairs: Sequence[tuple[int, int]]) -> Differences:
@@ -167,6 +178,19 @@ def correct(p: Vector, method: Method) -> Array:
     stepped[order] = np.minimum(steps, 1)
     corrected[is_number] = stepped
     return corrected
+
+
+def judge(found: Differences, margin: float, method: Method) -> tuple[Array, Any]:
+    """The corrected p and the verdict of each comparison of one family."""
+    p = correct(found.p, method)
+    return p, np.array(found.verdicts(p, margin), object)
+
+
+def blocks_to_decide(found: Differences, p: Array, verdicts: Any, margin: float, method: Method) -> Array:
+    """How many blocks would decide each undecided comparison of a family (`Differences.blocks_needed`); else NaN."""
+    blocks, open_ = np.full(len(p), np.nan), np.asarray(verdicts) == UNDECIDED
+    blocks[open_] = found.part(open_).blocks_needed(margin, level(p, method))
+    return blocks
 
 
 def level(corrected: Vector, method: Method) -> float:

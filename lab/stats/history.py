@@ -32,6 +32,6 @@ def fence(levels: Sequence[float]) -> float:
     return float(np.exp(np.quantile(changes, 0.75) + 3 * iqr(changes)))
 
 
-def fences(past: Sequence[Mapping[Hashable, Any]], cells: Sequence[Hashable]) -> list[float]:
+def fences(past: Sequence[Mapping[Any, float]], cells: Sequence[Hashable]) -> list[float]:
     """The fence of each cell, from its level in each of the past runs that has it."""
     return [fence([run[cell] for run in past if cell in run]) for cell in cells]

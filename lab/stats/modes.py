@@ -81,9 +81,13 @@ def label(rows: pd.DataFrame, cell: Sequence[str], sample: Sequence[str]) -> pd.
         return labels
     deciding = exact_rows.assign(rank=exact_rows["metric"].map(DECIDES.index), part=exact_rows["end"] != "machine")
     deciding = deciding.sort_values(["rank", "part", "end"]).drop_duplicates(list(sample))
+    groups: dict[tuple[object, ...], dict[tuple[object, ...], float]] = {}
+    cells = deciding[list(cell)].itertuples(index=False, name=None)
+    names = deciding[list(sample)].itertuples(index=False, name=None)
+    for its_cell, name, value in zip(cells, names, deciding["value"].tolist(), strict=True):
+        groups.setdefault(its_cell, {})[name] = value
     mode_of: dict[tuple[object, ...], int] = {}
-    for _, group in deciding.groupby(list(cell), sort=False):
-        names = group[list(sample)].itertuples(index=False, name=None)
-        mode_of |= dict(zip(names, split(group["value"].tolist()), strict=True))
+    for group in groups.values():
+        mode_of |= dict(zip(group, split(list(group.values())), strict=True))
     names = rows[list(sample)].itertuples(index=False, name=None)
     return pd.Series([mode_of.get(name, 1) for name in names], index=rows.index, dtype=int, name="mode")

@@ -89,13 +89,12 @@ def _unpaired(group: pd.DataFrame) -> tuple[list[Pair], Differences]:
 
 
 def _judged(pairs: list[Pair], found: Differences, margin: float) -> list[dict[str, Any]]:
-    p = differences.correct(found.p, METHOD)
-    verdicts = np.array(found.verdicts(p, margin), object)
-    blocks = found.blocks_needed(margin, differences.level(p, METHOD))
+    p, verdicts = differences.judge(found, margin, METHOD)
+    blocks = differences.blocks_to_decide(found, p, verdicts, margin, METHOD)
     low, high = found.interval
     figures = {
         "n": found.n.astype(int), "ratio": found.ratio, "low": low, "high": high, "p": p, "verdict": verdicts,
-        "blocks": np.where(verdicts == differences.UNDECIDED, blocks, np.nan),
+        "blocks": blocks,
     }  # fmt: skip
     lists = {name: values.tolist() for name, values in figures.items()}
     return [
