@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -185,8 +186,9 @@ def _ranked(part: Summary, field: Field, width: int) -> list[str]:
 def _more(compared: Iterable[tuple[str, float, float, float]], blocks: int) -> Iterator[str]:
     """How many blocks would decide what these do not."""
     wanted = [row[3] for row in compared if row[0] == UNDECIDED]
-    if known := [int(n) for n in wanted if n > blocks]:
-        yield f"If the spread stays as it is, more blocks decide what these {blocks} do not: `--blocks {max(known)}`"
+    if known := [int(n) for n in wanted if not isnan(n)]:
+        more = max(*known, blocks + 1)
+        yield f"If the spread stays as it is, more blocks decide what these {blocks} do not: `--blocks {more}`"
     elif wanted and blocks < MIN_SAMPLES:
         yield f"Nothing is compared under {MIN_SAMPLES} blocks: `--blocks {MIN_SAMPLES}`, better 5"
     elif wanted:
