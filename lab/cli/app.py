@@ -57,9 +57,11 @@ class Command(_Help, TyperCommand):
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
         for parameter in self.get_params(ctx):
             value = given.get(str(parameter.name))
-            if isinstance(value, str) and not value.strip(", \t\n"):
-                name = next((word for word in parameter.opts if word[:1] == "-"), str(parameter.name).upper())
-                raise UsageError(f"{name}: {value!r} is empty", "is a variable not set? Give a value, or leave it out")
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str) and not text.strip(", \t\n"):
+                    name = next((word for word in parameter.opts if word[:1] == "-"), str(parameter.name).upper())
+                    hint = "is a variable not set? Give a value, or leave it out"
+                    raise UsageError(f"{name}: {text!r} is empty", hint)
 
 
 class App(typer.Typer):

@@ -100,13 +100,13 @@ def called(name: str) -> str:
     return name
 
 
-def share(value: float) -> float:
-    """Check a margin, and return it.
+def share(value: float | None) -> float | None:
+    """Check a margin, if there is one, and return it.
 
     Raises:
         UsageError: it is not between 0 and 1.
     """
-    if not 0 < value < 1:
+    if value is not None and not 0 < value < 1:
         raise UsageError(
             f"--margin: more than 0 and less than 1 is wanted, got {value:g}", "0.05 stands for 5 per cent"
         )

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from lab import benches
 from lab.cli.names import named
-from lab.cli.options import RUN, Json, Results, Run, share
+from lab.cli.options import RUN, Json, Results, Run, share, words
 from lab.cli.rows import show
-from lab.core.errors import LabError
+from lab.core.errors import LabError, UsageError
 from lab.core.paths import RESULTS
-from lab.core.terminal import answer, console
+from lab.core.terminal import answer, console, plain
 from lab.results.store import Store
 
 if TYPE_CHECKING:
@@ -66,13 +66,35 @@ def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
 
 
 def compare(
-    a: Annotated[str, typer.Argument(**named(RUN, of="runs"))],
-    b: Annotated[str, typer.Argument(**named("The run that is compared with it.", of="runs"))],
+    a: Annotated[str, typer.Argument(**named(f"{RUN} With `--against` alone: the run to judge.", of="runs"))],
+    b: Annotated[str | None, typer.Argument(**named("The run that is compared with it.", of="runs"))] = None,
     margin: Annotated[
-        float, typer.Option(help="A difference below this share is a tie: 0.05 is 5 per cent.", callback=share)
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            help="A difference below this share is a tie: 0.05 is 5 per cent. Default: 0.01 on the instruction clock, "
+            "0.05 on the wall clock.",
+            callback=share,
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            **named(
+                "A past run, or a folder of runs; may be given several times. With five or more, a change that is "
+                "usual from one past run to the next is no difference.",
+                of="runs",
+            ),
+            show_default=False,
+        ),
+    ] = None,
+    gated: Annotated[
+        bool,
+        typer.Option("--gate", help="Exit with 3 if anything is worse, with 4 if that is undecided, else with 0."),
+    ] = False,
     results: Results = RESULTS,
     as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
     page: Annotated[Path | None, typer.Option(help="Write the comparison as an HTML page, too.")] = None,
 ) -> None:
     """Compare two runs cell by cell. They must have the same engine and the same clock.
@@ -81,24 +103,42 @@ def compare(
     - `lab compare RUN OTHER`
     - `lab compare RUN OTHER --margin 0.02`
     - `lab compare RUN OTHER --page difference.html`
+    - `lab compare RUN OTHER --gate --markdown`
+    - `lab compare RUN --against results --gate`
     """
-    from lab.report import comparison, comparison_page
+    from lab.report import comparison, comparison_page, gate
+    from lab.report.past import chosen
+    from lab.stats import analysis
 
-    first, second = Store(results / a), Store(results / b)
+    if as_json and markdown:
+        raise UsageError("--json and --markdown: one of them", "`--json` is for programs, `--markdown` for people")
+    first, second, past = chosen(results, a, b, [name for text in against or () for name in words(text)])
     for store in (first, second):
         benches.of(store)
-    if as_json:
-        answer(comparison.comparison_data(first, second, margin))
-        return
     comparison.check(first.folder, second.folder, first.meta(), second.meta())
-    for name, store in (("A", first), ("B", second)):
-        console.print(f"{name}: {comparison.origin(store.folder.name, store.meta())}", highlight=False, soft_wrap=True)
-    compared = comparison.compare(first.frame(), second.frame(), margin)
-    _show(comparison.table(compared, ("", ""), margin))
+    frames = first.frame(), second.frame()
+    compared = comparison.compare(*frames, margin, [store.frame() for store in past])
+    where = analysis.one_clock(frames[1])
+    margin = margin or analysis.margin_of(where[1])
+    verdict, names = gate.judge(compared, margin), (first.folder.name, second.folder.name)
+    if as_json:
+        answer(comparison.plain(compared, names, where, margin, len(past)))
+    elif markdown:
+        table = comparison.table(compared, names, margin)
+        plain(gate.markdown(compared, verdict, names, table.notes, table.where).rstrip())
+    else:
+        for name, store in (("A", first), ("B", second)):
+            origin = comparison.origin(store.folder.name, store.meta())
+            console.print(f"{name}: {origin}", highlight=False, soft_wrap=True)
+        _show(comparison.table(compared, ("", ""), margin))
     if page:
-        console.print(
-            f"\nAs a page: {comparison_page.write_page(page, first, second, compared, margin)}", highlight=False
-        )
+        written = comparison_page.write_page(page, first, second, compared, margin)
+        if not (as_json or markdown):
+            console.print(f"\nAs a page: {written}", highlight=False)
+    if gated:
+        if not (as_json or markdown):
+            console.print(f"\nGate: {verdict.line()}", highlight=False)
+        raise typer.Exit(verdict.code)
 
 
 def _show(table: Table) -> None:

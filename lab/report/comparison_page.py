@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lab.report.plots import Picture
     from lab.results.store import Store
 
-VERDICTS = {"lower": "#D55E00", "undecided": "#B8A600", "tie": "#8A8A8A", "higher": "#0072B2"}
+VERDICTS = {"lower": "#D55E00", "undecided": "#B8A600", "tie": "#8A8A8A", "usual": "#5F5F5F", "higher": "#0072B2"}
 """The colour of each verdict on B against A."""
 
 
@@ -69,7 +69,5 @@ def _ratios(part: pd.DataFrame, metric: str, run: Summary, margin: float) -> Pic
     points = cells.mark_point(filled=True, size=44, opacity=1)
     points = points.encode(x=x, tooltip=plots.tooltip("cell", "ratio", "low", "high", "n_a", "n_b", "verdict"), **lanes)
     chart = alt.layer(band, interval, points).properties(width=plots.WIDTH, height=alt.Step(13))
-    notes = [
-        f"ratio of medians (symbol), {tables.spread_name(run.clock)} (line); grey: within {margin * 100:g} %, a tie"
-    ]
+    notes = [f"ratio of geometric means (symbol), {tables.INTERVAL} (line); grey: within {margin * 100:g} %, a tie"]
     return plots.titled(chart, run, f"{metric.replace('_', ' ')}: B against A", notes, part["n_b"])

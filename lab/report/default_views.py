@@ -40,7 +40,7 @@ def _figures(run: Summary, where: str) -> Table:
     for row in each(run.figures):
         texts = [_named(row), row.metric, row.end, of_clock(row.unit, run.clock), figure(row.median), interval(row)]
         rows.append([Cell(text) for text in [*texts, str(row.n)]])
-    columns = ["cell", "metric", "end", "unit", "median", spread_name(run.clock), "n"]
+    columns = ["cell", "metric", "end", "unit", "median", spread_name(run), "n"]
     return Table("figures", "Every figure", columns, rows, 3, spread_note(run.clock), where)
 
 

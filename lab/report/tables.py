@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lab.stats import modes
-from lab.stats.inference import CONFIDENCE, MIN_SAMPLES
-from lab.stats.summary import Load
+from lab.stats import inference, modes
+from lab.stats.inference import CONFIDENCE, INTERVAL_FROM
+from lab.stats.summary import Load, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 INTERVAL = f"{CONFIDENCE * 100:.0f} % interval"
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-RANGE = "least–greatest"
+RANGE = "range"
 CLOCKS = {modes.EXACT: "instruction"}
 """What a clock is called before the word `clock`, where that is not its name."""
 OF_TIME = re.compile(r"(^|[/ ])(s|ms|us)($|[/ ])|bit/s|B/s")
@@ -105,9 +105,12 @@ def of_clock(unit: str, clock: str) -> str:
     return f"{unit} of {CLOCKS.get(clock, clock)}-clock time" if OF_TIME.search(unit) else unit
 
 
-def spread_name(clock: str) -> str:
-    """What stands beside a median: on the instruction clock there is no noise to take an interval of."""
-    return RANGE if clock == modes.EXACT else INTERVAL
+def spread_name(run: Summary) -> str:
+    """What stands beside the medians of a run: the interval, or the range from the least sample to the greatest."""
+    kinds = set(run.figures["spread"])
+    if inference.INTERVAL not in kinds:
+        return RANGE
+    return f"{INTERVAL} ({RANGE} if n < {INTERVAL_FROM})" if inference.RANGE in kinds else INTERVAL
 
 
 def spread_note(clock: str) -> list[str]:
@@ -115,18 +118,15 @@ def spread_note(clock: str) -> list[str]:
     if clock != modes.EXACT:
         return []
     said = (
-        f"{RANGE}: the spread that the seeded perturbation caused; the clock has no noise, so there is no interval. "
-        f"a (n=2) | b (n=1): modes, more than {modes.GAP * 100:.0f} % apart, each agreeing within "
-        f"{modes.AGREE * 100:.0f} %; told apart from {modes.MIN_SAMPLES} samples on, and never averaged"
+        f"{RANGE}: least to greatest, which the seeded perturbation caused. a (n=2) | b (n=1): modes, more than "
+        f"{modes.GAP * 100:.0f} % apart and each narrow beside that; told apart from {modes.MIN_SAMPLES} samples on"
     )
     return [said]
 
 
 def interval(row: Any, show: Callable[[float], str] = figure) -> str:
-    """The interval of a row of `analysis.summarise`, or why there is none."""
-    if row.clock == modes.EXACT:
-        return _range(row.min, row.max, show) if row.n > 1 else "one sample"
-    return _range(row.low, row.high, show) if row.n >= MIN_SAMPLES else "no interval"
+    """The interval or range of a row of `analysis.summarise`, or why there is none."""
+    return _range(row.low, row.high, show) if row.n > 1 else "one sample"
 
 
 def _range(low: float, high: float, show: Callable[[float], str]) -> str:

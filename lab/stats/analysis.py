@@ -33,8 +33,8 @@ ROWS = [*COLUMNS, "mode"]
 ATTEMPT = "attempt"
 """A column of runs with repeated samples: the number of the attempt that counts."""
 CONTROL_SUITE = "none"
-MARGIN = 0.05
-"""Cells within 5 % of each other are equivalent."""
+MARGIN, EXACT_MARGIN = 0.05, 0.01
+"""Cells this close to each other are equivalent: 5 % on the wall clock, 1 % on the instruction clock."""
 VPN_ENDS = ("server", "client")
 LOAD_ENDS = ("server-load", "client-load")
 
@@ -115,31 +115,41 @@ def one_clock(df: pd.DataFrame) -> tuple[str, str]:
     return pairs[0]
 
 
+def margin_of(clock: str) -> float:
+    """The margin within which cells are equivalent, unless another is asked for."""
+    return EXACT_MARGIN if clock == modes.EXACT else MARGIN
+
+
 def clocked(engine: str, clock: str) -> str:
     """An engine and its clock, in words for captions."""
     return f"{engine} engine, {clock} clock"
 
 
 def summarise(df: pd.DataFrame, metric: str | Sequence[str] = ()) -> pd.DataFrame:
-    """For each cell, metric, end and mode: n, median, min, max and an interval (`low`, `high`).
+    """For each cell, metric, end and mode: n, median, min, max, and `low` to `high`, of which `spread` says what it is.
 
-    On the wall clock it is the median's 95 % interval, NaN if n < 3. The instruction clock has no noise to resample:
-    the interval is min to max, the spread of the seeded perturbation; NaN if n < 2. `modes` is the number of modes of
-    the cell. Each has its own row. On the wall clock there is one.
+    On the wall clock from 6 samples on `interval`: the median's 95 % interval. With fewer, and on the instruction
+    clock, where it is what the seeded perturbation caused, `range`: least to greatest. Empty, and low and high NaN, if
+    n < 2. `modes` is the number of modes of the cell. Each has its own row. On the wall clock there is one.
     """
     rows = measured(df, metric)
     keys = [*CELL, *METRIC, "mode"]
     summary = rows.groupby(keys, sort=True)["value"].agg(n="size", median="median", min="min", max="max").reset_index()
     mode_counts = rows[[*CELL, "mode"]].drop_duplicates().value_counts(CELL).rename("modes").reset_index()
     summary = summary.merge(mode_counts, on=CELL, how="left")
-    noisy = summary["clock"] != modes.EXACT
-    # In order of time, so that the resampling does not depend on the row order of the frame.
-    ordered_rows = rows[rows["clock"] != modes.EXACT].sort_values(["run", "block", "position"])
-    low, high = inference.median_intervals(ordered_rows.groupby(keys, sort=True)["value"].agg(list).tolist())
-    spread = summary["n"] > 1
-    summary["low"], summary["high"] = summary["min"].where(spread), summary["max"].where(spread)
-    summary.loc[noisy, "low"], summary.loc[noisy, "high"] = low, high
-    return summary[[*keys, "modes", "n", "median", "low", "high", "min", "max"]]
+    summary["spread"] = [inference.kind(n) for n in summary["n"]]
+    exact = (summary["clock"] == modes.EXACT) & (summary["spread"] != "")
+    summary.loc[exact, "spread"] = inference.RANGE
+    known = summary["spread"] != ""
+    summary["low"], summary["high"] = summary["min"].where(known), summary["max"].where(known)
+    sure = summary["spread"] == inference.INTERVAL
+    if sure.any():
+        values = {key: group.to_numpy() for key, group in rows.groupby(keys)["value"]}
+        low, high = inference.median_intervals(
+            [values[key] for key in summary.loc[sure, keys].itertuples(index=False, name=None)]
+        )
+        summary.loc[sure, "low"], summary.loc[sure, "high"] = low, high
+    return summary[[*keys, "modes", "n", "median", "low", "high", "spread", "min", "max"]]
 
 
 def outcomes(df: pd.DataFrame) -> pd.DataFrame:

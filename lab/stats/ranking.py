@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Rank cells in tiers, by a comparison of every pair. Cells that cannot be told apart share a tier.
 
-On the wall clock two cells are compared within blocks, and the verdict needs an interval and a corrected p. The
-instruction clock has no drift and no noise: all samples of one cell must be above all of the other.
+On the wall clock two cells are compared within blocks, by the ratios there. On the instruction clock blocks have
+nothing in common, and the samples of two cells are compared as two groups. A cell of several modes is compared by the
+mean of its tunnels: the modes make its spread wide, so it takes more blocks to decide.
 """
 
 from __future__ import annotations
@@ -13,99 +14,105 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab.stats import inference, modes
-from lab.stats.analysis import CELL, MARGIN, METRIC, SERIES, WITHIN, measured, summarise
+from lab.stats import differences, modes
+from lab.stats.analysis import CELL, METRIC, SERIES, WITHIN, margin_of, measured, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from lab.stats.differences import Differences
+
 CPU_BOUND = "cpu"
 """The prefix of the bottleneck of a CPU-bound sample (`cpu:server`, `cpu:machine`)."""
+FOREIGN = "foreign"
+"""The bottleneck of a sample that was slowed by processes of others."""
+METHOD: differences.Method = "bh"
+"""Of thousands of pairs. Among equal cells it finds a difference in at most 5 % of runs."""
 SHARED = [column for column in WITHIN if column not in ("run", "block")]
 
 
 def rankable(df: pd.DataFrame, metric: str = "throughput") -> pd.DataFrame:
     """For each measured cell: n, and why it cannot be ranked (empty if it can).
 
-    A cell is ranked if most of its samples were CPU-bound. Others measured the generator, the link or waiting.
+    A cell is ranked if most of its samples were CPU-bound. Others measured the generator, the link or waiting. Those
+    that others disturbed do not count, and are not compared.
     """
     rows = measured(df, metric)
-    rows = rows.assign(bound=rows["bottleneck"].str.startswith(CPU_BOUND), empty=rows["value"] <= 0)
+    limit = rows["bottleneck"]
+    rows = rows.assign(bound=limit.str.startswith(CPU_BOUND), foreign=limit == FOREIGN, empty=rows["value"] <= 0)
     cells = rows.groupby([*CELL, *METRIC], sort=True).agg(
-        n=("value", "size"), bound=("bound", "sum"), empty=("empty", "sum")
+        n=("value", "size"), bound=("bound", "sum"), foreign=("foreign", "sum"), empty=("empty", "sum")
     )
     verdicts = []
-    for n, bound, empty in cells.itertuples(index=False, name=None):
-        slack = "" if 2 * bound > n else f"CPU-bound in {bound} of {n} samples"
+    for n, bound, foreign, empty in cells.itertuples(index=False, name=None):
+        disturbed = f", {foreign} beside programs of others" if foreign else ""
+        slack = "" if 2 * bound > n - foreign else f"CPU-bound in {bound} of {n} samples{disturbed}"
         verdicts.append(f"{empty} of {n} samples read nothing" if empty else slack)
-    return cells.assign(why=verdicts).drop(columns=["bound", "empty"]).reset_index()
+    return cells.assign(why=verdicts).drop(columns=["bound", "foreign", "empty"]).reset_index()
 
 
-def pairwise(df: pd.DataFrame, metric: str = "throughput", margin: float = MARGIN) -> pd.DataFrame:
+def pairwise(df: pd.DataFrame, metric: str = "throughput", margin: float | None = None) -> pd.DataFrame:
     """The comparison of every two rankable cells of the same measure and conditions.
 
-    Columns: the shared ones, `a` and `b` (tuples: vpn, variant, records, suite), n blocks, the median ratio a / b, its
-    interval, p (corrected within the comparison's family) and verdict: `tie`, `higher`, `lower`, `undecided`. On the
-    instruction clock the interval is from the least to the greatest ratio of any two samples. There is no p. The ratio
-    is NaN if a cell has more than one mode. n is that of the cell with fewer samples.
+    Columns: the shared ones, `a` and `b` (tuples: vpn, variant, records, suite), n blocks, the ratio a / b of geometric
+    means, its 95 % interval, p (corrected within the comparison's family) and verdict: `tie`, `higher`, `lower`,
+    `undecided`; `blocks` is how many would decide what is undecided (`differences.Differences.blocks_needed`), NaN if
+    not known. n is that of the cell with fewer samples. `margin` is by default that of the clock.
     """
     cells = rankable(df, metric)
     ranked_cells = cells.loc[cells["why"] == "", [*CELL, *METRIC]]
     rows = measured(df, metric).merge(ranked_cells, on=[*CELL, *METRIC])
-    pair_lists = []
+    rows = rows[rows["bottleneck"] != FOREIGN]
+    pair_rows: list[dict[str, Any]] = []
     for key, group in rows.groupby(SHARED):
         shared = dict(zip(SHARED, key, strict=True))
-        of_clock = _exact if shared["clock"] == modes.EXACT else _noisy
-        pair_lists.append([shared | pair for pair in of_clock(group, margin)])
-    columns = [*SHARED, "a", "b", "n", "ratio", "low", "high", "p", "verdict"]
-    return pd.DataFrame([row for rows in pair_lists for row in rows], columns=columns)
+        exact = shared["clock"] == modes.EXACT
+        pairs, found = _unpaired(group) if exact else _within_blocks(group)
+        pair_rows += [shared | pair for pair in _judged(pairs, found, margin or margin_of(str(shared["clock"])))]
+    columns = [*SHARED, "a", "b", "n", "ratio", "low", "high", "p", "verdict", "blocks"]
+    return pd.DataFrame(pair_rows, columns=columns)
 
 
-def _noisy(group: pd.DataFrame, margin: float) -> list[dict[str, Any]]:
-    """Pairs on the wall clock, by ratios within blocks."""
+Pair = tuple[Any, Any]
+"""The names of two cells."""
+
+
+def _within_blocks(group: pd.DataFrame) -> tuple[list[Pair], Differences]:
+    """Pairs on the wall clock, by ratios within blocks: the drift of the machine is in both."""
     table = group.pivot_table(index=["run", "block"], columns=SERIES, values="value", aggfunc="median")
-    logs, names = np.log(table.to_numpy(float)), list(table.columns)
-    pairs = list(combinations(range(len(names)), 2))
+    logs = np.log(table.to_numpy(float))
+    pairs = list(combinations(range(logs.shape[1]), 2))
     gaps = [logs[:, i] - logs[:, j] for i, j in pairs]
-    gaps = [gap[~np.isnan(gap)] for gap in gaps]
-    ratios = [np.exp(gap) for gap in gaps]
-    low, high = inference.median_intervals(ratios)
-    p = inference.correct(inference.p_paired(gaps))
+    names = list(table.columns)
+    return [(names[i], names[j]) for i, j in pairs], differences.paired([gap[~np.isnan(gap)] for gap in gaps])
+
+
+def _unpaired(group: pd.DataFrame) -> tuple[list[Pair], Differences]:
+    """Pairs on the instruction clock, whose blocks share no drift: to pair them would halve the degrees of freedom."""
+    cells = {name: np.log(rows["value"].to_numpy()) for name, rows in group.groupby(SERIES, sort=True)}
+    places = list(combinations(range(len(cells)), 2))
+    return list(combinations(cells, 2)), differences.every_two(list(cells.values()), places)
+
+
+def _judged(pairs: list[Pair], found: Differences, margin: float) -> list[dict[str, Any]]:
+    p, verdicts = differences.judge(found, margin, METHOD)
+    blocks = differences.blocks_to_decide(found, p, verdicts, margin, METHOD)
+    low, high = found.interval
+    figures = {
+        "n": found.n.astype(int), "ratio": found.ratio, "low": low, "high": high, "p": p, "verdict": verdicts,
+        "blocks": blocks,
+    }  # fmt: skip
+    lists = {name: values.tolist() for name, values in figures.items()}
     return [
-        {
-            "a": names[i], "b": names[j], "n": len(ratios[k]),
-            "ratio": float(np.median(ratios[k])) if len(ratios[k]) else float("nan"),
-            "low": low[k], "high": high[k], "p": p[k], "verdict": inference.verdict(low[k], high[k], p[k], margin),
-        }
-        for k, (i, j) in enumerate(pairs)
-    ]  # fmt: skip
-
-
-def _exact(group: pd.DataFrame, margin: float) -> list[dict[str, Any]]:
-    """Pairs on the instruction clock, by the ranges of all their samples."""
-    cells = {name: rows["value"].tolist() for name, rows in group.groupby(SERIES, sort=True)}
-    modes_of = group.groupby(SERIES)["mode"].max().to_dict()
-    medians = {name: float(np.median(values)) for name, values in cells.items()}
-    pairs = list(combinations(cells, 2))
-    low, high = inference.ranges([cells[a] for a, _ in pairs], [cells[b] for _, b in pairs])
-    pair_rows = []
-    for k, (a, b) in enumerate(pairs):
-        single = modes_of[a] == modes_of[b] == 1
-        pair_rows.append(
-            {
-                "a": a, "b": b, "n": min(len(cells[a]), len(cells[b])),
-                "ratio": medians[a] / medians[b] if single else float("nan"),
-                "low": low[k], "high": high[k], "p": float("nan"),
-                "verdict": inference.exact_verdict(low[k], high[k], margin),
-            }
-        )  # fmt: skip
-    return pair_rows
+        {"a": a, "b": b, **dict(zip(lists, row, strict=True))}
+        for (a, b), *row in zip(pairs, *lists.values(), strict=True)
+    ]
 
 
 def tiers(
     df: pd.DataFrame,
     metric: str = "throughput",
-    margin: float = MARGIN,
+    margin: float | None = None,
     control: str | None = None,
     pairs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:

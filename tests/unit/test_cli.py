@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import typer
+from stored import sample
 
 from lab import __version__
 from lab.benches.vpn import measures
@@ -171,6 +172,68 @@ def test_a_margin_is_a_part_of_one(lab: Lab, tmp_path: Path, margin: str) -> Non
     assert (code, complaints.splitlines()[0]) == (
         2, f"lab: --margin: more than 0 and less than 1 is wanted, got {float(margin):g}"
     )  # fmt: skip
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    """Runs of three blocks: two alike, one of a tenth less, two with failures or few blocks, one of another clock."""
+
+    def run(name: str, speeds: list[float], clock: str = "instructions", outcome: str = "ok") -> None:
+        engine = {"name": "vm", "clock": clock}
+        created = f"2026-01-01T00:00:0{len(list(tmp_path.iterdir()))}+00:00"
+        store = Store.create(tmp_path / name, {"engine": engine, "created": created})
+        for block, speed in enumerate(speeds):
+            reading = {"metric": "throughput", "unit": "Mbit/s", "end": "server", "value": speed}
+            readings = [reading] if outcome == "ok" else []
+            reason = "" if outcome == "ok" else "killed"
+            where = {"run": name, "engine": "vm", "clock": clock}
+            store.append(sample(0, block=block, outcome=outcome, reason=reason, readings=readings, **where))
+
+    run("broken", [1, 1, 1], outcome="failed")
+    run("a", [100, 100.1, 99.9])
+    run("aa", [100.1, 100, 100.2])
+    run("vague", [100, 110, 92])
+    run("slow", [90, 90.1, 89.9])
+    run("other", [100, 100, 100], clock="wall")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("b", "code"), [("aa", 0), ("slow", 3), ("vague", 4), ("broken", 3)])
+@pytest.mark.parametrize("form", [[], ["--json"], ["--markdown"]], ids=["text", "json", "markdown"])
+def test_a_gate_tells_by_its_exit_code(lab: Lab, history: Path, b: str, code: int, form: list[str]) -> None:
+    result = {0: "passed", 3: "not passed: worse", 4: "undecided"}[code]
+    told, output, _ = lab("compare", "a", b, "--gate", *form, "--results", str(history))
+    assert told == code
+    if form == ["--json"]:
+        answer = json.loads(output)
+        assert answer["gate"]["exit_code"] == code
+        assert answer["margin"] == 0.01
+    else:
+        assert output.startswith(f"**{result}") if form else f"Gate: {result}" in output
+    assert lab("compare", "a", b, *form, "--results", str(history))[0] == 0, "without it a comparison is no error"
+
+
+def test_a_run_against_its_past(lab: Lab, history: Path) -> None:
+    """The newest past run is what it is held against; of a folder those count that can be compared."""
+    code, output, _ = lab("compare", "slow", "--against", str(history), "--gate", "--json", "--results", str(history))
+    told = json.loads(output)
+    assert (code, told["a"], told["b"], told["past"]) == (4, "vague", "slow", 4)
+    code, output, _ = lab("compare", "aa", "--against", "a", "--gate", "--json", "--results", str(history))
+    assert (code, json.loads(output)["a"], json.loads(output)["past"]) == (0, "a", 1)
+    several = ["--against", "a,slow", "--against", "vague"]
+    code, output, _ = lab("compare", "a", "aa", *several, "--json", "--results", str(history))
+    assert (json.loads(output)["a"], json.loads(output)["past"]) == ("a", 3)
+
+
+def test_no_past_to_compare_with(lab: Lab, history: Path) -> None:
+    assert lab("compare", "a", "--results", str(history))[0] == 2
+    code, _, complaints = lab("compare", "a", "--against", "a", "--results", str(history))
+    assert (code, "no past run" in complaints) == (2, True)
+    code, _, complaints = lab("compare", "a", "--against", "nonesuch", "--results", str(history))
+    assert (code, "--against: nonesuch is no run" in complaints) == (2, True)
+    code, _, complaints = lab("compare", "a", "--against", "other", "--results", str(history))
+    assert (code, "cannot be compared" in complaints) == (1, True)
+    assert lab("compare", "a", "aa", "--json", "--markdown", "--results", str(history))[0] == 2
 
 
 @pytest.mark.parametrize("arguments", [["compare", "r1", "r2"], ["compare", "r2", "r1", "--json"]], ids=" ".join)

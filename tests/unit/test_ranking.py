@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from frames import by, cell, control, frame, one, row
+from frames import VM, by, cell, control, frame, one, row
+from scipy import stats
 
-from lab.stats import inference, ranking
+from lab.stats import ranking
 
 
 class TestRanking:
@@ -46,6 +47,15 @@ class TestRanking:
         assert found["b"]["why"] == "CPU-bound in 0 of 3 samples"
         assert ranking.pairwise(frame(rows)).empty
 
+    def test_samples_beside_programs_of_others_do_not_count(self) -> None:
+        disturbed = [row("a", "x", block, 50, bottleneck="foreign") for block in (3, 4, 5)]
+        rows = [*cell("a", "x", [100, 101, 99]), *disturbed, *cell("b", "x", [100, 101, 99, 100, 101, 99])]
+        assert list(ranking.rankable(frame(rows))["why"]) == ["", ""]
+        (pair,) = ranking.pairwise(frame(rows)).to_dict("records")
+        assert (pair["n"], pair["verdict"]) == (3, "tie")
+        (why,) = ranking.rankable(frame(disturbed))["why"]
+        assert why == "CPU-bound in 0 of 3 samples, 3 beside programs of others"
+
     def test_most_samples_decide_what_bound_a_cell(self) -> None:
         rows = [*cell("a", "x", [100, 101]), row("a", "x", 2, 99, bottleneck="generator")]
         assert self.tiers(rows) == {"a": 1}
@@ -66,29 +76,37 @@ class TestRanking:
         assert self.tiers(rows) == {"a": 1, "b": 1, "c": 1}
         assert ranking.pairwise(frame(rows).query("vpn != 'plain'")).empty
 
-    def test_comparisons_are_corrected(self) -> None:
-        p = inference.correct([0.01, 0.04, float("nan"), 0.03])
-        assert p[[0, 1, 3]] == pytest.approx([0.03, 0.04, 0.04])
-        assert np.isnan(p[2])
+    def test_p_is_corrected_for_all_pairs(self) -> None:
+        drift = np.array([1.0, 0.7, 1.3, 0.9, 1.1])
+        rows = [
+            entry
+            for name, speed in (("a", 100.0), ("b", 99.0), ("c", 98.0))
+            for entry in cell(name, "x", speed * drift * np.roll([1, 1.02, 0.98, 1.01, 0.99], ord(name)))
+        ]
+        found = ranking.pairwise(frame(rows)).set_index(["a", "b"])["p"]
+        logs = {name: np.log([entry["value"] for entry in rows if entry["vpn"] == name]) for name in "abc"}
+        raw = [stats.ttest_rel(logs[a[0]], logs[b[0]]).pvalue for a, b in found.index]
+        assert found.tolist() == pytest.approx(stats.false_discovery_control(raw).tolist())
 
-    @pytest.mark.parametrize(
-        ("low", "high", "p", "said"),
-        [
-            (0.96, 1.04, 0.001, "tie"), (1.10, 1.30, 0.001, "higher"), (0.70, 0.90, 0.001, "lower"),
-            (1.10, 1.30, 0.2, "undecided"), (0.70, 0.90, 0.2, "undecided"), (0.90, 1.30, 0.001, "undecided"),
-            (0.94, 1.00, 0.2, "undecided"), (float("nan"), float("nan"), float("nan"), "undecided"),
-        ],
-    )  # fmt: skip
-    def test_verdict_needs_both_interval_and_p(self, low: float, high: float, p: float, said: str) -> None:
-        assert inference.verdict(low, high, p, 0.05) == said
+    def test_the_ratio_lies_in_its_interval(self) -> None:
+        """Of geometric means, as the interval: the ratio of medians of these is outside of it."""
+        rows = cell("a", "x", [100, 100, 100.1, 150, 151], **VM) + cell("b", "x", [50, 50.1, 50.2, 50.3, 50.4], **VM)
+        found = one(ranking.pairwise(frame(rows)))
+        assert found["low"] < found["ratio"] < found["high"]
+        assert found["ratio"] == pytest.approx(
+            stats.gmean([100, 100, 100.1, 150, 151]) / stats.gmean([50, 50.1, 50.2, 50.3, 50.4])
+        )
 
-    def test_exact_repeats_have_no_noise(self) -> None:
-        assert inference.p_paired([[0.0] * 3, [0.1] * 3]).tolist() == [1.0, 0.0]
-        assert inference.p_unpaired([[1.0] * 3, [1.0] * 3], [[1.0] * 3, [2.0] * 3]).tolist() == [1.0, 0.0]
+    def test_the_clocks_have_margins_of_their_own(self) -> None:
+        a, b = [100, 100.1, 99.9, 100, 100], [102, 102.1, 101.9, 102, 102]
+        verdicts = {}
+        for clock, where in (("wall", {}), ("instructions", VM)):
+            found = one(ranking.pairwise(frame(cell("a", "x", a, **where) + cell("b", "x", b, **where))))
+            verdicts[clock] = found["verdict"]
+        assert verdicts == {"wall": "tie", "instructions": "lower"}
 
-    def test_tests_agree_with_scipy(self) -> None:
-        from scipy import stats
-
-        a, b = [0.1, 0.3, 0.2, 0.25], [0.0, 0.1, 0.4, 0.2, 0.1]
-        assert inference.p_paired([a])[0] == pytest.approx(stats.ttest_1samp(a, 0).pvalue)
-        assert inference.p_unpaired([a], [b])[0] == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue)
+    def test_what_is_undecided_says_how_many_blocks_would_decide(self) -> None:
+        rows = cell("a", "x", [100, 104, 96, 101], **VM) + cell("b", "x", [95, 99, 91, 96], **VM)
+        found = one(ranking.pairwise(frame(rows)))
+        assert found["verdict"] == "undecided"
+        assert 4 < found["blocks"] < 40

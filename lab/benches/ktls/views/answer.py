@@ -19,7 +19,7 @@ def lines(run: Summary, figures: Figures, width: int) -> list[str]:
     """The screen of a run, in lines of `width` columns."""
     title = (
         f"Payload received, {of_clock('MB/s', run.clock)}: the best way of each path at the largest payload, median "
-        f"({spread_name(run.clock)})"
+        f"({spread_name(run)})"
     )
     sections = [line for part in _parts(figures) for line in _section(figures, part, width)]
     shown = [run.heading, "", *(wrapped(title, width) if sections else []), *sections]

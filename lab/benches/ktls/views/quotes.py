@@ -15,6 +15,7 @@ from lab.benches.ktls.views.frame import COST, WALL, Figures, Metric, Spot
 from lab.report import quotes
 from lab.report.tables import figure
 from lab.results.cell import parse_conditions
+from lab.stats import modes
 from lab.stats.summary import Summary
 
 SEND = "transmission/send"
@@ -56,10 +57,19 @@ class Quotes(quotes.Quotes):
         return figure(self._ratio(protocol, path, over, payload, ways, COST))
 
     def cost_ratios(self, protocol: str, path: str, over: str, payloads: Sequence[int]) -> str:
-        """The least and the greatest of `cost_ratio` over payloads; those with modes are left out."""
-        ratios = [self._ratio(protocol, path, over, payload, SENT, COST) for payload in payloads]
+        """The least and the greatest of `cost_ratio` over payloads; those that do not repeat are left out."""
+        ratios = [
+            self._ratio(protocol, path, over, payload, SENT, COST)
+            for payload in payloads
+            if all(self._repeats(protocol, side, payload) for side in (path, over))
+        ]
         known = [ratio for ratio in ratios if not isnan(ratio)]
         return f"{figure(min(known))}–{figure(max(known))}"
+
+    def _repeats(self, protocol: str, path: str, payload: int) -> bool:
+        """Whether the samples of a cost differ by no more than modes do."""
+        rows = self.figures.get(self._spot(protocol, path, payload, SEND), COST)
+        return all(row.max <= row.min * (1 + modes.GAP) for row in rows)
 
     def rate_ratio(self, protocol: str, path: str, over: str, payload: int, ways: Ways = SENT) -> str:
         """The rate received, likewise."""

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,9 @@ from lab.benches.vpn.views import cpu_time
 from lab.catalog.catalog import Catalog
 from lab.report.screen import Bar, bars, failures, wrapped
 from lab.report.tables import INTERVAL, each, figure, named, of_clock, order, spread, spread_name, value
-from lab.stats import analysis, modes, ranking
+from lab.stats import analysis, ranking
+from lab.stats.differences import MOST_BLOCKS, UNDECIDED
+from lab.stats.inference import MIN_SAMPLES
 from lab.stats.summary import Load, Summary
 
 Cell = tuple[str, str, str]
@@ -132,7 +135,7 @@ def _title(run: Summary, field: Field, width: int, *, with_cpu: bool) -> list[st
     better = "" if field.headline.more_is_better else ", the less the better"
     title = (
         f"{field.headline.title} of {what} ({named(field.load)}), {unit}: "
-        f"the best of each VPN, median and {spread_name(run.clock)}{better}"
+        f"the best of each VPN, median and {spread_name(run)}{better}"
     )
     return wrapped(f"{title}. CPU: of the whole machine, for each GB carried" if with_cpu else title, width)
 
@@ -172,17 +175,28 @@ def _ranked(part: Summary, field: Field, width: int) -> list[str]:
     pairs = {}
     for row in each(without.pairs):
         a, b = ((key[0], key[1], key[3]) for key in (row.a, row.b))
-        pairs[a, b] = (row.verdict, row.low, row.high)
-        pairs[b, a] = (OPPOSITE.get(row.verdict, row.verdict), 1 / row.high, 1 / row.low)
+        pairs[a, b] = (row.verdict, row.low, row.high, row.blocks)
+        pairs[b, a] = (OPPOSITE.get(row.verdict, row.verdict), 1 / row.high, 1 / row.low, row.blocks)
     ranked = [cell for cell in bests if not why[cell]]
-    sentences = [_sentence(a[0], b[0], *pairs[a, b], part.clock) for a, b in pairwise(ranked)]
+    sentences = [_sentence(a[0], b[0], *pairs[a, b][:3], part.clock) for a, b in pairwise(ranked)]
     for reason in order(text for cell in bests if (text := why[cell])):
         vpns = ", ".join(cell[0] for cell in bests if why[cell] == reason)
         sentences.append(f"Not ranked: {vpns}: {reason}; something else than the processor was the limit")
-    if any(pairs[pair][0] == "undecided" for pair in pairwise(ranked)):
-        blocks = int(without.measured["block"].nunique())
-        sentences.append(f"More blocks can separate what these {blocks} do not: `--blocks {2 * blocks}`")
+    blocks = int(without.measured["block"].nunique())
+    sentences += _more([pairs[pair] for pair in pairwise(ranked)], blocks)
     return [line for sentence in sentences for line in wrapped(sentence, width, more="  ")]
+
+
+def _more(compared: Iterable[tuple[str, float, float, float]], blocks: int) -> Iterator[str]:
+    """How many blocks would decide what these do not."""
+    wanted = [row[3] for row in compared if row[0] == UNDECIDED]
+    if known := [int(n) for n in wanted if not isnan(n)]:
+        more = max(*known, blocks + 1)
+        yield f"If the spread stays as it is, more blocks decide what these {blocks} do not: `--blocks {more}`"
+    elif wanted and blocks < MIN_SAMPLES:
+        yield f"Nothing is compared under {MIN_SAMPLES} blocks: `--blocks {MIN_SAMPLES}`, better 5"
+    elif wanted:
+        yield f"Not even {MOST_BLOCKS} blocks would show more, if the spread stays as it is"
 
 
 OPPOSITE = {"higher": "lower", "lower": "higher"}
@@ -190,10 +204,9 @@ OPPOSITE = {"higher": "lower", "lower": "higher"}
 
 def _sentence(a: str, b: str, verdict: str, low: float, high: float, clock: str) -> str:
     if verdict == "higher":
-        how = "all samples" if clock == modes.EXACT else INTERVAL
-        return f"{a} is faster than {b}, {figure(low)} to {figure(high)} times ({how})"
+        return f"{a} is faster than {b}, {figure(low)} to {figure(high)} times ({INTERVAL})"
     if verdict == "tie":
-        return f"{a} and {b} are equally fast: within {analysis.MARGIN * 100:.0f} %"
+        return f"{a} and {b} are equally fast: within {analysis.margin_of(clock) * 100:.0f} %"
     return f"{a} and {b}: the samples do not show which is faster"
 
 

@@ -90,7 +90,7 @@ def latency(run: Summary) -> Table:
             lost = value(figures.get(("loss", "client")), percent)
             lines.append([Cell(text) for text in (*key, conditions, *quantiles, lost, counted(figures))])
     columns = [*cpu_tables.KEYS, "conditions", "p50", "p90", "p99", "loss", "n"]
-    title = f"Round trip, {of_clock('ms', run.clock)}: median of each percentile ({spread_name(run.clock)})"
+    title = f"Round trip, {of_clock('ms', run.clock)}: median of each percentile ({spread_name(run)})"
     return Table("latency", title, columns, lines, 4, spread_note(run.clock), run.where)
 
 
@@ -101,7 +101,7 @@ def handshake(run: Summary) -> Table:
     for key, figures in by_cell(summary[summary["measure"] == "handshake"]).items():
         row = figures[("handshake", "client")]
         lines.append([Cell(text) for text in (*key, value(row), spread(row), str(tables.count(row)))])
-    columns = [*cpu_tables.KEYS, "s", spread_name(run.clock), "n"]
+    columns = [*cpu_tables.KEYS, "s", spread_name(run), "n"]
     title = f"Handshake, {of_clock('s', run.clock)}: from the client's start to the first byte through"
     return Table("handshake", title, columns, lines, 3, spread_note(run.clock), run.where)
 

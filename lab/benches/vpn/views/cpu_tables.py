@@ -61,7 +61,7 @@ def kernel_and_user(run: Summary, load: Load) -> Table:
     columns += ["load: kernel / user", "machine: user / system / softirq / kernel threads", "n"]
     title = (
         f"Kernel and user time of the VPN's processes and of the machine, CPU {of_clock('s/GB', clock)}, "
-        f"{named(load)}: medians, {spread_name(clock)} of the share"
+        f"{named(load)}: medians, {spread_name(run)} of the share"
     )
     remarks = ["machine: all of it, the ends and the load included; kernel threads are part of system and softirq"]
     remarks += [*grain(rows), *spread_note(clock), *notes.lines()]
@@ -120,7 +120,7 @@ def cost(run: Summary, load: Load) -> Table:
         machine = figures.get(("cost", "machine"))
         cells = [*(value(figures.get(("cost", place))) for place in places), spread(machine)]
         lines.append([Cell(text) for text in (*key, *cells, sizes(figures))])
-    columns = [*KEYS, *places, f"{spread_name(clock)} (machine)", "n"]
+    columns = [*KEYS, *places, f"{spread_name(run)} (machine)", "n"]
     notes = [
         "rest: the machine's time less that of the VPN's processes: the kernel's own work and the load generators",
         "data paths in user space and in the kernel compare by `machine`: no process is charged for a kernel's VPN",

@@ -90,7 +90,7 @@ def table(run: Summary) -> Table:
     columns = ["vpn/variant", "suite", "records in", *(f"{size} B" for size in sizes)]
     columns += ["by packet", "by byte", "off the line", "n"]
     title = "Instructions by packet: median of all, user / kernel, and least squares through the sizes"
-    remarks = [f"then: user / kernel; processes of server / client; {spread_name(clock)} of all", *spread_note(clock)]
+    remarks = [f"then: user / kernel; processes of server / client; {spread_name(run)} of all", *spread_note(clock)]
     remarks.append("by packet + by byte × size: the line; off the line: its largest distance from a median")
     return Table("packets", title, columns, lines, 3, [*remarks, *notes.lines()], run.where)
 

@@ -154,7 +154,7 @@ def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
             numbered = figures.transform_filter(f"datum.modes > 1 && {which}")
             numbered = numbered.transform_calculate(label="'n=' + datum.n").mark_text(dy=side, fontSize=8)
             layers.append(numbered.encode(x=alt.X("median:Q"), text=alt.Text("label:N"), **lanes))
-    subtitle = f"median (symbol), {tables.spread_name(run.clock)} (line), samples (ticks)"
+    subtitle = f"median (symbol), {tables.spread_name(run)} (line), samples (ticks)"
     subtitle += ", a symbol with its n for each mode" if several else ""
     step = alt.Step(max(4.5, min(12.0, 28 / len(names))), **{"for": "offset"})
     chart = alt.layer(*layers).properties(width=plots.WIDTH, height=step)

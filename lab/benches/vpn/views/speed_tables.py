@@ -74,9 +74,7 @@ def matrix(run: Summary, load: Load) -> Table:
         for (vpn, variant, _), figures in values.items()
         if vpn == run.control
     ]
-    title = (
-        f"Throughput by ciphersuite, {of_clock(UNIT, run.clock)} ({named(load)}): median, {spread_name(run.clock)}, n"
-    )
+    title = f"Throughput by ciphersuite, {of_clock(UNIT, run.clock)} ({named(load)}): median, {spread_name(run)}, n"
     header = ["suite", *(f"{'/'.join(pair)}\n{RECORDS.get(records[pair], records[pair])}" for pair in columns)]
     remarks += [*spread_note(run.clock), *notes.lines()]
     return Table(f"matrix {named(load)}", title, header, lines, 1, remarks, run.where)
@@ -119,7 +117,7 @@ def ranks(run: Summary, load: Load, raw: CipherShare | None = None) -> Table:
         if raw:
             texts.append(_share_of_raw(figures, raw))
         lines.append([Cell(text, "" if lead.tier else "unsupported") for text in texts])
-    columns = ["tier", "vpn/variant", "suite", "records in", of_clock(UNIT, clock), spread_name(clock), "n"]
+    columns = ["tier", "vpn/variant", "suite", "records in", of_clock(UNIT, clock), spread_name(run), "n"]
     columns += ["of the control", *(["share of raw cipher speed"] if raw else [])]
     remarks = [_how(clock), *spread_note(clock), *([raw.note()] if raw else []), *notes.lines()]
     title = f"Rank tiers ({named(load)})"
@@ -133,11 +131,12 @@ def _share_of_raw(figures: Sequence[Any], raw: CipherShare) -> str:
 
 
 def _how(clock: str) -> str:
-    rule = f"cells within {analysis.MARGIN * 100:.0f} % tie. "
-    if clock == modes.EXACT:
-        rule += "Slower: all samples lie below all of the other cell; nothing is tested, for nothing is noise. "
-    else:
-        rule += "Ratios are taken within blocks, p corrected (Benjamini-Hochberg). "
+    how = (
+        "Welch's test on logarithms"
+        if clock == modes.EXACT
+        else "Student's test on the logarithms of ratios in a block"
+    )
+    rule = f"{how}, p corrected for all pairs (Benjamini-Hochberg). "
     return (
         f"A tier holds its best cell and those not shown to be slower than it; {rule}"
         "Cells that are not CPU-bound are not ranked."

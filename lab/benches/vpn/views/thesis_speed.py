@@ -2,8 +2,8 @@
 """Throughput beside the thesis: B.1 to B.3 suite by suite, B.4 VPN by VPN, and whether their order is reproduced.
 
 An order counts if the source's runs do not overlap. It is reproduced if the run tells the two apart in the same order.
-On the wall clock the ratios within blocks decide: their interval must not contain 1 (drift of a shared machine moves
-both). On the instruction clock all samples of one must lie above all samples of the other.
+The interval of their ratio must not contain 1: on the wall clock of the ratios within blocks (drift of a shared machine
+moves both), on the instruction clock of the two groups of samples (`lab.stats.differences`).
 """
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
@@ -18,6 +18,7 @@ import numpy as np
 from lab.benches.vpn.views.thesis_model import Row
 from lab.report import tables
 from lab.stats import inference, modes
+from lab.stats.differences import paired, welch
 from lab.stats.inference import MIN_SAMPLES
 
 if TYPE_CHECKING:
@@ -50,19 +51,25 @@ class Here:
 
     @property
     def span(self) -> Pair:
-        """The range of the figure: its interval; with few samples or on the instruction clock, that of all samples."""
+        """The range of the figure: its interval where there is one, else that of all samples."""
         row = self.rows[0]
-        if row.clock != modes.EXACT and row.n >= MIN_SAMPLES:
+        if row.spread == inference.INTERVAL:
             return row.low, row.high
         return min(row.min for row in self.rows), max(row.max for row in self.rows)
 
     def against(self, other: Here) -> int:
         """1 if this is faster than `other`, -1 if slower, 0 if they cannot be told apart."""
-        shared = [block for block in self.blocks if other.blocks.get(block, 0) > 0]
-        if self.rows[0].clock == modes.EXACT or len(shared) < MIN_SAMPLES:
+        exact = self.rows[0].clock == modes.EXACT
+        ours, theirs = ({block: value for block, value in it.blocks.items() if value > 0} for it in (self, other))
+        shared = [block for block in ours if block in theirs]
+        if min(len(ours), len(theirs), len(ours if exact else shared)) < MIN_SAMPLES:
             return told(self.span, other.span)
-        low, high = inference.median_intervals([[self.blocks[block] / other.blocks[block] for block in shared]])
-        return int(low[0] > 1) - int(high[0] < 1)
+        if exact:
+            found = welch([np.log([*ours.values()])], [np.log([*theirs.values()])])
+        else:
+            found = paired([[np.log(ours[block] / theirs[block]) for block in shared]])
+        (low,), (high,) = found.interval
+        return int(low > 1) - int(high < 1)
 
     def plain(self) -> dict[str, Any]:
         """Plain data for a program."""
@@ -84,6 +91,8 @@ class Speeds:
     found: dict[tuple[str, str], dict[str, Here]]
     reasons: dict[tuple[str, str, str], str]
     clock: str
+    spread: str
+    """What stands beside a median: `tables.spread_name`."""
 
     @classmethod
     def of(cls, run: Summary, wanted: Throughputs) -> Speeds:
@@ -102,7 +111,7 @@ class Speeds:
             key: {name: Here(mode_rows, blocks[*key, name]) for name, mode_rows in variants.items()}
             for key, variants in summaries.items()
         }
-        return cls(figures, reasons, run.clock)
+        return cls(figures, reasons, run.clock, tables.spread_name(run))
 
     def first(self, vpn: str, suite: str, variants: Sequence[str]) -> Here | str:
         """The first of `variants` that has figures, or why there is none."""
@@ -195,7 +204,7 @@ def suites(source: Throughput, speeds: Speeds, thesis: Thesis) -> tables.Table:
             texts += [tables.figure(ratio) for ratio in (relative_there, relative, relative / relative_there)]
         lines.append([tables.Cell(text) for text in texts])
     verdict = str(suite_order(source, speeds))
-    columns = ["there", "suite", "runs", "average", "here", tables.spread_name(speeds.clock), "variant"]
+    columns = ["there", "suite", "runs", "average", "here", speeds.spread, "variant"]
     columns += ["÷ reference there", "÷ reference here", "here ÷ there"]
     unit = tables.of_clock("Mbit/s", speeds.clock)
     title = f"{source.source} {source.vpn}: throughput, Mbit/s there, {unit} here; ratios to {thesis.reference}"

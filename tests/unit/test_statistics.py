@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The claims of benchmarks/instrument.py with few trials: whatever is wanted there holds here, with room for chance."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import instrument
+import numpy as np
+import pytest
+
+TRIALS = 60
+
+
+@cache
+def rows(part: instrument.Part) -> list[instrument.Row]:
+    return list(part(np.random.default_rng(5), TRIALS))
+
+
+def share(part: instrument.Part, *words: str) -> float:
+    (found,) = [row.share for row in rows(part) if all(word in row.what for word in words)]
+    return found
+
+
+@pytest.mark.parametrize(
+    "part", [instrument.of_differences, instrument.of_modes_compared, instrument.of_modes, instrument.of_intervals]
+)
+def test_what_is_wanted_holds(part: instrument.Part) -> None:
+    bounds = [row for row in rows(part) if row.wanted]
+    assert bounds
+    assert [row for row in bounds if not row.met(row.trials or TRIALS)] == []
+
+
+@pytest.mark.parametrize("clock", ["instructions clock, noise 1.0%", "wall clock, noise 5.0%"])
+def test_more_blocks_find_more(clock: str) -> None:
+    found, tied = (
+        [share(instrument.of_differences, clock, f" {n} blocks", what) for n in (5, 10, 20)]
+        for what in ("is found", "an equal cell is called a tie")
+    )
+    for shares in (found, tied):
+        assert shares == sorted(shares)
+        assert shares[-1] > shares[0] + 0.5
+
+
+def test_more_blocks_miss_fewer_modes() -> None:
+    missed = [share(instrument.of_modes, "50% in one", f" {n} blocks", "missed") for n in (5, 10, 20)]
+    assert missed == sorted(missed, reverse=True)
+
+
+def test_a_range_holds_the_median_less_often_than_an_interval() -> None:
+    """So it is not called one: three samples hold it in three of four cases."""
+    assert share(instrument.of_intervals, "3 samples, called range") == pytest.approx(0.75, abs=0.06)
+    assert share(instrument.of_intervals, "5 samples, called range") == pytest.approx(0.9375, abs=0.03)
+
+
+def test_equal_cells_share_a_tier() -> None:
+    ranks = list(instrument.of_ranks(np.random.default_rng(5), 1))
+    assert len(ranks) == 6
+    assert [row for row in ranks if not row.met(row.trials)] == []
