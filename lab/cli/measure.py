@@ -7,6 +7,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 from lab import benches
 from lab.cli.names import named
 from lab.cli.options import Clock, DryRun, EngineName, Guests, Json, Kernel, Memory, Processors, Results, Resume, words
+from lab.core.errors import NONSENSE, LabError
 from lab.core.paths import RESULTS
 from lab.core.terminal import complaints, console
 from lab.engines.choice import Choice
@@ -122,7 +124,9 @@ def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Pa
         announce(f"run {store.folder.name}")
         follower.print(f"run {store.folder.name}: {site.announced()}", highlight=False)
         steps = [*filter(Taken(store).wants, site.plan.steps())]
-        expected = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
+        expected = None
+        with suppress(LabError, *NONSENSE):  # it only informs: whatever a former run holds, this one is taken
+            expected = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
         with resumable(kind, store):
             counts = execute(site, store, Follow(follower, expected))
     # The report runs in its own process: its libraries take memory, which a process that measures must not hold.

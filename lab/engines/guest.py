@@ -62,6 +62,10 @@ STARTS = 3
 """How many times a guest is started if such a fault occurs."""
 
 
+class Ended(LabError):
+    """A guest ended before its engine answered."""
+
+
 class Misstart(LabError):
     """A fault of the emulator stopped a guest. Another start may succeed."""
 
@@ -157,7 +161,7 @@ class Guest:
                 if self.leaves and not errors and self.container.attrs["State"]["ExitCode"] == 0:
                     break
                 self._judge()
-                raise LabError(
+                raise Ended(
                     f"the guest did not start: {errors[-1] if errors else 'it ended'}\n{self.last_words()}", HINT
                 )
             if time.monotonic() > deadline:
@@ -274,13 +278,13 @@ def start(
     keep: bool = False,
     write: bool = False,
     words: str = "",
-    state: str = "",
-    leaves: bool = False,
+    resume: str = "",
+    save: str = "",
 ) -> Guest:
     """Start a guest with a disk of `lab.engines.guest_disks`. With `write`, changes to that disk stay.
 
-    `words` are added to its kernel command line; a measurement has none. It goes on from `state`, one of
-    `lab.engines.guest_states`; or it is booted and `leaves` it there.
+    `words` are added to its kernel command line; a measurement has none. It goes on from the state in the
+    folder `resume` (`lab.engines.guest_states`); or it is booted, leaves its state in the folder `save`, and ends.
 
     This process holds the guest's standard input. So the guest ends with this process, until `let_live`. A guest to
     `keep` has no owner, so that no sweep takes it for forgotten.
@@ -295,7 +299,7 @@ def start(
     sockets = directory(name)
     environment = {
         "KERNEL": choice.kernel, "CLOCK": choice.clock, "PROCESSORS": choice.cores, "MEMORY": choice.memory,
-        "DISK": disk, "KEEP": "disk" if write else "", "WORDS": words, "STATE": state,
+        "DISK": disk, "KEEP": "disk" if write else "", "WORDS": words, "RESUME": resume, "SAVE": save,
     }  # fmt: skip
     options: dict[str, Any] = {
         "command": ["guest"],
@@ -319,7 +323,7 @@ def start(
         with undisturbed(), locked("guests"):
             shutil.rmtree(sockets, ignore_errors=True)
             sockets.mkdir(mode=0o700)
-            guest = Guest(_created(host, name, options), choice, sockets, leaves=leaves)
+            guest = Guest(_created(host, name, options), choice, sockets, leaves=bool(save))
             guest.lifeline = guest.container.attach_socket(params={"stdin": 1, "stream": 1})
             guest.container.start()
     except BaseException:

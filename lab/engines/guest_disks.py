@@ -30,11 +30,17 @@ KEPT = 3
 """How many disks are kept, those used last; one that a guest uses stays in any case."""
 
 USED = 'test -e "$1" && touch -a "$1"'
-# Incomplete disks of a killed lab are removed first; and states of guests, if there is no room.
+# Incomplete disks of a killed lab are removed first. Where there is no room, states of guests go, then the disks that
+# no guest uses, but the last one. The arguments: the new disk, its size, the room it needs, and the disks in use.
 PREPARE = """
 rm -f /disks/*.disk.part
 free() { echo $(($(stat -f -c '%a * %S' /disks))); }
-[ "$(free)" -ge "$3" ] || rm -rf /disks/*.state
+[ "$(free)" -ge "$3" ] || rm -rf /disks/*.state /disks/*.state.part
+used=" $* "
+ls -tu /disks/*.disk 2>/dev/null | tail -n +2 | while read -r old; do
+    [ "$(free)" -lt "$3" ] || break
+    case "$used" in *" $old "*) ;; *) rm -f "$old" ;; esac
+done
 free=$(free)
 if [ "$free" -lt "$3" ]; then
     echo "only $((free / 1000000)) MB are free for a disk; it takes $(($3 / 1000000))" >&2
@@ -45,6 +51,7 @@ if [ -n "$last" ]; then cp --sparse=always "$last" "$1"; else truncate -s "$2" "
 """
 # A disk, its new name, how many are kept, and those in use. The states of guests on a disk go with it.
 SWAP = """
+rm -rf "${2%.disk}"-*.state
 mv "$1" "$2"
 touch -a "$2"
 used=" $* "
@@ -95,7 +102,8 @@ def ready(host: Engine, say: Say) -> str:
 def _fill(host: Engine, disk: str, present: dict[str, str], say: Say) -> None:
     name = f"import-{disk.removeprefix('/disks/').removesuffix('.disk')}"
     part = f"{disk}.part"
-    in_volume(host, ["sh", "-ec", PREPARE, "sh", part, str(SIZE), str(ROOM)], check=True)
+    used_disks = [vm.disk for vm in guest.existing(host).values()]
+    in_volume(host, ["sh", "-ec", PREPARE, "sh", part, str(SIZE), str(ROOM), *used_disks], check=True)
     try:
         _filled(host, name, part, present, say)
         used_disks = [vm.disk for vm in guest.existing(host).values()]

@@ -2,7 +2,8 @@
 """The states of guests: the memory of one whose engine has just started, and what it had written to its disks.
 
 A guest that goes on from a state is there in seconds, and all guests of one state start alike. There is one for each
-choice of a guest and each disk, made by a guest that is booted for it (images/vm/guest). KVM boots faster than that.
+choice of a guest and each disk, made by a guest that is booted for it (images/vm/guest). Where KVM works, a boot is
+faster, so no state is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from lab.core.signals import undisturbed
 from lab.engines import guest, guest_folders
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine
-from lab.engines.guest import IMAGE, Say
+from lab.engines.guest import Say
 from lab.engines.guest_disks import in_volume
 
 KEPT = 6
@@ -23,7 +24,10 @@ ROOM = 4 * 10**9
 """Bytes that must be free for another state; without them every guest is booted."""
 
 # 0: it is there, and used now. 3: KVM boots this kernel. 4: there is no room. 5: it is to be made.
+# On the wall clock a kernel has measured its counter against this machine's, which after a boot may be another.
 LOOK = """
+remove() { rm -f "$1/memory"; rm -rf "$1"; }
+[ "$3" != wall ] || cmp -s "$1/boot" /proc/sys/kernel/random/boot_id || remove "$1"
 [ "$(cat "/disks/kvm-$(cat /proc/sys/kernel/random/boot_id)-$2" 2>/dev/null)" != yes ] || [ "$3" != wall ] || exit 3
 if [ -e "$1/memory" ]; then touch -a "$1/memory"; exit 0; fi
 [ $(($(stat -f -c '%a * %S' /disks))) -ge "$4" ] || exit 4
@@ -33,12 +37,13 @@ exit 5
 NEW = 'rm -rf "$1" $(find /disks -maxdepth 1 -name "*.state.part" -mmin +60); mkdir -m 700 "$1"'
 # Those whose disk is gone are of no use; of the others the last ones used stay.
 KEEP = """
+remove() { rm -f "$1/memory"; rm -rf "$1"; }
 mv "$1" "$2"
 for state in /disks/*.state; do
     disk=${state##*/}
-    [ -e "/disks/${disk%%-*}.disk" ] || rm -rf "$state"
+    [ -e "/disks/${disk%%-*}.disk" ] || remove "$state"
 done
-ls -dtu /disks/*.state/memory | tail -n "+$(($3 + 1))" | while read -r memory; do rm -rf "${memory%/memory}"; done
+ls -dtu /disks/*.state/memory | tail -n "+$(($3 + 1))" | while read -r memory; do remove "${memory%/memory}"; done
 """
 PRESENT, TO_MAKE = 0, 5
 
@@ -62,7 +67,7 @@ def ready(host: Engine, choice: Choice, disk: str, say: Say) -> str:
 def _place(host: Engine, choice: Choice, disk: str) -> str:
     """The folder, in a guest's container: of a disk, a choice, and the image with QEMU and the kernels."""
     words = f"{choice.kernel}-{choice.clock}-{choice.cores}-{choice.memory}"
-    image = hashlib.sha256(str(host.image_id(IMAGE)).encode()).hexdigest()[:12]
+    image = hashlib.sha256(str(host.image_id(guest.IMAGE)).encode()).hexdigest()[:12]
     return f"{disk.removesuffix('.disk')}-{words}-{image}.state"
 
 
@@ -72,7 +77,7 @@ def _made(host: Engine, choice: Choice, disk: str, state: str, say: Say) -> str:
     part = f"{state}.part"
     in_volume(host, ["sh", "-ec", NEW, "sh", part], check=True)
     try:
-        booted = guest.started(host, f"state-{os.getpid()}", choice, disk, say, state=part, leaves=True)
+        booted = guest.started(host, f"state-{os.getpid()}", choice, disk, say, save=part)
         accelerator = booted.accelerator
         booted.remove()
         if in_volume(host, ["test", "-e", f"{part}/memory"]):
@@ -86,3 +91,8 @@ def _made(host: Engine, choice: Choice, disk: str, state: str, say: Say) -> str:
             in_volume(host, ["rm", "-rf", part])
         raise
     return state
+
+
+def forget(host: Engine, state: str) -> None:
+    """Remove a state that a guest could not go on from."""
+    in_volume(host, ["rm", "-rf", f"{state}/memory", state])

@@ -121,7 +121,14 @@ def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False)
     disk = guest_disks.ready(host, say)
     state = guest_states.ready(host, choice, disk, say)
     start_time = time.monotonic()
-    new_guest = guest.started(host, name, choice, disk, say, keep=keep, state=state)
+    try:
+        new_guest = guest.started(host, name, choice, disk, say, keep=keep, resume=state)
+    except guest.Ended as error:
+        if not state:
+            raise
+        say(f"guest: its state is of no use, so it is booted: {error.message.splitlines()[-1]}")
+        guest_states.forget(host, state)
+        new_guest = guest.started(host, name, choice, disk, say, keep=keep)
     if keep:
         try:
             new_guest.let_live()

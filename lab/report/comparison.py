@@ -20,7 +20,7 @@ from lab.report import gate, tables
 from lab.report.gate import LOST, MORE_IS_BETTER, ONLY_A, ONLY_B, USUAL
 from lab.results.store import Store, kind_of, listed, runs
 from lab.stats import differences, history
-from lab.stats.analysis import CELL, METRIC, clocked, margin_of, measured, one_clock, summarise, tidy
+from lab.stats.analysis import CELL, METRIC, clocked, margin_of, measured, one_clock, summarise, tidy, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
@@ -58,8 +58,9 @@ def compare(
         if left != (right := one_clock(other)):
             raise refusal(("the one", *left), ("the other", *right))
     margin = margin or margin_of(left[1])
-    tried = set(tidy(b)[CELL].itertuples(index=False, name=None))
-    a, b = (_chosen(df, metrics) for df in (a, b))
+    tried, measured_b = ({*rows[CELL].itertuples(index=False, name=None)} for rows in (tidy(b), _chosen(b, metrics)))
+    lost = tried - measured_b
+    a, b = (undisturbed(_chosen(df, metrics)) for df in (a, b))
     both = _cells(a).merge(_cells(b), on=KEYS, how="outer", suffixes=("_a", "_b"))
     both[["n_a", "n_b"]] = both[["n_a", "n_b"]].fillna(0).astype(int)
     for side in ("modes_a", "modes_b"):
@@ -67,15 +68,14 @@ def compare(
     cells = list(both[KEYS].itertuples(index=False, name=None))
     found = differences.welch(_logs(b, cells), _logs(a, cells))
     p, verdicts = differences.judge(found, margin, METHOD)
-    fences = np.array(history.fences([_levels(_chosen(df, metrics)) for df in past], cells), float)
+    fences = np.array(history.fences([_levels(undisturbed(_chosen(df, metrics))) for df in past], cells), float)
     shown = np.isin(verdicts, (differences.HIGHER, differences.LOWER))
     verdicts[shown & (np.abs(found.gap) <= np.log(fences))] = USUAL
-    measured_b = set(b[CELL].itertuples(index=False, name=None))
     for row, cell in enumerate(cells):
         if both.at[row, "n_a"] == 0:
             verdicts[row] = ONLY_B
         elif both.at[row, "n_b"] == 0:
-            verdicts[row] = LOST if cell[: len(CELL)] in tried - measured_b else ONLY_A
+            verdicts[row] = LOST if cell[: len(CELL)] in lost else ONLY_A
     low, high = found.interval
     blocks = differences.blocks_to_decide(found, p, verdicts, margin, METHOD)
     both = both.assign(ratio=found.ratio, low=low, high=high, p=p, fence=fences, blocks=blocks, verdict=verdicts)
@@ -181,6 +181,8 @@ def notes(compared: pd.DataFrame, margin: float | None, clock: str) -> list[str]
     within = f"{(margin or margin_of(clock)) * 100:g} %"
     said = [f"B / A: of geometric means, {tables.INTERVAL} by Welch's test; tie: it lies within {within}"]
     said.append("higher, lower: p under 5 %, corrected for all rows (Holm)")
+    if clock == "wall":
+        said.append("samples that were taken beside programs of others (bottleneck foreign) are left out")
     if any(len(each) > 1 for side in ("modes_a", "modes_b") for each in compared[side]):
         said.append("a cell of several modes is compared by the mean of its samples: the modes are in its spread")
     if compared["blocks"].notna().any():

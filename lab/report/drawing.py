@@ -19,6 +19,8 @@ from typing import Any
 
 import vl_convert
 
+from lab.core.errors import LabError
+
 SCALE = 1.5
 """Pixels of a PNG to one of the picture."""
 Order = tuple[dict[str, Any], str]
@@ -50,8 +52,10 @@ def _drawn(orders: Sequence[Order]) -> list[bytes]:
         return []
     # -P: a file of this folder must not stand for a module of the same name that a library wants.
     command = [sys.executable, "-P", __file__]
-    answer = subprocess.run(command, input=json.dumps(orders).encode(), stdout=subprocess.PIPE, check=True).stdout
-    return [base64.b64decode(picture) for picture in json.loads(answer)]
+    ended = subprocess.run(command, input=json.dumps(orders).encode(), stdout=subprocess.PIPE, check=False)
+    if ended.returncode:
+        raise LabError(f"the process that draws the pictures ended with {ended.returncode}")
+    return [base64.b64decode(picture) for picture in json.loads(ended.stdout)]
 
 
 if __name__ == "__main__":

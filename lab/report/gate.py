@@ -116,7 +116,7 @@ def _section(title: str, rows: Sequence[str], *, folded: bool) -> list[str]:
 def _rows(rows: Sequence[Any]) -> list[str]:
     """A table, the largest differences first."""
     heads = ("cell", "metric", "A", "B", "B / A", tables.INTERVAL, "verdict")
-    ordered = sorted(rows, key=lambda row: -abs(np.log(row.ratio)) if row.ratio > 0 else 0.0)
+    ordered = sorted(rows, key=lambda row: -abs(np.log(row.ratio)) if row.ratio > 0 else -np.inf)
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in ordered[:MOST_ROWS]:
         cell = " ".join(filter(None, (row.vpn, row.variant, row.suite, row.measure, row.conditions)))

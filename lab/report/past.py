@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.core.errors import UsageError
 from lab.report.comparison import check, clock_of
 from lab.results.store import Store, kind_of, listed, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def chosen(results: Path, a: str, b: str | None, against: Sequence[str]) -> tuple[Store, Store, list[Store]]:
@@ -49,5 +49,14 @@ def _named(results: Path, name: str, judged: Store) -> list[Store]:
         if folder.is_dir() and listed(folder)[0]:
             meta = judged.meta()
             alike = runs(folder, kind_of(meta))
-            return [each for each in alike if clock_of("", each.meta())[1:] == clock_of("", meta)[1:]]
+            return [
+                each
+                for each in alike
+                if clock_of("", each.meta())[1:] == clock_of("", meta)[1:] and _is_past(each, meta)
+            ]
     raise UsageError(f"--against: {name} is no run and no folder of runs", f"runs: {', '.join(listed(results)[0])}")
+
+
+def _is_past(store: Store, meta: Mapping[str, Any]) -> bool:
+    """Whether a run has samples, and was begun before the one to judge."""
+    return str(store.meta().get("created", "")) < str(meta.get("created", "~")) and any(store.read())

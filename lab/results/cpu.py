@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The states of CPU time in the readings of a sample, the time that nobody of the lab used, and the bottleneck."""
+"""The states of CPU time in the readings of a sample, the CPU time that was not the lab's, and the bottleneck."""
 
 from __future__ import annotations
 
@@ -40,27 +40,30 @@ Values = Mapping[tuple[str, str], float]
 def foreign(rows: Sequence[Reading]) -> float | None:
     """CPU seconds that neither the containers of the sample nor kernel threads used; None if `rows` have no CPU times.
 
-    The machine's busy time less that of every control group and of kernel threads. What interrupts do is part of both:
-    the kernel charges it to the process that it interrupts. Within some ticks of 10 ms, so it may be negative.
+    The machine's busy time less that of every control group and of kernel threads, within some ticks of 10 ms, so it
+    may be negative. Most kernels charge what interrupts do to the process that they interrupt, so it is part of both.
+    Those that account for it apart (CONFIG_IRQ_TIME_ACCOUNTING) are known by the time that they report as `irq`, of
+    which a sampling tick sees none: there it is subtracted too.
     """
     value = {(row.metric, row.end): row.value for row in rows}
     return _foreign(value) if _has_ledger(value) else None
 
 
-def bottleneck(rows: Sequence[Reading]) -> str:
+def bottleneck(rows: Sequence[Reading], *, shared: bool = True) -> str:
     """The bottleneck of a load: `cpu:<end>`, `cpu:machine` or `cpu:kernel`; else `foreign`, `generator` or `other`.
 
     `foreign`: others used the machine, so that the figure is not the VPN's alone. An endpoint that ran nearly all the
     time was the limit; so was the machine if it was hardly idle. A load generator that ran all the time spent it in the
     kernel (`cpu:kernel`: with the cipher of a VPN that has no process), or measured itself (`generator`). `other`: the
-    link, or waiting. Empty if `rows` have no CPU times.
+    link, or waiting. Empty if `rows` have no CPU times. `shared`: others can use the machine; nobody can on the
+    instruction clock, where ticks say too little of a load of a tenth of a second.
     """
     value = {(row.metric, row.end): row.value for row in rows}
     if not _has_ledger(value):
         return ""
     machine = {state: value[(f"cpu_{state}", "machine")] for state in SHOWN}
     whole = sum(machine.values())
-    if _foreign(value) > FOREIGN * whole + TICKS:
+    if shared and _foreign(value) > FOREIGN * whole + TICKS:
         return "foreign"
     active = _active(value)
     share = {end: sum(_spent(value, end)) / active for end in _ends(value)}
@@ -90,8 +93,9 @@ def _spent(value: Values, end: str) -> tuple[float, float]:
 
 def _foreign(value: Values) -> float:
     busy = sum(value[(f"cpu_{state}", "machine")] for state in SHOWN if state in BUSY)
-    own = sum(sum(_spent(value, end)) for end in _ends(value))
-    return busy - own - value.get(("cpu_kernel_threads", "machine"), 0.0)
+    own = sum(sum(_spent(value, end)) for end in _ends(value)) + value.get(("cpu_kernel_threads", "machine"), 0.0)
+    irq, softirq = value[("cpu_irq", "machine")], value[("cpu_softirq", "machine")]
+    return busy - own - (irq + softirq if irq > 0 else 0.0)
 
 
 def _active(value: Values) -> float:

@@ -324,7 +324,7 @@ class Seen:
 def _rows(sample: Mapping[str, Any], columns: Sequence[str]) -> list[list[Any]]:
     """The rows of a sample: one a figure, or one without a metric. The bottleneck is derived from the figures."""
     readings = sample.get("readings") or []
-    limit = bottleneck([Reading(**reading) for reading in readings])
+    limit = bottleneck([Reading(**reading) for reading in readings], shared=sample.get("clock") != "instructions")
     figures = readings or [{"metric": None, "unit": None, "end": None, "value": None}]
     values = {ATTEMPT: 1, **sample, "bottleneck": limit}
     return [[{**values, **figure}.get(column) for column in columns] for figure in figures]

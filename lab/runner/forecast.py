@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from operator import itemgetter
 from statistics import fmean, median
 
 from lab.engines.choice import Choice
@@ -108,11 +109,12 @@ def forecast(
 def _paces(former: Former, measures: Collection[str]) -> dict[Kind, Pace]:
     """The pace of each of these measures in a run. Guests side by side take their shares at the same time."""
     # No more of a sample is kept: a process that is about to measure must not hold a former run in its memory.
-    samples = sorted(
+    samples = [
         (str(sample["started"]), cell_of(sample), sample.get("phases", {}).get("measure"))
         for sample in skimmed(former.store)
         if sample and "started" in sample
-    )
+    ]
+    samples.sort(key=itemgetter(0))
     starts = [datetime.fromisoformat(started) for started, *_ in samples]
     times = [(after - before).total_seconds() for before, after in pairwise(starts)]
     limit = PAUSE * median(times) if times else 0.0

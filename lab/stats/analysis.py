@@ -26,6 +26,8 @@ SAMPLE = ["run", "block", "position", *CELL]
 WITHIN = ["run", "block", "engine", "clock", "measure", "conditions", *METRIC]
 """The columns that two samples must share if a ratio between them is to mean something."""
 SERIES = ["vpn", "variant", "records", "suite"]
+FOREIGN = "foreign"
+"""The bottleneck of a sample that was slowed by programs of others."""
 COLUMNS = [*SAMPLE, *METRIC, "value", "outcome", "reason", "bottleneck"]
 ROWS = [*COLUMNS, "mode"]
 """The columns of rows that count (`measured`), and of all rows derived from them."""
@@ -93,6 +95,11 @@ def measured(df: pd.DataFrame, metric: str | Sequence[str] = (), **where: str) -
     for column, value in where.items():
         mask &= frame[column] == value
     return frame[mask]
+
+
+def undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose samples programs of others did not slow (`lab.results.cpu.bottleneck`): these are compared."""
+    return rows[rows["bottleneck"] != FOREIGN]
 
 
 def control_of(df: pd.DataFrame, meta: Mapping[str, Any] | None = None) -> str | None:

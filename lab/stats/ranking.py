@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lab.stats import differences, modes
-from lab.stats.analysis import CELL, METRIC, SERIES, WITHIN, margin_of, measured, summarise
+from lab.stats.analysis import CELL, FOREIGN, METRIC, SERIES, WITHIN, margin_of, measured, summarise, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 CPU_BOUND = "cpu"
 """The prefix of the bottleneck of a CPU-bound sample (`cpu:server`, `cpu:machine`)."""
-FOREIGN = "foreign"
-"""The bottleneck of a sample that was slowed by processes of others."""
 METHOD: differences.Method = "bh"
 """Of thousands of pairs. Among equal cells it finds a difference in at most 5 % of runs."""
 SHARED = [column for column in WITHIN if column not in ("run", "block")]
@@ -62,7 +60,7 @@ def pairwise(df: pd.DataFrame, metric: str = "throughput", margin: float | None 
     cells = rankable(df, metric)
     ranked_cells = cells.loc[cells["why"] == "", [*CELL, *METRIC]]
     rows = measured(df, metric).merge(ranked_cells, on=[*CELL, *METRIC])
-    rows = rows[rows["bottleneck"] != FOREIGN]
+    rows = undisturbed(rows)
     pair_rows: list[dict[str, Any]] = []
     for key, group in rows.groupby(SHARED):
         shared = dict(zip(SHARED, key, strict=True))

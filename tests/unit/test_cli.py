@@ -193,7 +193,9 @@ def history(tmp_path: Path) -> Path:
     run("a", [100, 100.1, 99.9])
     run("aa", [100.1, 100, 100.2])
     run("vague", [100, 110, 92])
+    run("empty", [])
     run("slow", [90, 90.1, 89.9])
+    run("newer", [95, 95.1, 94.9])
     run("other", [100, 100, 100], clock="wall")
     return tmp_path
 
@@ -214,7 +216,7 @@ def test_a_gate_tells_by_its_exit_code(lab: Lab, history: Path, b: str, code: in
 
 
 def test_a_run_against_its_past(lab: Lab, history: Path) -> None:
-    """The newest past run is what it is held against; of a folder those count that can be compared."""
+    """The newest past run is what it is held against; of a folder those before it count that can be compared."""
     code, output, _ = lab("compare", "slow", "--against", str(history), "--gate", "--json", "--results", str(history))
     told = json.loads(output)
     assert (code, told["a"], told["b"], told["past"]) == (4, "vague", "slow", 4)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from frames import UP, VM, by, by_packet, cell, frame, kernel_vpn, ledger, missing, one
+from frames import UP, VM, by, by_packet, cell, frame, kernel_vpn, ledger, missing, one, row
 from scipy import stats
 
 from lab.core.errors import LabError
@@ -58,6 +58,20 @@ class TestCompare:
     def test_so_are_instructions_by_packet(self) -> None:
         found = comparison.compare(frame(by_packet("k", 900, 1, **VM)), frame(by_packet("k", 900, 1, **VM)))
         assert set(found["end"]) == {"machine"}
+
+
+class TestDisturbed:
+    """Samples beside programs of others are not compared."""
+
+    slow = frame(cell("v", "x", [100, 101, 99]) + [row("v", "x", block, 50, bottleneck="foreign") for block in (3, 4)])
+
+    def test_they_are_left_out(self) -> None:
+        found = one(comparison.compare(frame(cell("v", "x", [100, 101, 99])), self.slow))
+        assert (found["n_b"], found["verdict"], found["ratio"]) == (3, "tie", pytest.approx(1))
+
+    def test_a_cell_of_no_others_is_not_lost(self) -> None:
+        all_slow = frame(cell("v", "x", [50, 51, 49], bottleneck="foreign"))
+        assert one(comparison.compare(frame(cell("v", "x", [100, 101, 99])), all_slow))["verdict"] == "only in A"
 
 
 class TestInstructionClock:

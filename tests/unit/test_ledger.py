@@ -166,7 +166,7 @@ def ledger(*, others: float = 0.0, threads: float = 0.0, user: float = 0.25, **e
     for end, value in spent.items():
         rows += [Reading("cpu_user", "s", end, value * user), Reading("cpu_system", "s", end, value * (1 - user))]
     busy = sum(spent.values()) + threads + others
-    shares = {"user": busy / 4, "system": busy / 4, "irq": busy / 4, "softirq": busy / 4, "idle": 4 - busy}
+    shares = {"user": busy / 4, "system": busy / 2, "softirq": busy / 4, "idle": 4 - busy}
     return rows + [Reading(f"cpu_{state}", "s", "machine", shares.get(state, 0.0)) for state in MACHINE]
 
 
@@ -206,6 +206,18 @@ def test_the_bottleneck(rows: list[Reading], limit: str) -> None:
 def test_what_others_used() -> None:
     assert foreign(ledger(server=1.0, client_load=0.5, threads=0.25, others=0.5)) == pytest.approx(0.5)
     assert foreign([Reading("handshake", "s", "client", 0.1)]) is None
+
+
+def test_interrupts_that_a_kernel_accounts_for_apart_are_nobodys() -> None:
+    """It reports time as `irq`; what the processes spent is without it."""
+    rows = ledger(server=1.0, others=0.5)
+    apart = {"cpu_irq": 0.125, "cpu_softirq": -0.0}
+    rows = [replace(row, value=row.value + apart.get(row.metric, 0)) if row.end == "machine" else row for row in rows]
+    assert foreign(rows) == pytest.approx(0.5 - 1.5 / 4)
+
+
+def test_nobody_else_uses_a_guest_on_the_instruction_clock() -> None:
+    assert bottleneck(ledger(server=1.6, others=0.25), shared=False) == "cpu:server"
 
 
 def test_the_bottleneck_of_a_captured_load(raw: Raw) -> None:

@@ -147,6 +147,8 @@ class Tunnel:
         command = [*settled, *bracket, *under, *argv]
         result = self.execute("client-load", command, timeout=timeout + variant.settle)
         if result.status:
+            if result.lost:
+                raise LabError(f"{argv[0]} failed: {result.complaint}")
             complaint = Result(result.status, result.stdout, Bracket.strip(result.stderr)).complaint
             if result.status != METER_FAILED:
                 raise self._failure(argv, result, complaint, timeout)

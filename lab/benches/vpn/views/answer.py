@@ -175,24 +175,27 @@ def _ranked(part: Summary, field: Field, width: int) -> list[str]:
     pairs = {}
     for row in each(without.pairs):
         a, b = ((key[0], key[1], key[3]) for key in (row.a, row.b))
-        pairs[a, b] = (row.verdict, row.low, row.high, row.blocks)
-        pairs[b, a] = (OPPOSITE.get(row.verdict, row.verdict), 1 / row.high, 1 / row.low, row.blocks)
+        pairs[a, b] = (row.verdict, row.low, row.high, row.blocks, row.n)
+        pairs[b, a] = (OPPOSITE.get(row.verdict, row.verdict), 1 / row.high, 1 / row.low, row.blocks, row.n)
     ranked = [cell for cell in bests if not why[cell]]
     sentences = [_sentence(a[0], b[0], *pairs[a, b][:3], part.clock) for a, b in pairwise(ranked)]
     for reason in order(text for cell in bests if (text := why[cell])):
         vpns = ", ".join(cell[0] for cell in bests if why[cell] == reason)
-        sentences.append(f"Not ranked: {vpns}: {reason}; something else than the processor was the limit")
+        limit = "" if "programs of others" in reason else "; something else than the processor was the limit"
+        sentences.append(f"Not ranked: {vpns}: {reason}{limit}")
     blocks = int(without.measured["block"].nunique())
     sentences += _more([pairs[pair] for pair in pairwise(ranked)], blocks)
     return [line for sentence in sentences for line in wrapped(sentence, width, more="  ")]
 
 
-def _more(compared: Iterable[tuple[str, float, float, float]], blocks: int) -> Iterator[str]:
+def _more(compared: Iterable[tuple[str, float, float, float, int]], blocks: int) -> Iterator[str]:
     """How many blocks would decide what these do not."""
-    wanted = [row[3] for row in compared if row[0] == UNDECIDED]
-    if known := [int(n) for n in wanted if not isnan(n)]:
+    wanted = [(more, n) for verdict, _, _, more, n in compared if verdict == UNDECIDED]
+    if known := [int(more) for more, _ in wanted if not isnan(more)]:
         more = max(*known, blocks + 1)
-        yield f"If the spread stays as it is, more blocks decide what these {blocks} do not: `--blocks {more}`"
+        yield f"If the spread stays as it is, more blocks would decide what these {blocks} do not: `--blocks {more}`"
+    elif blocks >= MIN_SAMPLES > min((n for _, n in wanted), default=MIN_SAMPLES):
+        yield "Programs of others disturbed too many blocks: nothing is compared under 3 that they did not"
     elif wanted and blocks < MIN_SAMPLES:
         yield f"Nothing is compared under {MIN_SAMPLES} blocks: `--blocks {MIN_SAMPLES}`, better 5"
     elif wanted:
