@@ -27,8 +27,9 @@ ROOM = 4 * 10**9
 # On the wall clock a kernel has measured its counter against this machine's, which after a boot may be another.
 LOOK = """
 remove() { rm -f "$1/memory"; rm -rf "$1"; }
-[ "$3" != wall ] || cmp -s "$1/boot" /proc/sys/kernel/random/boot_id || remove "$1"
-[ "$(cat "/disks/kvm-$(cat /proc/sys/kernel/random/boot_id)-$2" 2>/dev/null)" != yes ] || [ "$3" != wall ] || exit 3
+boot=$(cat /proc/sys/kernel/random/boot_id)
+[ "$3" != wall ] || [ "$(cat "$1/boot" 2>/dev/null)" = "$boot" ] || remove "$1"
+[ "$(cat "/disks/kvm-$boot-$2" 2>/dev/null)" != yes ] || [ "$3" != wall ] || exit 3
 if [ -e "$1/memory" ]; then touch -a "$1/memory"; exit 0; fi
 [ $(($(stat -f -c '%a * %S' /disks))) -ge "$4" ] || exit 4
 exit 5
