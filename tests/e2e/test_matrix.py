@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,10 @@ def test_meta_says_what_it_ran_on(loads: tuple[Path, str], shared: Lab) -> None:
 
 def test_what_runs_is_told_line_by_line(loads: tuple[Path, str]) -> None:
     lines = [line for line in loads[1].splitlines() if line.split(" ", 1)[0].endswith("/8")]
-    assert [line.split("/")[0] for line in lines] == [str(number) for number in range(1, 9)]
-    assert all("Mbit/s" in line and "block " in line for line in lines)
+    assert [line.split("/")[0] for line in lines] == [str(number) for number in range(9)]
+    first, *taken = lines
+    assert re.fullmatch(r"0/8 \((about|at least) .* left\)", first), "how long it will take, before the first sample"
+    assert all("Mbit/s" in line and "block " in line for line in taken)
     assert "\x1b" not in loads[1]
     assert loads[0].name in loads[1]
 
