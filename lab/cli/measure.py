@@ -17,8 +17,21 @@ from pydantic.fields import FieldInfo
 
 from lab import benches
 from lab.cli.names import named
-from lab.cli.options import Clock, DryRun, EngineName, Guests, Json, Kernel, Memory, Processors, Results, Resume, words
-from lab.core.errors import NONSENSE, LabError
+from lab.cli.options import (
+    Clock,
+    DryRun,
+    EngineName,
+    Guests,
+    Json,
+    Kernel,
+    Memory,
+    Processors,
+    Report,
+    Results,
+    Resume,
+    words,
+)
+from lab.core.errors import NONSENSE, LabError, UsageError
 from lab.core.paths import RESULTS
 from lab.core.terminal import complaints, console
 from lab.engines.choice import Choice
@@ -41,13 +54,15 @@ def command(kind: str) -> Callable[..., None]:
     def run(**given: Any) -> None:
         asked = {name: words(given[name]) if _is_list(field) else given[name] for name, field in _own(fields)}
         asked["engine"] = common.settings(Choice, {field: given[name] for name, (_, field) in ENGINE.items()})
-        resume, results, as_json = given["resume"], given["results"], given["as_json"]
+        resume, results, as_json, report = (given[name] for name in ("resume", "results", "as_json", "report"))
+        if as_json and not report:
+            raise UsageError("--json prints the report, and --no-report wants none", "give one of the two")
         if given["only_plan"]:
             from lab.cli import dry_run
 
             dry_run.show(dry_run.prepare(kind, asked, resume, results), as_json)
         else:
-            measure(kind, asked, resume=resume, results=results, as_json=as_json)
+            measure(kind, asked, resume=resume, results=results, as_json=as_json, report=report)
 
     parameters = [*(_parameter(name, field) for name, field in _own(fields))]
     parameters += [_option(name, kind_of, getattr(default, field)) for name, (kind_of, field) in ENGINE.items()]
@@ -55,6 +70,7 @@ def command(kind: str) -> Callable[..., None]:
         _option("only_plan", DryRun, False),
         _option("resume", Resume, None),
         _option("results", Results, RESULTS),
+        _option("report", Report, True),
         _option("as_json", Json, False),
     ]
     run.__name__, run.__doc__ = kind, _help(bench)
@@ -99,8 +115,10 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, FIRST, default=default, annotation=annotation)
 
 
-def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Path, as_json: bool) -> None:
-    """Start a run or resume one, take its samples, and show it.
+def measure(
+    kind: str, asked: dict[str, Any], *, resume: str | None, results: Path, as_json: bool, report: bool
+) -> None:
+    """Start a run or resume one, take its samples, and show it where a report is wanted.
 
     Raises:
         LabError: the run stopped. typer.Exit: a sample failed or was invalid.
@@ -129,8 +147,16 @@ def measure(kind: str, asked: dict[str, Any], *, resume: str | None, results: Pa
             expected = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
         with resumable(kind, store):
             counts = execute(site, store, Follow(follower, expected))
-    # The report runs in its own process: its libraries take memory, which a process that measures must not hold.
-    show_it = [sys.executable, "-m", "lab", "report", store.folder.name, "--results", str(results)]
-    shown = subprocess.run([*show_it, *(["--json"] if as_json else [])], check=False)
-    if shown.returncode or counts.get("failed") or counts.get("invalid"):
+    shown = True
+    if report:
+        shown = _shown(store.folder, results, as_json=as_json)
+    else:
+        follower.print(f"run {store.folder.name} is over; `lab report {store.folder.name}` shows it", highlight=False)
+    if not shown or counts.get("failed") or counts.get("invalid"):
         raise typer.Exit(1)
+
+
+def _shown(run: Path, results: Path, *, as_json: bool) -> bool:
+    """Show a run in a process of its own: the libraries take memory, which a process that measures must not hold."""
+    command = [sys.executable, "-m", "lab", "report", run.name, "--results", str(results)]
+    return not subprocess.run([*command, *(["--json"] if as_json else [])], check=False).returncode

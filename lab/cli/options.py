@@ -83,6 +83,13 @@ DryRun = Annotated[
         "nothing is written.",
     ),
 ]
+Report = Annotated[
+    bool,
+    typer.Option(
+        "--report/--no-report",
+        help="Draw and show the run at its end. Without that, `lab report` does so whenever it is wanted.",
+    ),
+]
 DEFAULT = Choice()
 
 

@@ -79,7 +79,7 @@ def test_the_thesis_beside_it(run: tuple[Path, str], shared: Lab) -> None:
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_and_gone_on_with(lab: Lab, which: signal.Signals) -> None:
-    running = lab.start(*SMALL[:-3], "2", "--seconds", "1", "--libraries", "openssl")
+    running = lab.start(*SMALL[:-3], "2", "--seconds", "1", "--libraries", "openssl", "--no-report")
     running.until(r"1/4 block 1 openssl")
     running.interrupt(which)
     done = running.end()
@@ -88,7 +88,7 @@ def test_stopped_and_gone_on_with(lab: Lab, which: signal.Signals) -> None:
     wait_for(lambda: not list(left_behind(lab.engine, owned_by(running))), "its container to go")
     kept = len(samples(lab.run()))
     assert 1 <= kept < 4
-    lab.ok("crypto", "--resume", lab.run().name)
+    lab.ok("crypto", "--no-report", "--resume", lab.run().name)
     assert len(samples(lab.run())) == 4
 
 

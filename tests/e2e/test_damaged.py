@@ -19,7 +19,7 @@ pytestmark = pytest.mark.docker
 @pytest.fixture(scope="module")
 def measured(shared: Lab) -> Path:
     """A run of three samples."""
-    shared.ok("matrix", "--vpns", "plain", "--measures", "handshake", "--blocks", "3")
+    shared.ok("matrix", "--vpns", "plain", "--measures", "handshake", "--blocks", "3", "--no-report")
     return shared.run()
 
 
@@ -41,7 +41,7 @@ def test_a_line_cut_short_is_set_aside_and_measured_again(lab: Lab, run: Path) -
     lab.ok("report", run.name)
     assert (run / "samples.jsonl").read_text() == "".join(whole)[:-40]  # a report changes nothing
 
-    lab.ok("matrix", "--resume", run.name)
+    lab.ok("matrix", "--no-report", "--resume", run.name)
     after = lines(run)
     assert after[:2] == whole[:2]
     assert len(after) == 3
@@ -66,7 +66,7 @@ def test_an_edited_line_is_an_error_that_names_it(lab: Lab, run: Path) -> None:
 def test_a_deleted_line_is_measured_again(lab: Lab, run: Path) -> None:
     whole = lines(run)
     (run / "samples.jsonl").write_text(whole[0] + whole[2])
-    lab.ok("matrix", "--resume", run.name)
+    lab.ok("matrix", "--no-report", "--resume", run.name)
     assert lines(run)[:2] == [whole[0], whole[2]]
     assert sorted(sample["block"] for sample in samples(run)) == [0, 1, 2]
 

@@ -23,7 +23,7 @@ from .command import LAB, Lab, Running, left_behind, owned_by, samples, top, wai
 
 pytestmark = pytest.mark.docker
 
-LONG = ("matrix", "--vpns", "plain", "--measures", "throughput", "--blocks", "2", "--duration")
+LONG = ("matrix", "--vpns", "plain", "--measures", "throughput", "--no-report", "--blocks", "2", "--duration")
 
 
 def held(lab: Lab, running: Running) -> list[str]:
@@ -107,7 +107,7 @@ def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: in
     assert len(samples(folder)) == kept
     assert not held(lab, running)
     if kept:
-        lab.ok("matrix", "--resume", folder.name)
+        lab.ok("matrix", "--no-report", "--resume", folder.name)
         assert [sample["block"] for sample in samples(folder)] == [0, 1]
 
 
@@ -207,7 +207,7 @@ def test_a_lab_that_measures_is_not_taken_down(lab: Lab) -> None:
 
 def test_killed_outright_then_resumed(lab: Lab) -> None:
     running = lab.start("matrix", "--vpns", "plain", "--measures", "throughput,handshake", "--blocks", "2",
-                        "--duration", "2")  # fmt: skip
+                        "--duration", "2", "--no-report")  # fmt: skip
     running.until(r"2/4 block")
     lab.until_container(running, "client-load")
     os.killpg(running.pid, signal.SIGKILL)
@@ -217,7 +217,7 @@ def test_killed_outright_then_resumed(lab: Lab) -> None:
     assert len(kept) >= 2
     assert held(lab, running), "there was nothing to sweep"
 
-    lab.ok("matrix", "--resume", folder.name)
+    lab.ok("matrix", "--no-report", "--resume", folder.name)
     assert not held(lab, running)
     after = samples(folder)
     assert after[: len(kept)] == kept
@@ -226,7 +226,7 @@ def test_killed_outright_then_resumed(lab: Lab) -> None:
     assert {sample["outcome"] for sample in after} == {"ok"}
 
     size = (folder / "samples.jsonl").stat().st_size
-    lab.ok("matrix", "--resume", folder.name)  # nothing is left to do
+    lab.ok("matrix", "--no-report", "--resume", folder.name)  # nothing is left to do
     assert (folder / "samples.jsonl").stat().st_size == size
 
 
@@ -275,7 +275,7 @@ def test_an_end_is_killed_in_mid_sample_and_its_sample_taken_again(lab: Lab, end
     rows = (folder / "results.csv").read_text()
     assert "failed" not in rows
     size = (folder / "samples.jsonl").stat().st_size
-    lab.ok("matrix", "--resume", folder.name)  # nothing is left to do
+    lab.ok("matrix", "--no-report", "--resume", folder.name)  # nothing is left to do
     assert (folder / "samples.jsonl").stat().st_size == size
 
 
@@ -308,6 +308,6 @@ def test_an_engine_that_goes_away_is_no_samples_fault(lab: Lab, tmp_path: Path) 
     assert not samples(folder)
     assert "the host engine no longer answers" in done.text
     assert f"0 samples are kept in {folder}; `lab matrix --resume {folder.name}` resumes the run" in done.text
-    lab.ok("matrix", "--resume", folder.name)  # which sweeps what was left behind, too
+    lab.ok("matrix", "--no-report", "--resume", folder.name)  # which sweeps what was left behind, too
     assert [sample["outcome"] for sample in samples(folder)] == ["ok", "ok"]
     assert not held(lab, running)

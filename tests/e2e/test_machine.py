@@ -123,7 +123,7 @@ def test_the_disk_fills_up(lab: Lab, alone: tuple[str, ...], tmp_path: Path) -> 
     assert 0 < len(told) == len(whole) < 6
     assert f"`--resume {folder.name}`" in done.text
 
-    lab.ok("matrix", "--resume", folder.name)
+    lab.ok("matrix", "--no-report", "--resume", folder.name)
     after = samples(folder)
     assert after[: len(whole)] == whole
     assert [sample["block"] for sample in after] == list(range(6))
@@ -131,7 +131,7 @@ def test_the_disk_fills_up(lab: Lab, alone: tuple[str, ...], tmp_path: Path) -> 
 
 
 def test_a_report_cannot_be_written(lab: Lab, alone: tuple[str, ...]) -> None:
-    lab.ok(*PLAIN, "--blocks", "1")
+    lab.ok(*PLAIN, "--blocks", "1", "--no-report")
     folder = lab.run()
     script = f"mount --bind '{folder}' '{folder}'; mount -o remount,bind,ro '{folder}'"
     done = lab("report", folder.name, wrap=(*alone, *prepared(script)))

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from frames import UP, VM, cell, control, frame, ledger, missing, summary, whole_matrix
 
 from lab.benches.vpn.views import contents, cpu_plots, looks, speed_plots
+from lab.core.errors import LabError
 from lab.report import drawing, plots, tables
 from lab.report.plots import Picture
 
@@ -269,7 +269,10 @@ def test_pictures_are_named_and_drawn() -> None:
 
 
 def test_a_picture_that_cannot_be_drawn_is_an_error() -> None:
-    with drawing.beside([({"mark": "none such"}, "png")]) as pictures, pytest.raises(subprocess.CalledProcessError):
+    with (
+        drawing.beside([({"mark": "none such"}, "png")]) as pictures,
+        pytest.raises(LabError, match="draws the pictures"),
+    ):
         pictures.result()
 
 

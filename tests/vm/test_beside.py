@@ -14,7 +14,8 @@ from requests.exceptions import RequestException
 
 from lab.core.errors import LabError
 from lab.engines import engine as engines
-from lab.engines import guest
+from lab.engines import guest, guest_states, opening
+from lab.engines.choice import Choice
 from lab.engines.engine import Engine
 
 from .conftest import PREFIX, Kept
@@ -26,12 +27,14 @@ NAME = f"{PREFIX}other"
 
 
 @pytest.fixture(scope="module")
-def other(kept: Kept, shared: Patient, host: Engine) -> Iterator[Kept]:
-    """A second guest, of other options, for which /dev/kvm is tried as if never before."""
+def other(kept: Kept, host: Engine) -> Iterator[Kept]:
+    """A second guest, of other options, for which /dev/kvm is tried as if never before; it is booted, from no state."""
     run(host, "rm -f /disks/kvm-*-stable", volumes={guest.VOLUME: {"bind": "/disks", "mode": "rw"}})
-    said = shared.ok("vm", "up", "--name", NAME, "--kernel", "stable", "--memory", "1024", "--processors", "1").text
-    there = guest.existing(host)[NAME]
-    yield Kept(there, said, disks(host), there.connect())
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guest_states, "ROOM", 10**18)
+        there = opening.up(host, NAME, Choice(name="vm", kernel="stable", memory=1024, processors=1), said.append)
+    yield Kept(there, "\n".join(said), disks(host), there.connect())
     there.remove()
 
 

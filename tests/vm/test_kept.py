@@ -202,7 +202,7 @@ class TestItsClock:
         shell(kept.guest, "date -s '+40 days'")
         try:
             done = lab("matrix", "--engine", "vm", "--vpns", "plain,openvpn", "--variants", "udp", "--ciphers",
-                       "aes-128-gcm", "--measures", "handshake", "--blocks", "1")  # fmt: skip
+                       "aes-128-gcm", "--measures", "handshake", "--blocks", "1", "--no-report")  # fmt: skip
         finally:
             shell(kept.guest, "date -s @$(cat /sys/class/rtc/rtc0/since_epoch)")
         assert done.status == 1, done.text
@@ -215,7 +215,7 @@ class TestItsClock:
 
     def test_a_jump_during_a_load_does_not_show(self, lab: Patient, kept: Kept) -> None:
         running = lab.start("matrix", "--engine", "vm", "--vpns", "plain", "--measures", "throughput", "--blocks", "2",
-                            "--duration", "4")  # fmt: skip
+                            "--duration", "4", "--no-report")  # fmt: skip
         until_process(kept.engine, running, "client-load", "iperf3 --client")
         shell(kept.guest, "date -s '+1 hour'")
         done = lab.ended(running)

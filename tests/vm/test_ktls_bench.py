@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.timeout(1800)]
 
 WORDS = (
     "ktls", "--clock", "instructions", "--protocols", "dtls,tls,udp", "--payloads", "1400", "--blocks", "1",
-    "--seconds", "0.2", "--size", "2MB",
+    "--seconds", "0.05", "--size", "1MB",
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_verification_finds_nothing(run: tuple[Path, list[dict[str, Any]], str])
 
 def test_profiles_have_the_cipher_where_the_records_are_made(lab: Patient) -> None:
     words = ("--protocols", "dtls", "--scenarios", "transmission", "--paths", "library,kernel", "--profile", "1400")
-    lab.ok(*WORDS, *words)
+    lab.ok(*WORDS, *words, "--no-report")
     text = lab.ok("report", lab.run().name, "--tables").text
     assert "Where the time went, by perf" in text
     assert "table 5.9" in text
@@ -106,7 +106,7 @@ def test_the_tables_and_the_page(run: tuple[Path, list[dict[str, Any]], str], sh
 
 
 def test_the_other_kernel_loads_its_own_module(lab: Patient) -> None:
-    lab.ok(*WORDS, "--kernel", "stable", "--scenarios", "transmission", "--paths", "kernel")
+    lab.ok(*WORDS, "--kernel", "stable", "--scenarios", "transmission", "--paths", "kernel", "--no-report")
     folder = lab.run()
     assert {(each["protocol"], each["outcome"]) for each in samples(folder)} == {("dtls", "ok"), ("tls", "ok")}
     modules = json.loads((folder / "meta.json").read_text())["modules"]
@@ -114,7 +114,7 @@ def test_the_other_kernel_loads_its_own_module(lab: Patient) -> None:
 
 
 def test_stopped_and_gone_on_with(lab: Patient) -> None:
-    words = (*WORDS[:-4], "--seconds", "0.2", "--scenarios", "transmission", "--paths", "library,raw")
+    words = (*WORDS, "--scenarios", "transmission", "--paths", "library,raw", "--no-report")
     running = lab.start(*words)
     wait_for(lambda: "1/3 block 1" in running.text, "the first sample", LIMIT)
     running.interrupt(signal.SIGINT)
@@ -125,5 +125,5 @@ def test_stopped_and_gone_on_with(lab: Patient) -> None:
     assert f"stopped by SIGINT; {kept} samples are kept" in done.text
     assert f"`lab ktls --resume {folder.name}` resumes the run" in done.text
     assert not list(left(lab.engine, f"{running.pid}-"))
-    lab.ok("ktls", "--resume", folder.name)
+    lab.ok("ktls", "--no-report", "--resume", folder.name)
     assert len(samples(folder)) == 3

@@ -15,7 +15,10 @@ from .guests import Patient, left
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.timeout(1800)]
 
-CLOCK = ("matrix", "--engine", "vm", "--clock", "instructions", "--blocks", "1", "--duration", "1", "--measures")
+CLOCK = (
+    "matrix", "--engine", "vm", "--clock", "instructions", "--no-report", "--blocks", "1", "--duration", "1",
+    "--measures",
+)  # fmt: skip
 SUITE = "chacha20-poly1305"
 """The suite that every data path has."""
 
