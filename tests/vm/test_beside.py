@@ -33,7 +33,8 @@ def other(kept: Kept, host: Engine) -> Iterator[Kept]:
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(guest_states, "ROOM", 10**18)
-        there = opening.up(host, NAME, Choice(name="vm", kernel="stable", memory=1024, processors=1), said.append)
+        choice = Choice(name="vm", kernel="stable", memory=1024, processors=1)
+        there = opening.up(host, NAME, choice, said.append, keep=True)
     yield Kept(there, "\n".join(said), disks(host), there.connect())
     there.remove()
 

@@ -215,7 +215,7 @@ class TestItsClock:
 
     def test_a_jump_during_a_load_does_not_show(self, lab: Patient, kept: Kept) -> None:
         running = lab.start("matrix", "--engine", "vm", "--vpns", "plain", "--measures", "throughput", "--blocks", "2",
-                            "--duration", "4", "--no-report")  # fmt: skip
+                            "--duration", "2", "--no-report")  # fmt: skip
         until_process(kept.engine, running, "client-load", "iperf3 --client")
         shell(kept.guest, "date -s '+1 hour'")
         done = lab.ended(running)
