@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from lab import benches
+from lab.cli import profiles
 from lab.cli.names import named
 from lab.cli.options import RUN, Json, Results, Run, share, words
 from lab.cli.rows import show
@@ -92,6 +93,10 @@ def compare(
         bool,
         typer.Option("--gate", help="Exit with 3 if anything is worse, with 4 if that is undecided, else with 0."),
     ] = False,
+    why: Annotated[
+        bool,
+        typer.Option("--why", help="Show which functions gained or lost instructions, where both have a profile."),
+    ] = False,
     results: Results = RESULTS,
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
@@ -104,6 +109,7 @@ def compare(
     - `lab compare RUN OTHER --margin 0.02`
     - `lab compare RUN OTHER --page difference.html`
     - `lab compare RUN OTHER --gate --markdown`
+    - `lab compare RUN OTHER --why`
     - `lab compare RUN --against results --gate`
     """
     from lab.report import comparison, comparison_page, gate
@@ -127,10 +133,9 @@ def compare(
         table = comparison.table(compared, names, margin)
         plain(gate.markdown(compared, verdict, names, table.notes, table.where).rstrip())
     else:
-        for name, store in (("A", first), ("B", second)):
-            origin = comparison.origin(store.folder.name, store.meta())
-            console.print(f"{name}: {origin}", highlight=False, soft_wrap=True)
+        _print_origins(first, second)
         _show(comparison.table(compared, ("", ""), margin))
+        profiles.explain(first, second, asked=why)
     if page:
         written = comparison_page.write_page(page, first, second, compared, margin)
         if not (as_json or markdown):
@@ -139,6 +144,15 @@ def compare(
         if not (as_json or markdown):
             console.print(f"\nGate: {verdict.line()}", highlight=False)
         raise typer.Exit(verdict.code)
+
+
+def _print_origins(*stores: Store) -> None:
+    """Say of each run what it measured, and on what."""
+    from lab.report import comparison
+
+    for name, store in zip("AB", stores, strict=True):
+        origin = comparison.origin(store.folder.name, store.meta())
+        console.print(f"{name}: {origin}", highlight=False, soft_wrap=True)
 
 
 def _show(table: Table) -> None:

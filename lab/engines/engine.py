@@ -27,6 +27,7 @@ from lab.core.command import Result
 from lab.core.errors import EngineGone, LabError
 from lab.core.signals import undisturbed
 from lab.engines import ownership
+from lab.engines.profiler import Profiler
 
 SOCKET = Path("/var/run/docker.sock")
 GRACE = 60.0
@@ -53,6 +54,7 @@ class Engine:
     `patience` multiplies every time limit. `address` is the value for a person's `docker --host`; empty if none is
     needed. `last_words` returns the last output of its machine. `kill` ends that machine; None if the engine has no
     machine of its own. `given_up`: the lab itself has ended the engine, so later failures there mean nothing.
+    `profiler` counts the instructions of its machine; None if nothing does.
     """
 
     client: docker.DockerClient
@@ -64,6 +66,7 @@ class Engine:
     last_words: Callable[[], str] = str
     kill: Callable[[], None] | None = None
     given_up: bool = False
+    profiler: Profiler | None = None
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:

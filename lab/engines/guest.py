@@ -26,6 +26,7 @@ from lab.engines import ownership
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine, because
 from lab.engines.guest_folders import answers_in, directory, locked, runtime
+from lab.engines.profiler import Profiler
 
 Say = Callable[[str], None]
 PREFIX = "lab-vm-"
@@ -216,6 +217,7 @@ class Guest:
             address=f"unix://{self.directory / 'docker.sock'}",
             last_words=self.last_words,
             kill=self.container.kill,
+            profiler=Profiler(self.container, self.directory) if self.choice.clock == "instructions" else None,
         )
 
     def _version(self) -> str:

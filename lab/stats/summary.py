@@ -77,10 +77,10 @@ class Summary:
     def loads(self, metrics: Sequence[str] = ("cpu_user", "cost")) -> list[Load]:
         """The measures and conditions that have `metrics` (a CPU ledger): fixed amounts of data, then fixed times.
 
-        A measure that counts instructions by packet has tables of its own.
+        A measure that counts instructions has tables of its own.
         """
         rows = self.measured
-        apart = set(rows.loc[rows["metric"] == "instructions_per_packet", "measure"])
+        apart = set(rows.loc[rows["metric"] == "instructions_per_byte", "measure"])
         rows = rows[rows["metric"].isin(list(metrics)) & ~rows["measure"].isin(apart)]
         chosen = set(rows[["measure", "conditions"]].itertuples(index=False, name=None))
         return sorted(chosen, key=lambda load: (load[0] != "transfer", load))

@@ -37,6 +37,7 @@ def test_list_measures(lab: Lab) -> None:
         "latency": "ms",
         "handshake": "s",
         "cost": "instructions",
+        "profile": "instructions",
     }
 
 

@@ -34,8 +34,7 @@ def load(options: Options) -> Load:
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
     """Send the file twice: once to time it, once to count system calls."""
     size = int(conditions["size"])
-    argv = ["sh", "-c", 'exec nc -N "$1" 5202 <"$2"', "sh", tunnel.address("server"), tunnel.bed.payload(size)]
-    timeout = 15 + size / SLOWEST
+    argv, timeout = sending(tunnel, size)
     load = tunnel.load(argv, timeout=timeout)
     return {
         "load": load,
@@ -43,6 +42,12 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
         "size": size,
         "syscalls": tunnel.count_syscalls(argv, timeout=timeout + 60),
     }
+
+
+def sending(tunnel: Tunnel, size: int) -> tuple[list[str], float]:
+    """The command that sends `size` bytes through a tunnel, and the seconds that it may take."""
+    argv = ["sh", "-c", 'exec nc -N "$1" 5202 <"$2"', "sh", tunnel.address("server"), tunnel.bed.payload(size)]
+    return argv, 15 + size / SLOWEST
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:

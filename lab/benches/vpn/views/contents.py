@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.benches.vpn.views import cpu_plots, cpu_tables, packet_cost, packet_plot, speed_plots, speed_tables
+from lab.benches.vpn.views import cpu_plots, cpu_tables, packet_cost, packet_plot, profile, speed_plots, speed_tables
 from lab.report import plots, tables
 from lab.report.tables import (
     Cell,
@@ -50,7 +50,7 @@ def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = N
     carrying = run.loads()
     for load in carrying if every_load else carrying[:1]:
         contents += [cpu_tables.kernel_and_user(run, load), cpu_tables.switches(run, load), cpu_tables.cost(run, load)]
-    contents += [packet_cost.table(run), latency(run), handshake(run)]
+    contents += [packet_cost.table(run), *profile.tables(run), latency(run), handshake(run)]
     return [table for table in contents if table.rows]
 
 

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""The exact profiles of a run: see `lab.report.functions`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.report import functions
+
+if TYPE_CHECKING:
+    from lab.report.tables import Table
+    from lab.stats.summary import Summary
+
+KEY = ("vpn", "variant", "suite", "conditions")
+
+
+def tables(run: Summary) -> list[Table]:
+    """Two tables for each profile."""
+    return functions.tables(functions.of_samples(run.samples, KEY), run.where)
