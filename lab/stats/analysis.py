@@ -84,11 +84,13 @@ def tidy(df: pd.DataFrame) -> pd.DataFrame:
 def measured(df: pd.DataFrame, metric: str | Sequence[str] = (), **where: str) -> pd.DataFrame:
     """The readings of samples that count (outcome `ok`). `metric` (none: all) and `where` select rows.
 
-    Each row has the `mode` of its sample. `df` must hold whole samples, or rows that this function returned.
+    Each row has the `mode` of its sample. `df` must hold whole samples, or rows that this function returned: these
+    count already.
     """
-    frame = df if "mode" in df else tidy(df)
-    frame = frame[(frame["outcome"] == "ok") & (frame["metric"] != "") & frame["value"].notna()]
-    if "mode" not in frame:
+    frame = df
+    if "mode" not in df:
+        frame = tidy(df)
+        frame = frame[(frame["outcome"] == "ok") & (frame["metric"] != "") & frame["value"].notna()]
         frame = frame.assign(mode=modes.label(frame, CELL, SAMPLE))
     metrics = [metric] if isinstance(metric, str) else list(metric)
     mask = frame["metric"].isin(metrics) if metrics else pd.Series(True, index=frame.index)

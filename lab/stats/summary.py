@@ -80,9 +80,9 @@ class Summary:
         A measure that counts instructions by packet has tables of its own.
         """
         rows = self.measured
-        apart = set(rows.loc[rows["metric"] == "instructions_per_packet", "measure"])
+        apart = rows.loc[rows["metric"] == "instructions_per_packet", "measure"].unique()
         rows = rows[rows["metric"].isin(list(metrics)) & ~rows["measure"].isin(apart)]
-        chosen = set(rows[["measure", "conditions"]].itertuples(index=False, name=None))
+        chosen = rows[["measure", "conditions"]].drop_duplicates().itertuples(index=False, name=None)
         return sorted(chosen, key=lambda load: (load[0] != "transfer", load))
 
     def figures_of(self, metric: str) -> pd.DataFrame:
@@ -92,7 +92,7 @@ class Summary:
     @cached_property
     def runs(self) -> list[str]:
         """The names of its runs: usually one."""
-        return sorted(set(self.df["run"].astype(str)))
+        return sorted(self.df["run"].astype(str).unique())
 
     @cached_property
     def clock(self) -> str:

@@ -41,7 +41,7 @@ def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = N
         LabError: the run mixes engines or clocks.
     """
     contents = [overview(run)]
-    throughput = order(run.rows.loc[run.rows["measure"] == "throughput", "conditions"])
+    throughput = order(run.rows.loc[run.rows["measure"] == "throughput", "conditions"].unique())
     for conditions in throughput:
         load = ("throughput", conditions)
         contents += [speed_tables.matrix(run, load), speed_tables.ranks(run, load, raw)]
