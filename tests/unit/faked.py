@@ -19,6 +19,7 @@ from lab.benches.vpn.sample import Bed
 from lab.catalog.catalog import Catalog
 from lab.core.errors import InvalidSample
 from lab.results.cell import Cell
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.results.store import Store
 from lab.runner.execute import Execution, execute
@@ -44,7 +45,7 @@ class Fake:
     """
 
     TITLE = "fake"
-    UNIT = "s"
+    FIGURES = (Quantity("fake", "s"),)
     raw: dict[str, Any] = field(default_factory=lambda: {"seconds": 1.5})
     error: Exception | None = None
     at: int = 0

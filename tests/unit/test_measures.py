@@ -32,7 +32,7 @@ def test_every_measure_has_what_a_measure_needs() -> None:
     assert sorted(every) == ["cost", "handshake", "latency", "throughput", "transfer"]
     for measure in every.values():
         assert measure.TITLE
-        assert measure.UNIT
+        assert measure.FIGURES
         assert measure.conditions(Options())
 
 

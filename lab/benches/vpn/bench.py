@@ -138,6 +138,7 @@ class Site:
             "options": asdict(choice.options),
             "plan": self.plan.fingerprint(),
             "cells": self.plan.listed(),
+            "figures": measures.declarations(choice.measures),
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
             "folders": {

@@ -12,11 +12,18 @@ from typing import Any
 from lab.benches.vpn.measures import Options
 from lab.benches.vpn.tunnel import Tunnel
 from lab.core.errors import InvalidSample
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
 TITLE = "round-trip time"
 UNIT = "ms"
+FIGURES = (
+    Quantity("rtt_p50", UNIT, "round trip (median of a sample)", "less"),
+    Quantity("rtt_p90", UNIT),
+    Quantity("rtt_p99", UNIT),
+    Quantity("loss", "fraction"),
+)
 INTERVAL = 0.01
 """Seconds between echo requests."""
 

@@ -13,11 +13,15 @@ from lab.benches.vpn.measures import Options
 from lab.benches.vpn.tunnel import Tunnel
 from lab.core.errors import InvalidSample, LabError
 from lab.results.cell import conditions_text
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
 TITLE = "TCP throughput"
-UNIT = "Mbit/s"
+FIGURES = (
+    Quantity("throughput", "Mbit/s", better="more"),
+    Quantity("retransmits", "count"),
+)
 
 
 def conditions(options: Options) -> list[str]:
@@ -56,7 +60,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         raise InvalidSample("iperf3 received nothing")
     sender, receiver = ("client", "server") if raw["direction"] == "up" else ("server", "client")
     return [
-        Reading("throughput", UNIT, receiver, result.received_bps / 1e6),
+        Reading("throughput", "Mbit/s", receiver, result.received_bps / 1e6),
         Reading("retransmits", "count", sender, result.retransmits),
         Reading("payload", "B", "machine", result.received_bytes),
     ]

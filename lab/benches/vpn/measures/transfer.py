@@ -12,11 +12,15 @@ from typing import Any
 from lab.benches.vpn.cpu_ledger import Bracket
 from lab.benches.vpn.measures import Options
 from lab.benches.vpn.tunnel import Tunnel
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
 TITLE = "file transfer"
-UNIT = "Mbit/s"
+FIGURES = (
+    Quantity("throughput", "Mbit/s", better="more"),
+    Quantity("duration", "s", better="less"),
+)
 SLOWEST = 2e6
 """Bytes per second; a slower transfer times out."""
 
@@ -49,7 +53,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     """Mbit/s and seconds of the timed pass, system calls of each endpoint in the traced pass, and bytes of one pass."""
     wall = Bracket.parse(raw["load"]["stderr"]).wall
     rows = [
-        Reading("throughput", UNIT, "server", raw["size"] * 8 / 1e6 / wall),
+        Reading("throughput", "Mbit/s", "server", raw["size"] * 8 / 1e6 / wall),
         Reading("duration", "s", "client", wall),
         Reading("payload", "B", "machine", raw["size"]),
     ]
