@@ -9,21 +9,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from rich.console import Console
 
 from lab import benches
-from lab.benches.vpn import measures
+from lab.benches.vpn import bench, measures, settings
 from lab.benches.vpn.measures import Measure
 from lab.benches.vpn.views import contents
+from lab.catalog.catalog import Catalog
 from lab.cli import inventory
 from lab.report import comparison, gate, write
 from lab.report.tables import Table
 from lab.report.views import nobody
+from lab.results.cell import Cell
 from lab.results.store import Store
 from lab.stats import ranking
 from lab.stats.summary import Summary
 
 FILE = """
+from typing import Annotated
+
+from pydantic import Field
+
+from lab.benches.vpn.measures import Timed
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
@@ -36,8 +44,12 @@ FIGURES = (
 )
 
 
+class Options(Timed):
+    pace: Annotated[str, Field(pattern="slow|fast", description="How fast round trips are asked for.")] = "slow"
+
+
 def conditions(options):
-    return ["pace=slow"]
+    return [f"pace={options.pace}"]
 
 
 def load(options):
@@ -147,6 +159,20 @@ def test_two_runs_are_compared_by_it(run: Store, wander: Measure, tmp_path: Path
     near = compared[(compared["vpn"] == "near") & (compared["metric"] == "wander")]
     judged = gate.judge(near, 0.05)
     assert (near["verdict"].tolist(), judged.outcomes) == (["higher"], ["worse"])
+
+
+def test_its_options_are_those_of_the_command(wander: Measure, catalog: Catalog) -> None:
+    model = settings.composed()
+    assert {"pace", "duration", "streams", "size"} <= set(model.model_fields)
+    asked = model.model_validate({"measures": ["wander", "throughput"], "pace": "fast", "duration": 7})
+    choice = bench.choose(asked, catalog)
+    assert choice.options["wander"].model_dump() == {"duration": 7, "pace": "fast"}
+    assert "pace" not in choice.options["throughput"].model_dump()
+    assert {cell.conditions for cell in bench.planned(choice).cells if cell.measure == "wander"} == {"pace=fast"}
+    assert bench.loads(asked)(Cell("alpha", "udp", "strong", "wander", "pace=fast")).seconds == 7
+    for wrong in ({"pace": "medium"}, {"streams": [65]}, {"size": "1B"}, {"duration": 0}):
+        with pytest.raises(ValidationError):
+            model.model_validate(wrong)
 
 
 def test_it_is_listed(wander: Measure, capsys: pytest.CaptureFixture[str]) -> None:

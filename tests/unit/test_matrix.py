@@ -75,11 +75,12 @@ class Fake:
 
     TITLE = "fake"
     FIGURES = (Quantity("fake", "s"),)
+    Options = Options
 
-    def conditions(self, options: Options) -> list[str]:
+    def conditions(self, options: Any) -> list[str]:
         return ["n=1", "n=2", "n=3"]
 
-    def run(self, tunnel: Any, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
+    def run(self, tunnel: Any, conditions: Mapping[str, str], options: Any) -> dict[str, Any]:
         machine: Machine = tunnel.bed.engine
         machine.samples += 1
         machine.work(machine)

@@ -31,7 +31,7 @@ class Bed:
     meter: Meter
     plan: Plan
     measures: Mapping[str, Measure]
-    options: Options
+    options: Mapping[str, Options]
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
         """`meta` with the offloads and sysctls of both endpoints, read in the first tunnel that comes up."""
@@ -91,7 +91,7 @@ class InTunnel:
                 tunnel.prove()
         tunnel.loads.clear()
         with attempt.phase("measure"):
-            raw = measure.run(tunnel, parse_conditions(attempt.cell.conditions), self.bed.options)
+            raw = measure.run(tunnel, parse_conditions(attempt.cell.conditions), self.bed.options[attempt.cell.measure])
         known["raw"] = raw
         readings = measure.parse(raw)
         with attempt.phase("prove"):

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.cpu_ledger import Bracket
 from lab.benches.vpn.measures import Options
-from lab.benches.vpn.tunnel import Tunnel
 from lab.core.errors import InvalidSample, Unsupported
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
+
+if TYPE_CHECKING:
+    from lab.benches.vpn.tunnel import Tunnel
 
 TITLE = "instructions per packet"
 UNIT = "instructions"

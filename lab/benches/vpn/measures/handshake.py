@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.measures import Options
-from lab.benches.vpn.tunnel import Tunnel
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
+
+if TYPE_CHECKING:
+    from lab.benches.vpn.tunnel import Tunnel
 
 TITLE = "time to the first answer"
 FIGURES = (Quantity("handshake", "s", "handshake (to the first byte through)", "less"),)
