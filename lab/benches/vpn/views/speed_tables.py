@@ -30,8 +30,6 @@ from lab.stats import analysis, modes, ranking
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pandas as pd
-
     from lab.stats.summary import Load, Summary
 
 RATE = "Mbit/s"
@@ -144,9 +142,3 @@ def _how(clock: str, main: Quantity) -> str:
         f"A tier holds its best cell and those not shown to be {main.words[1]} than it; {rule}"
         "Cells that are not CPU-bound are not ranked."
     )
-
-
-def fastest(summary: pd.DataFrame) -> list[str]:
-    """The suites of a summary, fastest first."""
-    best = summary.groupby("suite")["median"].max()
-    return sorted(best.index, key=lambda suite: (-best[suite], suite))
