@@ -98,7 +98,7 @@ class Meta(Strict):
     cells: list[Text] | None = None
     settings: dict[Text, Shown] | None = None
     controls: list[Text] = []
-    figures: dict[Text, list[Declared]] = {}
+    figures: dict[Text, Annotated[list[Declared], Field(min_length=1)]] = {}
     processors: Positive = 1
     engine: Where = Where(name="", clock="")
     machine: dict[Text, Text] = {}

@@ -116,8 +116,9 @@ class TestTimes:
             for measure, metric, conditions in (("latency", "rtt_p50", "load=idle"), ("handshake", "handshake", "")):
                 shape = {"measure": measure, "metric": metric, "conditions": conditions, "end": "client"}
                 entries += cell("a", suite, [value] * 3, unit="ms", **shape)
-        drawn = dict(contents.pictures(summary(frame(entries), META)))
-        assert list(drawn) == ["latency-load-idle", "handshake"]
+        asked = {**META, "settings": {"measures": ["latency", "handshake"]}}
+        drawn = dict(contents.pictures(summary(frame(entries), asked)))
+        assert list(drawn) == ["latency-load-idle", "handshake"], "as they were asked for"
         for picture in drawn.values():
             (points,) = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "point"]
             assert points["encoding"]["y"]["sort"] == ["quick", "slow"]
