@@ -15,8 +15,6 @@ from lab.results.quantity import Quantity
 from lab.results.store import AGAIN, Store
 from lab.stats import analysis, ranking
 
-LEDGER = ("cpu_user", "cost")
-"""What a CPU ledger has of each load."""
 Load = tuple[str, str]
 """A measure that moves data, and its conditions."""
 
@@ -79,14 +77,14 @@ class Summary:
             vars(part)[name] = frame[chosen(frame)]
         return part
 
-    def loads(self) -> list[Load]:
-        """The measures and conditions that have a CPU ledger: fixed amounts of data, then fixed times.
+    def loads(self, metrics: Sequence[str] = ("cpu_user", "cost")) -> list[Load]:
+        """The measures and conditions that have `metrics` (a CPU ledger): fixed amounts of data, then fixed times.
 
         A measure that counts instructions by packet has tables of its own.
         """
         rows = self.measured
         apart = rows.loc[rows["metric"] == "instructions_per_packet", "measure"].unique()
-        rows = rows[rows["metric"].isin(LEDGER) & ~rows["measure"].isin(apart)]
+        rows = rows[rows["metric"].isin(list(metrics)) & ~rows["measure"].isin(apart)]
         chosen = rows[["measure", "conditions"]].drop_duplicates().itertuples(index=False, name=None)
         return sorted(chosen, key=lambda load: (load[0] != "transfer", load))
 
