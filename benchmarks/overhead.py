@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.benches.vpn import requirements
-from lab.benches.vpn.measures import Options, throughput
+from lab.benches.vpn.measures import throughput
 from lab.benches.vpn.tunnel import tunnel
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
@@ -58,7 +58,7 @@ def main() -> None:
             variant, suite = next(iter(vpn.file.variants)), first_suite(catalog, vpn)
             with tunnel(bed, meter, vpn, variant, suite) as this:
                 container = str(this.containers["client-load"].name)
-                options = Options(duration=chosen.duration)
+                options = throughput.Options(duration=chosen.duration)
                 conditions = {"direction": "up", "streams": "1"}
                 hand, lab = [], []
                 for pair in range(chosen.pairs):

@@ -21,6 +21,7 @@ from lab.core.terminal import answer, complain, console
 
 if TYPE_CHECKING:
     from lab.benches.vpn.doctor import Finding
+    from lab.benches.vpn.measures import Measure
     from lab.results.overview import Overview
 
 
@@ -55,7 +56,13 @@ def list_(
         show(rows, as_json, optional=dialects)
     else:
         known = measures.every()
-        show([{"measure": name, "what": each.TITLE, "unit": each.UNIT} for name, each in known.items()], as_json)
+        show([_measure(name, each) for name, each in known.items()], as_json)
+
+
+def _measure(name: str, measure: Measure) -> dict[str, str]:
+    """A measure: its main figure's unit, and all its figures, the main one first."""
+    figures = ", ".join(map(str, measure.FIGURES))
+    return {"measure": name, "what": measure.TITLE, "unit": measure.FIGURES[0].unit, "figures": figures}
 
 
 def _vpns(catalog: Catalog) -> list[dict[str, str]]:

@@ -17,19 +17,29 @@ import pandas as pd
 
 from lab.core.errors import LabError, UsageError
 from lab.report import gate, tables
-from lab.report.gate import LOST, MORE_IS_BETTER, ONLY_A, ONLY_B, USUAL
+from lab.report.gate import LOST, ONLY_A, ONLY_B, USUAL
 from lab.results.store import Store, kind_of, listed, runs
 from lab.stats import differences, history
-from lab.stats.analysis import CELL, METRIC, clocked, margin_of, measured, one_clock, summarise, tidy, undisturbed
+from lab.stats.analysis import (
+    CELL,
+    METRIC,
+    among,
+    clocked,
+    margin_of,
+    measured,
+    one_clock,
+    quantities,
+    summarise,
+    tidy,
+    undisturbed,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 METHOD: differences.Method = "holm"
 """One false finding among all rows would close a gate, whatever else differs."""
-OF_MACHINE = ("cost", "instructions_per_packet")
-"""Compared at the whole machine alone: an end's own processes hold nothing of what the kernel does for a VPN."""
 KEYS = [*CELL, *METRIC]
 Clocked = tuple[str, str, str]
 """A run's name, its engine and its clock."""
@@ -40,10 +50,10 @@ def compare(
     b: pd.DataFrame,
     margin: float | None = None,
     past: Sequence[pd.DataFrame] = (),
-    metrics: Collection[str] = tuple(MORE_IS_BETTER),
 ) -> pd.DataFrame:
-    """Each cell's `metrics` in run `b` against run `a`: figures, the ratio b / a of geometric means, its interval.
+    """Each figure of a cell that is `better` one way (`more` or `less`), in run `b` against run `a`.
 
+    Figures of both, the ratio b / a of geometric means, and its interval.
     `p` is corrected for all rows (Holm). `verdict` is `tie`, `higher`, `lower` or `undecided`; then `blocks` is how
     many would decide. A difference that lies within `fence`, which the cell's changes over the runs of the `past` give
     (`lab.stats.history`, in the order of time), is `usual`. What one run lacks is `only in A`, `only in B`, or `lost`
@@ -58,9 +68,10 @@ def compare(
         if left != (right := one_clock(other)):
             raise refusal(("the one", *left), ("the other", *right))
     margin = margin or margin_of(left[1])
-    tried, measured_b = ({*rows[CELL].itertuples(index=False, name=None)} for rows in (tidy(b), _chosen(b, metrics)))
+    better = _directions(a) | _directions(b)
+    tried, measured_b = ({*rows[CELL].itertuples(index=False, name=None)} for rows in (tidy(b), _chosen(b, better)))
     lost = tried - measured_b
-    a, b = (undisturbed(_chosen(df, metrics)) for df in (a, b))
+    a, b = (undisturbed(_chosen(df, better)) for df in (a, b))
     both = _cells(a).merge(_cells(b), on=KEYS, how="outer", suffixes=("_a", "_b"))
     both[["n_a", "n_b"]] = both[["n_a", "n_b"]].fillna(0).astype(int)
     for side in ("modes_a", "modes_b"):
@@ -68,7 +79,7 @@ def compare(
     cells = list(both[KEYS].itertuples(index=False, name=None))
     found = differences.welch(_logs(b, cells), _logs(a, cells))
     p, verdicts = differences.judge(found, margin, METHOD)
-    fences = np.array(history.fences([_levels(undisturbed(_chosen(df, metrics))) for df in past], cells), float)
+    fences = np.array(history.fences([_levels(undisturbed(_chosen(df, better))) for df in past], cells), float)
     shown = np.isin(verdicts, (differences.HIGHER, differences.LOWER))
     verdicts[shown & (np.abs(found.gap) <= np.log(fences))] = USUAL
     for row, cell in enumerate(cells):
@@ -79,8 +90,9 @@ def compare(
     low, high = found.interval
     blocks = differences.blocks_to_decide(found, p, verdicts, margin, METHOD)
     both = both.assign(ratio=found.ratio, low=low, high=high, p=p, fence=fences, blocks=blocks, verdict=verdicts)
+    both["better"] = [better[key] for key in zip(both["measure"], both["metric"], strict=True)]
     figures = [f"{name}_{side}" for side in ("a", "b") for name in ("n", "median", "modes")]
-    return both[[*KEYS, *figures, "ratio", "low", "high", "p", "fence", "blocks", "verdict"]]
+    return both[[*KEYS, "better", *figures, "ratio", "low", "high", "p", "fence", "blocks", "verdict"]]
 
 
 def refusal(a: Clocked, b: Clocked, others: Iterable[Clocked] = ()) -> LabError:
@@ -122,9 +134,22 @@ def check(a: Path, b: Path, meta_a: Mapping[str, Any], meta_b: Mapping[str, Any]
     raise error
 
 
-def _chosen(df: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
-    rows = measured(df, list(metrics))
-    return rows[~rows["metric"].isin(OF_MACHINE) | (rows["end"] == "machine")]
+def _directions(df: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Which way each figure that runs are compared by is better, by measure and metric."""
+    return {
+        (measure, each.metric): each.better for measure, its in quantities(df).items() for each in its if each.better
+    }
+
+
+def _chosen(df: pd.DataFrame, better: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """The rows that are compared: at the whole machine alone, if it was read there.
+
+    An end's own processes hold nothing of what the kernel does for a VPN.
+    """
+    rows = measured(df, sorted({metric for _, metric in better}))
+    rows = among(rows, ["measure", "metric"], better)
+    whole = rows["end"] == "machine"
+    return rows[whole | ~whole.groupby([rows["measure"], rows["metric"]]).transform("any")]
 
 
 def _cells(df: pd.DataFrame) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lab.report.tables import Cell, Table, figure, percent
+from lab.results.function import busy
 
-IDLE = "idle"
 TOP = 20
 """Functions of each profile that a report shows; `lab profile` shows as many as asked."""
 NOTES = [
@@ -31,11 +31,6 @@ class Where(NamedTuple):
     task: str
     object: str
     name: str
-
-    @property
-    def in_kernel(self) -> bool:
-        """Whether it is a kernel's."""
-        return self.object.startswith("[")
 
 
 @dataclass(frozen=True)
@@ -80,11 +75,10 @@ def of_samples(samples: Iterable[Mapping[str, Any]], key: Sequence[str]) -> dict
 def _profile(samples: Sequence[Mapping[str, Any]]) -> Profile:
     sums: dict[Where, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for sample in samples:
-        for by, task, file, name, instructions, calls in sample["raw"]["functions"]:
-            if by != IDLE:
-                row = sums[Where(by, task, file, name)]
-                row[0] += instructions
-                row[1] += calls
+        for each in busy(sample["raw"]):
+            row = sums[Where(*each[:4])]
+            row[0] += each.instructions
+            row[1] += each.calls
     payload = sum(
         reading["value"] for sample in samples for reading in sample["readings"] if reading["metric"] == "payload"
     )

@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-MORE_IS_BETTER = {
-    "throughput": True, "duration": False, "cost": False, "rtt_p50": False, "handshake": False,
-    "instructions_per_packet": False, "speed": True,
-}  # fmt: skip
-"""What two runs are compared by: one metric or two of each measure, and whether more of it is better."""
 USUAL, LOST, ONLY_A, ONLY_B = "usual", "lost", "only in A", "only in B"
 """Verdicts beside those of `differences`: `comparison.compare` says what they mean."""
 WORSE, BETTER, SAME, OPEN, APART = "worse", "better", "same", "undecided", "not compared"
@@ -87,7 +82,7 @@ def judge(compared: pd.DataFrame, margin: float) -> Gate:
 def _outcome(row: Any, margin: float) -> str:
     if row.verdict in (ONLY_A, ONLY_B):
         return APART
-    more_is_better = MORE_IS_BETTER[row.metric]
+    more_is_better = row.better == "more"
     if row.verdict in (HIGHER, LOWER):
         return BETTER if (row.verdict == HIGHER) == more_is_better else WORSE
     if row.verdict != UNDECIDED:

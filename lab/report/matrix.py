@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The first thing of a page: for each load a matrix of suites by series, and the samples behind every field of it.
 
-A field holds the main figure of its cell: the one that decides its modes (`lab.stats.modes`). A cell without a figure
-says how it ended. What a sample read, how it was proved and where its logs are opens from its field.
+A field holds the main figure of its cell (`lab.results.quantity`). A cell without a figure says how it ended. What a
+sample read, how it was proved and where its logs are opens from its field.
 """
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
@@ -15,18 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from lab.report import tables
 from lab.results.store import AGAIN
-from lab.stats import analysis, modes
+from lab.stats import analysis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
+    from lab.results.quantity import Quantity
     from lab.stats.summary import Load, Summary
 
-LESS_IS_BETTER = ("rtt_p50", "handshake", "instructions_per_packet", "cost_record")
-MAIN = (*modes.DECIDES, "duration", "speed", "cost_record", "checks")
-"""The main figure of a measure: the first of these that it has; else whatever it has first."""
 DIGITS = 5
 """Significant digits of a reading on the page; all of them are in results.csv."""
 WORST = (*AGAIN, "unsupported", "ok")
@@ -81,17 +77,15 @@ def build(run: Summary) -> tuple[list[Matrix], Cells]:
 
 def _matrix(run: Summary, load: Load, cells: Cells) -> Matrix:
     part = run.under(load)
-    metric, end, unit = main_figure(part.figures)
-    summary = part.figures[(part.figures["metric"] == metric) & (part.figures["end"] == end)]
     figures: dict[Key, list[Any]] = {}
-    for row in tables.each(summary):
+    for row in tables.each(part.mains):
         figures.setdefault(_key(row), []).append(row)
     states: dict[Key, list[Any]] = {}
     for row in tables.each(part.outcomes):
         states.setdefault(_key(row), []).append(row)
     columns = sorted({key[:3] for key in states}, key=lambda key: (key[0] != run.control, *map(tables.natural, key)))
     compared = [rows for key, rows in figures.items() if key[0] != run.control] or list(figures.values())
-    scale = Scale(metric, [row.median for rows in compared for row in rows if row.median > 0])
+    scale = Scale(part.main, [row.median for rows in compared for row in rows if row.median > 0])
     best: dict[str, float] = {}
     for key, modes_of in figures.items():
         best[key[3]] = max(best.get(key[3], -math.inf), *(scale.rank(row.median) for row in modes_of))
@@ -101,7 +95,7 @@ def _matrix(run: Summary, load: Load, cells: Cells) -> Matrix:
         keys: list[Key] = [(*column, suite, *load) for column in columns]
         entries = [_entry(figures.get(key, []), states.get(key, []), scale, cells.numbers.get(key, 0)) for key in keys]
         rows.append((suite, entries))
-    unit = f": {metric.replace('_', ' ')}, {tables.of_clock(unit, run.clock)}" if metric else ""
+    unit = f": {main.metric.replace('_', ' ')}, {tables.of_clock(main.unit, run.clock)}" if (main := part.main) else ""
     return Matrix(" ".join(part for part in load if part), load[0], tables.named(load) + unit, columns, rows)
 
 
@@ -109,12 +103,12 @@ def _matrix(run: Summary, load: Load, cells: Cells) -> Matrix:
 class Scale:
     """The main figures of a load but the control's, to place one among them."""
 
-    metric: str
+    main: Quantity | None
     medians: Sequence[float]
 
     def rank(self, value: float) -> float:
         """The greater, the better."""
-        return -value if self.metric in LESS_IS_BETTER else value
+        return -self.main.rank(value) if self.main else value
 
     def heat(self, value: float) -> float:
         """Where a value lies between the worst (0) and the best (1), on a logarithmic scale."""
@@ -122,19 +116,7 @@ class Scale:
             return 1.0
         part = math.log(value / min(self.medians)) / math.log(max(self.medians) / min(self.medians))
         part = min(max(part, 0), 1)  # a control may be better than the best
-        return round(1 - part if self.metric in LESS_IS_BETTER else part, 3)
-
-
-def main_figure(figures: pd.DataFrame) -> tuple[str, str, str]:
-    """The metric, the end and the unit of the main figure of a load; empty where nothing was read."""
-    known = set(figures["metric"])
-    metric = next((name for name in MAIN if name in known), next(iter(figures["metric"]), ""))
-    rows = figures[figures["metric"] == metric]
-    if rows.empty:
-        return "", "", ""
-    whole = rows[rows["end"] == "machine"]
-    row = (whole if len(whole) else rows).iloc[0]
-    return metric, str(row["end"]), str(row["unit"])
+        return round(1 - part if self.rank(1) < 0 else part, 3)
 
 
 def _entry(figures: Sequence[Any], ended: Sequence[Any], scale: Scale, number: int) -> Entry | None:

@@ -113,11 +113,13 @@ def titled(chart: Any, run: Summary, text: str, notes: Iterable[str], n: Iterabl
     title = alt.TitleParams(
         text=text, subtitle=lines, anchor="start", frame="group", fontSize=15, subtitleFontSize=11, offset=10
     )
-    chart = chart.properties(title=title).configure_view(strokeWidth=0)
-    chart = chart.configure_legend(orient="bottom", columns=4, symbolStrokeWidth=1.5, symbolOpacity=1, labelLimit=320)
-    picture: Picture = chart.configure_axis(
-        labelLimit=320, domainColor="#BBBBBB", tickColor="#BBBBBB", grid=True, gridColor="#E3E3E3"
+    config = alt.Config(
+        view=alt.ViewConfig(strokeWidth=0),
+        legend=alt.LegendConfig(orient="bottom", columns=4, symbolStrokeWidth=1.5, symbolOpacity=1, labelLimit=320),
+        axis=alt.AxisConfig(labelLimit=320, domainColor="#BBBBBB", tickColor="#BBBBBB", grid=True, gridColor="#E3E3E3"),
     )
+    # At once: every call of Altair's copies the whole picture.
+    picture: Picture = chart.properties(title=title, config=config)
     return picture
 
 

@@ -107,7 +107,7 @@ def of_clock(unit: str, clock: str) -> str:
 
 def spread_name(run: Summary) -> str:
     """What stands beside the medians of a run: the interval, or the range from the least sample to the greatest."""
-    kinds = set(run.figures["spread"])
+    kinds = set(run.figures["spread"].unique())
     if inference.INTERVAL not in kinds:
         return RANGE
     return f"{INTERVAL} ({RANGE} if n < {INTERVAL_FROM})" if inference.RANGE in kinds else INTERVAL

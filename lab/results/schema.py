@@ -78,6 +78,15 @@ class Where(Strict):
     guest: dict[Text, Shown] | None = None
 
 
+class Declared(Strict):
+    """A figure that a measure declares: `lab.results.quantity.Quantity`."""
+
+    metric: Text
+    unit: Text
+    name: Text = ""
+    better: Literal["more", "less", ""] = ""
+
+
 class Meta(Strict):
     """All of `meta.json`. `cells` is the plan, as text. Runs of older versions have only its digest, `plan`."""
 
@@ -89,6 +98,7 @@ class Meta(Strict):
     cells: list[Text] | None = None
     settings: dict[Text, Shown] | None = None
     controls: list[Text] = []
+    figures: dict[Text, Annotated[list[Declared], Field(min_length=1)]] = {}
     processors: Positive = 1
     engine: Where = Where(name="", clock="")
     machine: dict[Text, Text] = {}

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.core import files
 from lab.core.errors import LabError, UsageError
-from lab.results import schema
+from lab.results import quantity, schema
 from lab.results.cell import Cell, parse_conditions
 from lab.results.cpu import bottleneck
 from lab.results.reading import Reading
@@ -239,14 +239,18 @@ class Store:
     def frame(self, samples: Sequence[Mapping[str, Any]] | None = None) -> pandas.DataFrame:
         """All figures of the samples that count, tidy, with COLUMNS (and ATTEMPT if a sample was repeated).
 
+        If the run declares its figures, MAIN and BETTER (`lab.results.quantity`) say what each one is.
+
         This is the content of results.csv. `samples`: the result of `last`, if it was read already. Raises what `read`
         raises.
         """
         import pandas
 
         samples = self.last() if samples is None else samples
-        columns = [*COLUMNS, *([ATTEMPT] if any(ATTEMPT in sample for sample in samples) else [])]
-        return pandas.DataFrame([row for sample in samples for row in _rows(sample, columns)], columns=columns)
+        marks = quantity.marks(quantity.declared(self.meta()))
+        columns = [*COLUMNS, *([quantity.MAIN, quantity.BETTER] if marks else [])]
+        columns += [ATTEMPT] if any(ATTEMPT in sample for sample in samples) else []
+        return pandas.DataFrame([row for sample in samples for row in _rows(sample, columns, marks)], columns=columns)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -321,13 +325,16 @@ class Seen:
         return ""
 
 
-def _rows(sample: Mapping[str, Any], columns: Sequence[str]) -> list[list[Any]]:
+def _rows(
+    sample: Mapping[str, Any], columns: Sequence[str], marks: Mapping[tuple[str, str], Mapping[str, str]]
+) -> list[list[Any]]:
     """The rows of a sample: one a figure, or one without a metric. The bottleneck is derived from the figures."""
     readings = sample.get("readings") or []
     limit = bottleneck([Reading(**reading) for reading in readings], shared=sample.get("clock") != "instructions")
     figures = readings or [{"metric": None, "unit": None, "end": None, "value": None}]
-    values = {ATTEMPT: 1, **sample, "bottleneck": limit}
-    return [[{**values, **figure}.get(column) for column in columns] for figure in figures]
+    values = {ATTEMPT: 1, quantity.MAIN: "", quantity.BETTER: "", **sample, "bottleneck": limit}
+    rows = [{**values, **figure, **marks.get((sample["measure"], figure["metric"]), {})} for figure in figures]
+    return [[row.get(column) for column in columns] for row in rows]
 
 
 def _checksum(sample: Mapping[str, Any]) -> str:

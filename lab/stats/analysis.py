@@ -8,17 +8,19 @@ clock the modes of a cell (`lab.stats.modes`) are not mixed either: each has its
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from lab.core.errors import LabError
+from lab.results.quantity import BETTER, MAIN, YES, Quantity, undeclared
 from lab.results.store import Store, kind_of, runs
 from lab.stats import inference, modes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 CELL = ["engine", "clock", "vpn", "variant", "records", "suite", "measure", "conditions"]
 METRIC = ["metric", "unit", "end"]
@@ -84,17 +86,57 @@ def tidy(df: pd.DataFrame) -> pd.DataFrame:
 def measured(df: pd.DataFrame, metric: str | Sequence[str] = (), **where: str) -> pd.DataFrame:
     """The readings of samples that count (outcome `ok`). `metric` (none: all) and `where` select rows.
 
-    Each row has the `mode` of its sample. `df` must hold whole samples, or rows that this function returned.
+    Each row has the `mode` of its sample. `df` must hold whole samples, or rows that this function returned: these
+    count already.
     """
-    frame = df if "mode" in df else tidy(df)
-    frame = frame[(frame["outcome"] == "ok") & (frame["metric"] != "") & frame["value"].notna()]
-    if "mode" not in frame:
-        frame = frame.assign(mode=modes.label(frame, CELL, SAMPLE))
+    frame = df
+    if "mode" not in df:
+        frame = tidy(df)
+        frame = frame[(frame["outcome"] == "ok") & (frame["metric"] != "") & frame["value"].notna()]
+        mains = {measure: its[0].metric for measure, its in quantities(frame).items()}
+        frame = frame.assign(mode=modes.label(frame, CELL, SAMPLE, mains))
     metrics = [metric] if isinstance(metric, str) else list(metric)
     mask = frame["metric"].isin(metrics) if metrics else pd.Series(True, index=frame.index)
     for column, value in where.items():
         mask &= frame[column] == value
     return frame[mask]
+
+
+def quantities(df: pd.DataFrame) -> dict[str, list[Quantity]]:
+    """The figures that each measure's cells and runs are compared by, the main one first, whatever the rows' order.
+
+    Their names are in the run's `meta.json` alone (`lab.results.quantity.declared`).
+    """
+    read = df[(df["outcome"] == "ok") & df["metric"].notna() & (df["metric"] != "")]
+    read = read[[column for column in ("measure", "metric", "unit", MAIN, BETTER) if column in read]]
+    found: dict[str, list[Quantity]] = {}
+    for measure, its in read.drop_duplicates().sort_values(["measure", "metric"]).groupby("measure"):
+        units = dict(zip(its["metric"], its["unit"], strict=True))
+        if MAIN in its and (its[MAIN] == YES).any():
+            told = its[(its[MAIN] == YES) | (its[BETTER] != "")].sort_values(MAIN, ascending=False, kind="stable")
+            marked = zip(told["metric"], told["unit"], told[BETTER], strict=True)
+            found[str(measure)] = [Quantity(metric, unit, better=better) for metric, unit, better in marked]
+        else:
+            found[str(measure)] = [replace(each, unit=units[each.metric]) for each in undeclared(list(units))]
+    return found
+
+
+def of_main(rows: pd.DataFrame, mains: Mapping[str, Sequence[Quantity]]) -> pd.DataFrame:
+    """The rows of main figures, of each load at one end: the whole machine if it was read there, else the first.
+
+    `mains`: the result of `quantities` for the rows' run.
+    """
+    rows = rows[rows["metric"] == rows["measure"].map({measure: its[0].metric for measure, its in mains.items()})]
+    load = ["measure", "conditions"]
+    ends = rows[[*load, "end"]].drop_duplicates().assign(part=lambda found: found["end"] != "machine")
+    ends = ends.sort_values(["part", "end"]).drop_duplicates(load)
+    return among(rows, [*load, "end"], set(ends[[*load, "end"]].itertuples(index=False, name=None)))
+
+
+def among(rows: pd.DataFrame, columns: Sequence[str], keys: Collection[tuple[Any, ...]]) -> pd.DataFrame:
+    """The rows whose `columns` are one of the keys."""
+    found = [key in keys for key in zip(*(rows[name].tolist() for name in columns), strict=True)]
+    return rows[pd.Series(found, index=rows.index, dtype=bool)]
 
 
 def undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -183,18 +225,18 @@ def retaken(df: pd.DataFrame) -> list[str]:
     return [f"{text}: the last attempt counts, all are in samples.jsonl"]
 
 
-def ratios_to_control(df: pd.DataFrame, control: str | None, metric: str = "throughput") -> pd.DataFrame:
-    """The summary of each cell's `metric` over the control's in the same block, measure and conditions.
+def ratios_to_control(df: pd.DataFrame, control: str | None) -> pd.DataFrame:
+    """The summary of each cell's main figure over the control's in the same block, measure and conditions.
 
     A block without a valid control gives no ratio. n is the number of ratios.
 
     Raises:
         LabError: there is no such control.
     """
-    rows = measured(df, metric)
+    rows = of_main(measured(df), quantities(df))
     controls = rows[rows["vpn"] == control]
     if control is None or controls.empty:
-        raise LabError(f"no control with {metric} to take ratios to", "measure the control in every block")
+        raise LabError("no control with figures to take ratios to", "measure the control in every block")
     reference = controls[controls["value"] > 0].groupby(WITHIN)["value"].median().rename("reference").reset_index()
     joined = rows[rows["vpn"] != control].merge(reference, on=WITHIN, how="inner")
     return summarise(joined.assign(value=joined["value"] / joined["reference"], unit="ratio"))

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.stats import false_discovery_control, t
+from scipy.special import stdtr, stdtrit
 
 from lab.stats.inference import CONFIDENCE, MIN_SAMPLES
 
@@ -70,14 +70,14 @@ class Differences:
     @property
     def interval(self) -> tuple[Array, Array]:
         """The 95 % interval of the ratio, each for itself. Values without any spread give one without width."""
-        reach = t.ppf(1 - ALPHA / 2, self.freedom) * self.error
+        reach = stdtrit(self.freedom, 1 - ALPHA / 2) * self.error
         return np.exp(self.gap - reach), np.exp(self.gap + reach)
 
     @property
     def p(self) -> Array:
         """Two-sided p that the ratio is 1, uncorrected. Without any spread it is 1 if the values are equal, else 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            p = 2 * t.sf(np.abs(self.gap) / self.error, self.freedom)
+            p = 2 * stdtr(self.freedom, -np.abs(self.gap) / self.error)
         return np.where(self.error <= EXACT, np.where(np.abs(self.gap) < EXACT, 1.0, 0.0), p)
 
     def verdicts(self, corrected: Vector, margin: float) -> list[str]:
@@ -103,8 +103,8 @@ class Differences:
 
         def enough(n: Array) -> Any:
             freedom, error = steps * (n - 1), spread / np.sqrt(n)
-            found = t.ppf(1 - level / 2, freedom) + t.ppf(POWER, freedom)
-            same = t.ppf(1 - ALPHA / 2, freedom) + t.ppf((1 + POWER) / 2, freedom)
+            found = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, POWER)
+            same = stdtrit(freedom, 1 - ALPHA / 2) + stdtrit(freedom, (1 + POWER) / 2)
             return (error * found <= gap) | (error * same <= edge - gap)
 
         least, most = np.full(gap.shape, float(MIN_SAMPLES)), np.full(gap.shape, float(MOST_BLOCKS))
@@ -169,11 +169,11 @@ def correct(p: Vector, method: Method) -> Array:
     if not is_number.any():
         return corrected
     values = raw[is_number]
-    if method == "bh":
-        corrected[is_number] = false_discovery_control(values, method="bh")
-        return corrected
-    order = np.argsort(values)
-    steps = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    order, size = np.argsort(values), len(values)
+    if method == "bh":  # a step up: from the greatest p down
+        steps = np.minimum.accumulate((values[order] * (size / np.arange(1, size + 1)))[::-1])[::-1]
+    else:
+        steps = np.maximum.accumulate(values[order] * np.arange(size, 0, -1))
     stepped = np.empty_like(values)
     stepped[order] = np.minimum(steps, 1)
     corrected[is_number] = stepped

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import iqr
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -29,7 +28,8 @@ def fence(levels: Sequence[float]) -> float:
     changes = np.abs(np.diff(np.log(np.asarray(levels, float))))
     if len(changes) < MIN_CHANGES:
         return float("nan")
-    return float(np.exp(np.quantile(changes, 0.75) + 3 * iqr(changes)))
+    first, third = np.quantile(changes, [0.25, 0.75])
+    return float(np.exp(third + 3 * (third - first)))
 
 
 def fences(past: Sequence[Mapping[Any, float]], cells: Sequence[Hashable]) -> list[float]:

@@ -4,14 +4,17 @@
 The interval supposes nothing of the distribution but that the samples are independent: the number of samples below the
 median is binomial (H. A. David, H. N. Nagaraja, Order Statistics, 3rd ed., 7.1; scipy.stats.quantile_test has the
 same).
+
+scipy.special has the distributions: scipy.stats takes a second to import, and every command that shows a run would.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +46,13 @@ def median_intervals(samples: Sequence[Vector]) -> tuple[Array, Array]:
     low, high = np.full(len(samples), np.nan), np.full(len(samples), np.nan)
     for index, sample in enumerate(samples):
         if kind(n := len(sample)):
-            ordered, k = np.sort(np.asarray(sample, float)), max(int(binom.ppf((1 - CONFIDENCE) / 2, n, 0.5)), 1)
+            ordered, k = np.sort(np.asarray(sample, float)), _place(n)
             low[index], high[index] = ordered[k - 1], ordered[n - k]
     return low, high
+
+
+@cache
+def _place(n: int) -> int:
+    """k: below the k-th least of n values the median lies with at most half of what `CONFIDENCE` leaves."""
+    below = bdtr(np.arange(n, dtype=float), n, 0.5)  # how likely at most so many of the values are under the median
+    return max(int(np.searchsorted(below, (1 - CONFIDENCE) / 2)), 1)

@@ -5,8 +5,8 @@ The interleaving of TCP, wake-ups and daemons is chaotic. Without any noise, one
 only the addresses changed, it gave 161.8 and 162.9. Every other cell repeated within 3 %. The average of those four is
 a throughput that never occurred. So the samples of such a cell are split into modes before the summary.
 
-A mode is a property of a sample, not of a figure. The measure's own figure decides (`DECIDES`), and all other figures
-of the sample follow it. Figures that a tick samples would split into its steps.
+A mode is a property of a sample, not of a figure. The main figure of its measure decides, and all other figures of
+the sample follow it. Figures that a tick samples would split into its steps.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 EXACT = "instructions"
 """The clock without noise. Only the seeded perturbation makes samples differ."""
-DECIDES = ("throughput", "rtt_p50", "handshake", "instructions_per_packet")
-"""The main figure of a measure: the first of these in the sample, of the whole machine if the sample has that."""
 MIN_SAMPLES = 3
 """Two different figures do not show whether there are two modes."""
 GAP = 0.05
@@ -73,14 +71,17 @@ def _parts(ordered: np.ndarray[Any, np.dtype[np.float64]]) -> list[Any]:
     return found
 
 
-def label(rows: pd.DataFrame, cell: Sequence[str], sample: Sequence[str]) -> pd.Series[int]:
-    """The mode of each row. `cell` and `sample` are the columns that identify a cell and a sample."""
+def label(rows: pd.DataFrame, cell: Sequence[str], sample: Sequence[str], mains: Mapping[str, str]) -> pd.Series[int]:
+    """The mode of each row. `cell` and `sample` are the columns that identify a cell and a sample.
+
+    `mains`: the main metric of each measure; of the whole machine if the sample has that.
+    """
     labels = pd.Series(1, index=rows.index, dtype=int, name="mode")
-    exact_rows = rows[(rows["clock"] == EXACT) & rows["metric"].isin(DECIDES)]
+    exact_rows = rows[(rows["clock"] == EXACT) & (rows["metric"] == rows["measure"].map(mains))]
     if exact_rows.empty:
         return labels
-    deciding = exact_rows.assign(rank=exact_rows["metric"].map(DECIDES.index), part=exact_rows["end"] != "machine")
-    deciding = deciding.sort_values(["rank", "part", "end"]).drop_duplicates(list(sample))
+    deciding = exact_rows.assign(part=exact_rows["end"] != "machine").sort_values(["part", "end"])
+    deciding = deciding.drop_duplicates(list(sample))
     groups: dict[tuple[object, ...], dict[tuple[object, ...], float]] = {}
     names = zip(_names(deciding, cell), _names(deciding, sample), deciding["value"].tolist(), strict=True)
     for its_cell, name, value in names:

@@ -15,7 +15,19 @@ import numpy as np
 import pandas as pd
 
 from lab.stats import differences, modes
-from lab.stats.analysis import CELL, FOREIGN, METRIC, SERIES, WITHIN, margin_of, measured, summarise, undisturbed
+from lab.stats.analysis import (
+    CELL,
+    FOREIGN,
+    METRIC,
+    SERIES,
+    WITHIN,
+    margin_of,
+    measured,
+    of_main,
+    quantities,
+    summarise,
+    undisturbed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -29,37 +41,43 @@ METHOD: differences.Method = "bh"
 SHARED = [column for column in WITHIN if column not in ("run", "block")]
 
 
-def rankable(df: pd.DataFrame, metric: str = "throughput") -> pd.DataFrame:
-    """For each measured cell: n, and why it cannot be ranked (empty if it can).
+def _mains(df: pd.DataFrame) -> pd.DataFrame:
+    return of_main(measured(df), quantities(df))
+
+
+def rankable(df: pd.DataFrame) -> pd.DataFrame:
+    """For each cell with a main figure: n, and why it cannot be ranked (empty if it can).
 
     A cell is ranked if most of its samples were CPU-bound. Others measured the generator, the link or waiting. Those
-    that others disturbed do not count, and are not compared.
+    that others disturbed do not count, and are not compared. Of samples without a CPU ledger the limit is not known.
     """
-    rows = measured(df, metric)
+    rows = _mains(df)
     limit = rows["bottleneck"]
-    rows = rows.assign(bound=limit.str.startswith(CPU_BOUND), foreign=limit == FOREIGN, empty=rows["value"] <= 0)
+    rows = rows.assign(
+        bound=limit.str.startswith(CPU_BOUND), foreign=limit == FOREIGN, known=limit != "", empty=rows["value"] <= 0
+    )
     cells = rows.groupby([*CELL, *METRIC], sort=True).agg(
-        n=("value", "size"), bound=("bound", "sum"), foreign=("foreign", "sum"), empty=("empty", "sum")
+        n=("value", "size"), **{name: (name, "sum") for name in ("bound", "foreign", "known", "empty")}
     )
     verdicts = []
-    for n, bound, foreign, empty in cells.itertuples(index=False, name=None):
+    for n, bound, foreign, known, empty in cells.itertuples(index=False, name=None):
         disturbed = f", {foreign} beside programs of others" if foreign else ""
-        slack = "" if 2 * bound > n - foreign else f"CPU-bound in {bound} of {n} samples{disturbed}"
+        slack = f"CPU-bound in {bound} of {n} samples{disturbed}" if known and 2 * bound <= n - foreign else ""
         verdicts.append(f"{empty} of {n} samples read nothing" if empty else slack)
-    return cells.assign(why=verdicts).drop(columns=["bound", "foreign", "empty"]).reset_index()
+    return cells[["n"]].assign(why=verdicts).reset_index()
 
 
-def pairwise(df: pd.DataFrame, metric: str = "throughput", margin: float | None = None) -> pd.DataFrame:
-    """The comparison of every two rankable cells of the same measure and conditions.
+def pairwise(df: pd.DataFrame, margin: float | None = None) -> pd.DataFrame:
+    """The comparison of every two rankable cells of the same measure and conditions, by their main figure.
 
     Columns: the shared ones, `a` and `b` (tuples: vpn, variant, records, suite), n blocks, the ratio a / b of geometric
     means, its 95 % interval, p (corrected within the comparison's family) and verdict: `tie`, `higher`, `lower`,
     `undecided`; `blocks` is how many would decide what is undecided (`differences.Differences.blocks_needed`), NaN if
     not known. n is that of the cell with fewer samples. `margin` is by default that of the clock.
     """
-    cells = rankable(df, metric)
+    cells = rankable(df)
     ranked_cells = cells.loc[cells["why"] == "", [*CELL, *METRIC]]
-    rows = measured(df, metric).merge(ranked_cells, on=[*CELL, *METRIC])
+    rows = _mains(df).merge(ranked_cells, on=[*CELL, *METRIC])
     rows = undisturbed(rows)
     pair_rows: list[dict[str, Any]] = []
     for key, group in rows.groupby(SHARED):
@@ -109,44 +127,45 @@ def _judged(pairs: list[Pair], found: Differences, margin: float) -> list[dict[s
 
 def tiers(
     df: pd.DataFrame,
-    metric: str = "throughput",
     margin: float | None = None,
     control: str | None = None,
     pairs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The summary of each cell, with its tier (1 is best) among cells of the same measure and conditions.
 
-    The best cell leads a tier. The next tier starts at the first cell that is shown to be lower than the leader. So no
+    The best cell leads a tier. The next tier starts at the first cell that is shown to be worse than the leader. So no
     cell is known to be worse than the best of its tier. `tier` is 0 if a cell cannot be ranked; `why` says why. A cell
     of several modes has one row for each, together, at the place of its first. `pairs`: the result of `pairwise` for
     all but the control, if it is known already.
     """
-    summary = summarise(df, metric).merge(rankable(df, metric).drop(columns="n"), on=[*CELL, *METRIC])
+    mains = {measure: its[0] for measure, its in quantities(df).items()}
+    summary = summarise(_mains(df)).merge(rankable(df).drop(columns="n"), on=[*CELL, *METRIC])
     summary = summary[summary["vpn"] != control]
-    pairs = pairwise(df[df["vpn"] != control], metric, margin) if pairs is None else pairs
-    lower: dict[Hashable, set[tuple[Any, Any]]] = {}
+    pairs = pairwise(df[df["vpn"] != control], margin) if pairs is None else pairs
+    worse: dict[Hashable, set[tuple[Any, Any]]] = {}
     for shared, group in pairs[pairs["verdict"].isin(["lower", "higher"])].groupby(SHARED):
+        bad = "higher" if mains[group["measure"].iloc[0]].better == "less" else "lower"
         rows = zip(group["a"], group["b"], group["verdict"], strict=True)
-        lower[shared] = {(a, b) if verdict == "lower" else (b, a) for a, b, verdict in rows}
+        worse[shared] = {(a, b) if verdict == bad else (b, a) for a, b, verdict in rows}
     parts = []
     for key, group in summary.groupby(SHARED):
-        first_modes = group.drop_duplicates(SERIES).sort_values(
-            ["median", *SERIES], ascending=[False, True, True, True, True]
-        )
-        ranked = first_modes[SERIES].assign(tier=_number(first_modes, lower.get(key, set())))
+        rank = mains[group["measure"].iloc[0]].rank
+        first_modes = group.drop_duplicates(SERIES)
+        first_modes = first_modes.assign(rank=first_modes["median"].map(rank)).sort_values(["rank", *SERIES])
+        ranked = first_modes[SERIES].assign(tier=_number(first_modes, worse.get(key, set())))
         parts.append(ranked.merge(group, on=SERIES)[[*summary.columns, "tier"]])
     if not parts:
         return summary.assign(tier=0)
     return pd.concat(parts, ignore_index=True)
 
 
-def _number(ranked: pd.DataFrame, lower: set[tuple[Any, Any]]) -> list[int]:
+def _number(ranked: pd.DataFrame, worse: set[tuple[Any, Any]]) -> list[int]:
     numbers, tier, leader = [], 0, None
     for *name, why in ranked[[*SERIES, "why"]].itertuples(index=False, name=None):
         if why:
             numbers.append(0)
             continue
-        if leader is None or (tuple(name), leader) in lower:
+        if leader is None or (tuple(name), leader) in worse:
             tier, leader = tier + 1, tuple(name)
         numbers.append(tier)
     return numbers

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from lab.results import quantity
+from lab.results.quantity import Quantity
 from lab.results.store import AGAIN, Store
 from lab.stats import analysis, ranking
 
@@ -70,6 +72,7 @@ class Summary:
         """Some whole cells of the run. Their figures are the run's: a cell's summary depends on its own samples."""
         meta = {**self.meta, "controls": [self.control] if self.control else []}
         part = Summary(self.rows[chosen(self.rows)], meta)
+        vars(part)["quantities"] = self.quantities
         for name, frame in (("measured", self.measured), ("figures", self.figures), ("outcomes", self.outcomes)):
             vars(part)[name] = frame[chosen(frame)]
         return part
@@ -80,10 +83,31 @@ class Summary:
         A measure that counts instructions has tables of its own.
         """
         rows = self.measured
-        apart = set(rows.loc[rows["metric"] == "instructions_per_byte", "measure"])
+        apart = rows.loc[rows["metric"] == "instructions_per_byte", "measure"].unique()
         rows = rows[rows["metric"].isin(list(metrics)) & ~rows["measure"].isin(apart)]
-        chosen = set(rows[["measure", "conditions"]].itertuples(index=False, name=None))
+        chosen = rows[["measure", "conditions"]].drop_duplicates().itertuples(index=False, name=None)
         return sorted(chosen, key=lambda load: (load[0] != "transfer", load))
+
+    @cached_property
+    def quantities(self) -> dict[str, list[Quantity]]:
+        """What each measure's cells are compared by, the main figure first: `analysis.quantities`, as it is declared.
+
+        Measures are in the order in which the run was asked for them.
+        """
+        known = analysis.quantities(self.rows) | quantity.declared(self.meta)
+        asked = [*(self.meta.get("settings") or {}).get("measures", ()), *sorted(self.rows["measure"].unique())]
+        return {measure: known[measure] for measure in dict.fromkeys(asked) if measure in known}
+
+    @property
+    def main(self) -> Quantity | None:
+        """The main figure of the first measure: of a load (`under`), its own. None if it has none."""
+        measures = self.rows["measure"].unique()
+        return next((its[0] for measure, its in self.quantities.items() if measure in measures), None)
+
+    @cached_property
+    def mains(self) -> pd.DataFrame:
+        """The summary of the main figure of each load: `analysis.of_main`."""
+        return analysis.of_main(self.figures, self.quantities)
 
     def figures_of(self, metric: str) -> pd.DataFrame:
         """The summary of one metric."""
@@ -92,7 +116,7 @@ class Summary:
     @cached_property
     def runs(self) -> list[str]:
         """The names of its runs: usually one."""
-        return sorted(set(self.df["run"].astype(str)))
+        return sorted(self.df["run"].astype(str).unique())
 
     @cached_property
     def clock(self) -> str:
@@ -111,7 +135,7 @@ class Summary:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """The comparison of every two cells by throughput (`ranking.pairwise`), which takes seconds for many cells."""
+        """The comparison of every two cells by main figures: `ranking.pairwise`. It takes seconds for many cells."""
         return ranking.pairwise(self.measured)
 
     @cached_property

@@ -18,7 +18,6 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from lab.benches.vpn import measures
-from lab.benches.vpn.measures import Options
 from lab.benches.vpn.sample import Bed
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
@@ -94,7 +93,8 @@ def broken(engine: Engine, vpn: Vpn, variant: str, suite: Suite, fault: Break) -
     wrong: list[BaseException] = []
     with testbed.opened(engine, name) as bed:
         chosen = measures.choose(["throughput"])
-        share = Bed(CATALOG, bed, Meter(bed), Plan((cell,), {}, 1, 0), chosen, Options(duration=SECONDS))
+        options = {name: each.Options.model_validate({"duration": SECONDS}) for name, each in chosen.items()}
+        share = Bed(CATALOG, bed, Meter(bed), Plan((cell,), {}, 1, 0), chosen, options)
         breaker = threading.Thread(target=_break, args=(engine, vpn, name, fault, wrong), daemon=True)
         breaker.start()
         (attempt,) = attempts(engine, share, [Step(0, 0, cell)])

@@ -19,6 +19,7 @@ from lab.benches.vpn.sample import Bed
 from lab.catalog.catalog import Catalog
 from lab.core.errors import InvalidSample
 from lab.results.cell import Cell
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.results.store import Store
 from lab.runner.execute import Execution, execute
@@ -44,7 +45,8 @@ class Fake:
     """
 
     TITLE = "fake"
-    UNIT = "s"
+    FIGURES = (Quantity("fake", "s"),)
+    Options = Options
     raw: dict[str, Any] = field(default_factory=lambda: {"seconds": 1.5})
     error: Exception | None = None
     at: int = 0
@@ -63,10 +65,10 @@ class Fake:
     evidence: dict[str, Any] = field(default_factory=dict)
     meter: Any = field(default_factory=lambda: SimpleNamespace(revived=str))
 
-    def conditions(self, options: Options) -> list[str]:
+    def conditions(self, options: Any) -> list[str]:
         return [""]
 
-    def run(self, tunnel: Any, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
+    def run(self, tunnel: Any, conditions: Mapping[str, str], options: Any) -> dict[str, Any]:
         assert self.proved, "nothing is measured in a tunnel that is not proved"
         self.samples += 1
         self.offsets.append(self.offset)
@@ -185,7 +187,7 @@ def without_tunnels(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.Monkey
         catalog, catalog.choose_vpns(["alpha"]), catalog.choose_suites(["strong", "odd"]), {"fake": [""]},
         blocks=2, seed=0, lacks={},
     )  # fmt: skip
-    share = Bed(catalog, cast(Any, bed), cast(Any, fake.meter), made, measures, Options())
+    share = Bed(catalog, cast(Any, bed), cast(Any, fake.meter), made, measures, {"fake": Options()})
     this = Lab(fake, share, made, store, engine)
 
     def ping() -> None:

@@ -75,7 +75,7 @@ SHOWN: dict[str, Callable[[pd.DataFrame], Any]] = {
     "packets' picture": lambda df: packet_plot.draw(summary(df, META)),
     "matrix": lambda df: speed_tables.matrix(summary(df, {"controls": ["plain"]}), LOAD),
     "ranks": lambda df: speed_tables.ranks(summary(df, {"controls": ["plain"]}), LOAD),
-    "throughput": lambda df: speed_plots.throughput(summary(df, META), LOAD),
+    "throughput": lambda df: speed_plots.by_suite(summary(df, META), LOAD),
     "best": lambda df: speed_plots.overview(summary(df, META), LOAD),
     "cpu": lambda df: cpu_tables.kernel_and_user(summary(df), TRANSFER),
     "switches": lambda df: cpu_tables.switches(summary(df), TRANSFER),

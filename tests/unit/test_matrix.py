@@ -24,6 +24,7 @@ from lab.catalog.catalog import Catalog
 from lab.core import signals
 from lab.core.errors import EngineGone, LabError, UsageError
 from lab.engines.choice import Choice as Guest
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.results.store import Store
 from lab.runner.execute import execute
@@ -73,12 +74,13 @@ class Fake:
     """A measure with three conditions: three samples in each tunnel."""
 
     TITLE = "fake"
-    UNIT = "s"
+    FIGURES = (Quantity("fake", "s"),)
+    Options = Options
 
-    def conditions(self, options: Options) -> list[str]:
+    def conditions(self, options: Any) -> list[str]:
         return ["n=1", "n=2", "n=3"]
 
-    def run(self, tunnel: Any, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
+    def run(self, tunnel: Any, conditions: Mapping[str, str], options: Any) -> dict[str, Any]:
         machine: Machine = tunnel.bed.engine
         machine.samples += 1
         machine.work(machine)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from lab.benches.vpn import measures
-from lab.benches.vpn.measures import Options, cost, handshake, latency, throughput, transfer
+from lab.benches.vpn.measures import Options, Timed, cost, handshake, latency, throughput, transfer
 from lab.core.errors import InvalidSample, LabError, Unsupported, UsageError
 from lab.results.reading import Reading
 
@@ -32,8 +32,8 @@ def test_every_measure_has_what_a_measure_needs() -> None:
     assert sorted(every) == ["cost", "handshake", "latency", "profile", "throughput", "transfer"]
     for measure in every.values():
         assert measure.TITLE
-        assert measure.UNIT
-        assert measure.conditions(Options())
+        assert measure.FIGURES
+        assert measure.conditions(measure.Options())
 
 
 def test_an_unknown_measure() -> None:
@@ -44,17 +44,16 @@ def test_an_unknown_measure() -> None:
 
 
 def test_conditions() -> None:
-    options = Options(streams=(1, 4), directions=("up", "down"), size=1000)
-    assert throughput.conditions(options) == [
+    assert throughput.conditions(throughput.Options(streams=[1, 4], directions=["up", "down"])) == [
         "direction=up streams=1",
         "direction=up streams=4",
         "direction=down streams=1",
         "direction=down streams=4",
     ]
-    assert transfer.conditions(options) == ["size=1000"]
-    assert latency.conditions(options) == ["load=none", "load=busy"]
-    assert handshake.conditions(options) == [""]
-    assert cost.conditions(options) == ["size=64", "size=512", "size=1400"]
+    assert transfer.conditions(transfer.Options(size=1000)) == ["size=1000"]
+    assert latency.conditions(Timed()) == ["load=none", "load=busy"]
+    assert handshake.conditions(Options()) == [""]
+    assert cost.conditions(Options()) == ["size=64", "size=512", "size=1400"]
 
 
 def test_throughput_is_the_receivers(raw: Raw) -> None:
@@ -167,7 +166,7 @@ def test_nine_echoes_are_too_few_and_ten_are_not(captured: Captured) -> None:
 )
 def test_a_ping_is_a_load_that_is_watched(condition: str, argv: list[str]) -> None:
     tunnel = SimpleNamespace(address=lambda end: "198.19.0.1", load=lambda argv, timeout: {"argv": argv})
-    raw = latency.run(cast(Any, tunnel), {"load": condition}, Options())
+    raw = latency.run(cast(Any, tunnel), {"load": condition}, Timed())
     assert raw == {"echoes": {"argv": argv}, "busy": condition == "busy"}
 
 

@@ -68,7 +68,7 @@ def a_run() -> pd.DataFrame:
 
 class TestThroughput:
     def test_says_unit_n_engine_clock_and_run(self) -> None:
-        said = words(speed_plots.throughput(summary(a_run(), META), LOAD))
+        said = words(speed_plots.by_suite(summary(a_run(), META), LOAD))
         for text in (
             UP,
             "run r1",
@@ -80,7 +80,7 @@ class TestThroughput:
             assert text in said
 
     def test_best_suite_on_top_and_each_median_drawn(self) -> None:
-        picture = speed_plots.throughput(summary(a_run(), META), LOAD)
+        picture = speed_plots.by_suite(summary(a_run(), META), LOAD)
         (points,) = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "point"]
         assert points["encoding"]["y"]["sort"] == ["fast", "slow"]
         assert sorted(rows(picture, "series", "suite", "median", mark="point")) == [
@@ -88,7 +88,7 @@ class TestThroughput:
         ]  # fmt: skip
 
     def test_every_sample_is_a_tick(self) -> None:
-        picture = speed_plots.throughput(summary(a_run(), META), LOAD)
+        picture = speed_plots.by_suite(summary(a_run(), META), LOAD)
         assert sorted(value for (value,) in rows(picture, "value", mark="tick")) == [
             50, 51, 52, 300, 305, 306, 310, 500, 505, 510
         ]  # fmt: skip
@@ -97,10 +97,10 @@ class TestThroughput:
         assert self.scale(a_run()) == {"zero": True}
         wide = frame(cell("alpha", "slow", [5, 6, 7]) + cell("alpha", "fast", [500, 510, 505]))
         assert self.scale(wide)["type"] == "log"
-        assert "(log scale)" in words(speed_plots.throughput(summary(wide, META), LOAD))
+        assert "(log scale)" in words(speed_plots.by_suite(summary(wide, META), LOAD))
 
     def scale(self, df: pd.DataFrame) -> dict[str, Any]:
-        spec = plots.spec(speed_plots.throughput(summary(df, META), LOAD))
+        spec = plots.spec(speed_plots.by_suite(summary(df, META), LOAD))
         scale: dict[str, Any] = next(layers(spec))["encoding"]["x"]["scale"]
         return scale
 
@@ -116,8 +116,9 @@ class TestTimes:
             for measure, metric, conditions in (("latency", "rtt_p50", "load=idle"), ("handshake", "handshake", "")):
                 shape = {"measure": measure, "metric": metric, "conditions": conditions, "end": "client"}
                 entries += cell("a", suite, [value] * 3, unit="ms", **shape)
-        drawn = dict(contents.pictures(summary(frame(entries), META)))
-        assert list(drawn) == ["latency-load-idle", "handshake"]
+        asked = {**META, "settings": {"measures": ["latency", "handshake"]}}
+        drawn = dict(contents.pictures(summary(frame(entries), asked)))
+        assert list(drawn) == ["latency-load-idle", "handshake"], "as they were asked for"
         for picture in drawn.values():
             (points,) = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "point"]
             assert points["encoding"]["y"]["sort"] == ["quick", "slow"]
@@ -190,19 +191,19 @@ class TestRecords:
     def test_a_symbol_says_where_records_are_processed(self) -> None:
         rows = cell("a", "x", [5, 6, 7]) + cell("a", "x", [8, 9, 9], variant="udp-kernel", records="kernel")
         rows += cell("a", "x", [3, 3, 3], variant="tls-kernel-tx", records="kernel-tx")
-        picture = speed_plots.throughput(summary(frame(rows)), LOAD)
+        picture = speed_plots.by_suite(summary(frame(rows)), LOAD)
         (points,) = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "point"]
         scale = points["encoding"]["fillOpacity"]["scale"]
         assert dict(zip(scale["domain"], scale["range"], strict=True)) == {"user": 1, "kernel-tx": 0.35, "kernel": 0}
         assert plots.FILLED in words(picture)
 
     def test_nothing_is_said_where_all_are_alike(self) -> None:
-        assert plots.FILLED not in words(speed_plots.throughput(summary(a_run(), META), LOAD))
+        assert plots.FILLED not in words(speed_plots.by_suite(summary(a_run(), META), LOAD))
 
 
 class TestModes:
     def test_each_mode_is_a_mark_with_its_n(self) -> None:
-        picture = speed_plots.throughput(summary(frame(cell("a", "x", [162, 117, 163], **VM))), LOAD)
+        picture = speed_plots.by_suite(summary(frame(cell("a", "x", [162, 117, 163], **VM))), LOAD)
         assert rows(picture, "median", "n", mark="point") == [(162.5, 2), (117, 1)]
         numbered = [layer for layer in layers(plots.spec(picture)) if layer["mark"]["type"] == "text"]
         assert len({layer["mark"]["dy"] for layer in numbered}) == 2

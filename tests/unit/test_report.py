@@ -203,10 +203,13 @@ class TestData:
 
 
 def test_showing_runs_needs_no_engine_and_the_command_line_no_figures(tmp_path: Path) -> None:
-    """`lab report` runs where no Docker client can be imported; and what measures stays small."""
+    """`lab report` runs where no Docker client can be imported; and what measures stays small.
+
+    Nor does it import scipy.stats, which takes a second.
+    """
     loaded = "print(sorted({'docker', 'pandas', 'scipy', 'altair', 'numpy'} & set(sys.modules)))"
     shown = (
-        "import sys; sys.modules['docker'] = None; from lab import benches\n"
+        "import sys; sys.modules['docker'] = sys.modules['scipy.stats'] = None; from lab import benches\n"
         "from lab.cli import main; from lab.report import comparison, write\n"
         "[benches.views(kind) for kind in benches.folders()]\n"
         "from lab.benches.crypto import offer"

@@ -15,6 +15,7 @@ from urllib3.exceptions import ProtocolError
 from lab.catalog.catalog import Catalog
 from lab.core.errors import EngineGone, InvalidSample, LabError, Unsupported
 from lab.results.cell import Cell
+from lab.results.reading import Reading
 from lab.results.store import cell_of
 from lab.runner.attempt import Attempt
 from lab.runner.group import attempts
@@ -195,6 +196,17 @@ def test_a_meter_that_does_not_start_is_what_failed(lab: Lab) -> None:
     assert {sample["outcome"] for sample in lab.store.read()} == {"failed"}
     assert all(sample["reason"].startswith("the meter is not at the gate") for sample in lab.store.read())
     assert lab.fake.samples == 0
+
+
+def test_a_load_without_its_payload_is_a_failed_sample(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be proved of it; the run goes on."""
+    lab.fake.raw = {"load": {}, "direction": "up"}
+    monkeypatch.setattr(lab.fake, "parse", lambda raw: [Reading("fake", "s", "client", 1.0)])
+    monkeypatch.setattr("lab.benches.vpn.sample.proof.kept_to", lambda load, interface: None)
+    lab.execute()
+    kept = [sample for sample in lab.store.read() if sample["position"] >= 0]
+    assert {sample["outcome"] for sample in kept} == {"failed"}
+    assert all("no `payload`" in sample["reason"] for sample in kept)
 
 
 def test_a_figure_that_is_no_number_makes_a_sample_fail(lab: Lab) -> None:

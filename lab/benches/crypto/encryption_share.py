@@ -37,19 +37,14 @@ class Raw:
 
     def __init__(self, summary: Summary, catalog: Catalog) -> None:
         self.run, self.summary, self.catalog = summary.runs[0], summary, catalog
-        self.known: dict[tuple[str, str], float] = {}
+        self.speeds = frame.raw_speeds(summary)
 
     def share(self, vpn: str, records: str, suite: str, throughput: float) -> float:
         """The part of one processor that encryption alone takes at `throughput` (Mbit/s); NaN if unknown."""
         if vpn not in self.catalog.vpns:
             return float("nan")
         library = frame.library_of(records, self.catalog.vpns[vpn].file.dialect)
-        return frame.share(throughput, self._speed(library, suite)) if library else float("nan")
-
-    def _speed(self, library: str, suite: str) -> float:
-        if (library, suite) not in self.known:
-            self.known[library, suite] = frame.raw_speed(self.summary, library, suite)[0]
-        return self.known[library, suite]
+        return frame.share(throughput, self.speeds.get((library or "", suite), float("nan")))
 
     @cached_property
     def payload(self) -> int:

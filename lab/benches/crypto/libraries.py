@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,8 +78,9 @@ class Library(Document):
         return parts
 
 
-def load() -> dict[str, Library]:
-    """Every library by name."""
+@cache
+def load() -> Mapping[str, Library]:
+    """Every library by name. The file is read once: a report asks for each of its figures."""
     return {row.library: row for row in read(FILE, list[Library])}
 
 

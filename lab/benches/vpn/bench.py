@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from lab.benches.vpn import cells, measures, requirements
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.sample import Bed
-from lab.benches.vpn.settings import Settings
+from lab.benches.vpn.settings import Own
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
@@ -43,15 +43,15 @@ class Choice:
     """What the settings name, looked up in the catalog. This needs no engine."""
 
     catalog: Catalog
-    settings: Settings
+    settings: Own
     vpns: list[Vpn]
     suites: list[Suite]
     measures: dict[str, Measure]
 
     @property
-    def options(self) -> Options:
-        """The part of the settings that measures use."""
-        return options(self.settings)
+    def options(self) -> dict[str, Options]:
+        """The part of the settings that each measure uses."""
+        return {name: options(self.settings, measure) for name, measure in self.measures.items()}
 
     @property
     def paths(self) -> list[DataPath]:
@@ -60,12 +60,12 @@ class Choice:
         return [(vpn, name) for vpn, name in data_paths(self.vpns) if not named or vpn.file.control or name in named]
 
 
-def options(settings: Settings) -> Options:
-    """The part of the settings that measures use."""
-    return Options(settings.duration, tuple(settings.streams), tuple(settings.directions), settings.size)
+def options(settings: Own, measure: Measure) -> Options:
+    """The part of the settings that a measure uses."""
+    return measure.Options.model_validate({name: getattr(settings, name) for name in measure.Options.model_fields})
 
 
-def choose(settings: Settings, catalog: Catalog | None = None) -> Choice:
+def choose(settings: Own, catalog: Catalog | None = None) -> Choice:
     """Look up everything that the settings name.
 
     Raises:
@@ -99,7 +99,7 @@ def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str]) -> Plan:
         choice.catalog,
         choice.vpns,
         choice.suites,
-        {name: measure.conditions(choice.options) for name, measure in choice.measures.items()},
+        {name: measure.conditions(choice.options[name]) for name, measure in choice.measures.items()},
         blocks=settings.blocks,
         seed=settings.seed,
         lacks=lacks,
@@ -108,10 +108,10 @@ def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str]) -> Plan:
     )
 
 
-def loads(settings: Settings) -> Callable[[Cell], Load]:
+def loads(settings: Own) -> Callable[[Cell], Load]:
     """The load of one sample, by its cell."""
-    known, chosen = measures.every(), options(settings)
-    return lambda cell: known[cell.measure].load(chosen)
+    known = measures.every()
+    return lambda cell: known[cell.measure].load(options(settings, known[cell.measure]))
 
 
 class Site:
@@ -135,9 +135,10 @@ class Site:
         return {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": choice.settings.model_dump(),
-            "options": asdict(choice.options),
+            "options": {name: value for each in choice.options.values() for name, value in each.model_dump().items()},
             "plan": self.plan.fingerprint(),
             "cells": self.plan.listed(),
+            "figures": measures.declarations(choice.measures),
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
             "folders": {

@@ -17,8 +17,11 @@ from typing import Any
 
 from lab.core.errors import InvalidSample
 from lab.results.cpu import BUSY, SHOWN
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 
+FIGURES = (Quantity("cost", "s/GB", better="less"),)
+"""What cells and runs are compared by of every load, beside the figures of its measure."""
 GIGABYTE = 1e9
 JUMP = 0.05
 """Seconds by which the settable clock may differ from the monotonic one (read to hundredths), and 1 % more."""

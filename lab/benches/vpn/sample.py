@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class Bed:
     meter: Meter
     plan: Plan
     measures: Mapping[str, Measure]
-    options: Options
+    options: Mapping[str, Options]
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
         """`meta` with the offloads and sysctls of both endpoints, read in the first tunnel that comes up."""
@@ -77,7 +77,8 @@ class InTunnel:
         """Prove the data path, measure, prove again (endpoints, wire, counters), and read the figures.
 
         Raises:
-            InvalidSample: the data path could not be proved. LabError: any other failure.
+            InvalidSample: the data path could not be proved. LabError: any other failure, such as a measure that does
+                not say what its load carried.
         """
         tunnel, known, measure = self.tunnel, attempt.known, self.bed.measures[attempt.cell.measure]
         if attempt is not self.first:
@@ -90,7 +91,7 @@ class InTunnel:
                 tunnel.prove()
         tunnel.loads.clear()
         with attempt.phase("measure"):
-            raw = measure.run(tunnel, parse_conditions(attempt.cell.conditions), self.bed.options)
+            raw = measure.run(tunnel, parse_conditions(attempt.cell.conditions), self.bed.options[attempt.cell.measure])
         known["raw"] = raw
         readings = measure.parse(raw)
         with attempt.phase("prove"):
@@ -98,7 +99,7 @@ class InTunnel:
             for load in tunnel.loads:
                 proof.kept_to(load, tunnel.vpn.file.interface)
         if "load" in raw:
-            payload = next(reading.value for reading in readings if reading.metric == "payload")
+            payload = _payload(raw, readings)
             with attempt.phase("prove"):
                 self._prove_load(raw["load"], int(payload), raw["direction"])
             others = [reading for reading in readings if reading.metric != "payload"]
@@ -115,3 +116,14 @@ class InTunnel:
         engine = self.tunnel.bed.engine
         readings = cpu_ledger.readings(load, payload, counted=engine.clock == "instructions")
         return [*readings, Reading("ledger_gap", "fraction", "machine", cpu_ledger.gap(readings, engine.processors))]
+
+
+def _payload(raw: Mapping[str, Any], readings: Iterable[Reading]) -> float:
+    """The bytes that a load carried, which proofs and ledger are about."""
+    payload = next((reading.value for reading in readings if reading.metric == "payload"), None)
+    if payload is None or "direction" not in raw:
+        raise LabError(
+            "the measure gives a `load`, but no `payload` (a figure, in bytes) or no `direction`: it cannot be proved",
+            "lab/benches/vpn/measures/__init__.py says what a measure gives",
+        )
+    return payload

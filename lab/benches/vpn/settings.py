@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""The options of `lab matrix`. Light to import: the command line is built from them."""
+"""The options of `lab matrix`, and of its measures. Light to import: the command line is built from them."""
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from lab.benches.vpn import measures
 from lab.runner import settings as common
-from lab.runner.settings import Blocks, Bytes, Names, Words
+from lab.runner.settings import Blocks, Names, Words
 
 KIND = "matrix"
 TITLE = "Measure VPNs with each ciphersuite, in randomised blocks, and show the tables."
@@ -22,8 +23,8 @@ def measure_names() -> list[str]:
     return [module.name for module in pkgutil.iter_modules([str(Path(__file__).with_name("measures"))])]
 
 
-class Settings(common.Settings):
-    """The settings of a run, in `meta.json`: `--resume` takes them from there."""
+class Own(common.Settings):
+    """The settings of the bench, whatever it measures: `Settings` has the options of the measures too."""
 
     names: ClassVar[Mapping[str, Names]] = {"measures": measure_names}
     examples: ClassVar[Sequence[str]] = (
@@ -39,15 +40,18 @@ class Settings(common.Settings):
         Words, Field(description="Ciphersuites: {sets}, or names. `quick` is {quick}. The others: {others}.")
     ] = ["quick"]
     measures: Annotated[Words, Field(description="What to measure: {measures}.")] = ["throughput", "transfer"]
-    duration: Annotated[int, Field(ge=1, le=600, description="Seconds of a timed load.")] = 5
-    streams: Annotated[
-        list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, description="Numbers of TCP streams: `1,4`.")
-    ] = [1]
-    directions: Annotated[
-        list[Literal["up", "down"]],
-        Field(min_length=1, description="Directions: `up` (client to server), `down`, or `up,down`."),
-    ] = ["up"]
-    size: Annotated[Bytes, Field(ge=1000, le=1_000_000_000, description="The file of a transfer: `10MB`, `1GB`.")] = (
-        10_000_000
-    )
     blocks: Blocks = 5
+
+
+def composed() -> type[Own]:
+    """The settings of the bench and the options of every measure."""
+    own: dict[str, Any] = {
+        name: (field.annotation, field)
+        for measure in measures.every().values()
+        for name, field in measure.Options.model_fields.items()
+    }
+    return create_model("Settings", __base__=Own, __module__=__name__, **own)
+
+
+Settings = composed()
+"""The settings of a run, in `meta.json`: `--resume` takes them from there."""

@@ -25,6 +25,7 @@ from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
 from lab.testbed.meter import Meter
+from lab.testbed.profile import Profile
 from lab.testbed.testbed import Testbed
 
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
@@ -166,6 +167,19 @@ class Tunnel:
         }
         self.loads.append(load)
         return load
+
+    def profiled(self, argv: Sequence[str], programs: Sequence[str], *, timeout: float) -> dict[str, Any]:
+        """`load`, while every instruction is counted: also `clock` (nanoseconds of the guest's) and `functions`.
+
+        `programs` are those that the command executes.
+
+        Raises:
+            Unsupported: the engine counts no instructions. LabError: as `load`.
+        """
+        profile = Profile(self.bed.engine)
+        load = self.load(argv, timeout=timeout, under=profile.window(self.containers["client-load"]))
+        counts, functions = profile.take(self.containers, programs)
+        return {"load": load, "clock": counts.clock, "functions": functions}
 
     def _failure(self, argv: Sequence[str], result: Result, complaint: str, timeout: float) -> LabError:
         """The error of a load that failed; after a timeout, it names the part that hung, if known."""

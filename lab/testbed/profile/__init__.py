@@ -15,15 +15,15 @@ from docker.models.containers import Container
 
 from lab.core.errors import LabError, Unsupported
 from lab.engines.engine import Engine
+from lab.results.function import IDLE, Function
 from lab.testbed.profile import btf, counts, symbols
-from lab.testbed.profile.counts import Counts, Function, Place
+from lab.testbed.profile.counts import Counts, Place
 
 IMAGE = "lab/base:latest"
 PROGRAMS = "/usr/local/bin"
 OTHER = "other"
 CLIENT = "client-load"
 """Whose the programs in the window are: they are over when it is asked whose they are."""
-IDLE = "idle"
 MAPPED = """{
     cat /proc/[0-9]*/maps 2>/dev/null | awk '$2 ~ /x/ && $6 ~ /^\\// { print $6 }'
     for name; do file=$(command -v "$name") && echo "$file" && ldd "$file" | awk '$3 ~ /^\\// { print $3 }'; done

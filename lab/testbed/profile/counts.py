@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lab.results.function import Function
 from lab.testbed.profile.symbols import UNKNOWN, Name
 
 Place = tuple[int, int]
@@ -46,19 +47,6 @@ def parse(text: str) -> Counts:
             block[0] += length * times
             block[1] += times
     return counts
-
-
-@dataclass(frozen=True)
-class Function:
-    """The instructions that a task executed in one function, and how often it called that."""
-
-    by: str
-    """Who: an end of the tunnel, `other`, or `idle`."""
-    task: str
-    object: str
-    name: str
-    instructions: int
-    calls: int
 
 
 def functions(

@@ -64,20 +64,15 @@ def library_of(records: str, dialect: str) -> str | None:
     return next((row.library for row in known if row.covers(records, dialect)), None)
 
 
-def raw_speed(
-    run: Summary, library: str, suite: str, *, payload: int = PAYLOAD, place: str = "container"
-) -> tuple[float, int]:
-    """The median raw speed, Mbit/s, at the largest payload timed up to `payload`; and that payload.
+def raw_speeds(run: Summary, *, payload: int = PAYLOAD, place: str = "container") -> dict[tuple[str, str], float]:
+    """By library and suite, the median raw speed, Mbit/s, at the largest payload timed up to `payload`.
 
-    (NaN, 0) if the run, one of `lab crypto`, has none.
+    `run` is one of `lab crypto`.
     """
     rows = speeds(run)
-    rows = rows[(rows["library"] == library) & (rows["suite"] == suite) & (rows["place"] == place)]
-    rows = rows[(rows["metric"] == "speed") & (rows["size"] <= payload)]
-    if rows.empty:
-        return float("nan"), 0
-    size, median = rows.sort_values("size")[["size", "median"]].to_numpy()[-1]
-    return float(median) / MEGABIT, int(size)
+    rows = rows[(rows["metric"] == "speed") & (rows["place"] == place) & (rows["size"] <= payload)].sort_values("size")
+    found = zip(rows["library"], rows["suite"], rows["median"], strict=True)
+    return {(library, suite): float(median) / MEGABIT for library, suite, median in found}
 
 
 def share(throughput: float, raw: float) -> float:

@@ -11,17 +11,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.cpu_ledger import Bracket
 from lab.benches.vpn.measures import Options
-from lab.benches.vpn.tunnel import Tunnel
 from lab.core.errors import InvalidSample, Unsupported
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
+if TYPE_CHECKING:
+    from lab.benches.vpn.tunnel import Tunnel
+
 TITLE = "instructions per packet"
 UNIT = "instructions"
+FIGURES = (
+    Quantity("instructions_per_packet", UNIT, better="less"),
+    Quantity("instructions_per_packet_user", UNIT),
+    Quantity("instructions_per_packet_kernel", UNIT),
+    Quantity("instructions_per_byte", UNIT),
+)
 SIZES = (64, 512, 1400)
 """Bytes of an IP packet in the tunnel: voice, medium, and the largest that every data path carries in one piece.
 

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.measures import Options
-from lab.benches.vpn.tunnel import Tunnel
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
+if TYPE_CHECKING:
+    from lab.benches.vpn.tunnel import Tunnel
+
 TITLE = "time to the first answer"
-UNIT = "s"
+FIGURES = (Quantity("handshake", "s", "handshake (to the first byte through)", "less"),)
 
 
 def conditions(options: Options) -> list[str]:
@@ -32,4 +35,4 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
     """Seconds, by the clock of the client's kernel."""
-    return [Reading("handshake", UNIT, "client", raw["handshake"])]
+    return [Reading("handshake", "s", "client", raw["handshake"])]

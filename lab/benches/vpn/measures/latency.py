@@ -7,16 +7,25 @@ import json
 import re
 from collections.abc import Mapping
 from statistics import quantiles
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lab.benches.vpn.measures import Options
-from lab.benches.vpn.tunnel import Tunnel
+from lab.benches.vpn.measures import Timed as Options
 from lab.core.errors import InvalidSample
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
+if TYPE_CHECKING:
+    from lab.benches.vpn.tunnel import Tunnel
+
 TITLE = "round-trip time"
 UNIT = "ms"
+FIGURES = (
+    Quantity("rtt_p50", UNIT, "round trip (median of a sample)", "less"),
+    Quantity("rtt_p90", UNIT),
+    Quantity("rtt_p99", UNIT),
+    Quantity("loss", "fraction"),
+)
 INTERVAL = 0.01
 """Seconds between echo requests."""
 

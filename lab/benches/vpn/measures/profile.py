@@ -9,19 +9,22 @@ the clock jumps over.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lab.benches.vpn.measures import Options, transfer
-from lab.benches.vpn.tunnel import Tunnel
+from lab.benches.vpn.measures import transfer
+from lab.results.function import busy
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
-from lab.testbed.profile import IDLE, Profile
+
+if TYPE_CHECKING:
+    from lab.benches.vpn.tunnel import Tunnel
 
 TITLE = "instructions per byte, by function"
-UNIT = "instructions"
+FIGURES = (Quantity("instructions_per_byte", "instructions", "instructions per byte", "less"),)
 PROGRAMS = ("sh", "nc")
 """What sends the file."""
+Options = transfer.Options
 
 
 def conditions(options: Options) -> list[str]:
@@ -35,23 +38,14 @@ def load(options: Options) -> Load:
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Send the file while the window is open, and name what was counted.
+    """Send the file while every instruction is counted.
 
     Raises:
         Unsupported: the engine counts no instructions.
     """
-    profile = Profile(tunnel.bed.engine)
     size = int(conditions["size"])
     argv, timeout = transfer.sending(tunnel, size)
-    load = tunnel.load(argv, timeout=timeout, under=profile.window(tunnel.containers["client-load"]))
-    counts, functions = profile.take(tunnel.containers, PROGRAMS)
-    return {
-        "load": load,
-        "direction": "up",
-        "size": size,
-        "clock": counts.clock,
-        "functions": [astuple(each) for each in functions],
-    }
+    return {**tunnel.profiled(argv, PROGRAMS, timeout=timeout), "direction": "up", "size": size}
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
@@ -60,16 +54,18 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     `counted` is the share of the clock's nanoseconds that were counted as instructions; the rest was idle. A block of
     instructions that a fault interrupts counts as a whole, so it may be above 1 by less than a thousandth.
     """
-    rows = [row for row in raw["functions"] if row[0] != IDLE]
-    total = sum(row[4] for row in rows)
-    kernel = sum(row[4] for row in rows if row[2].startswith("["))
-    parts = {"": total, "_kernel": kernel, "_user": total - kernel}
+    rows = list(busy(raw))
+    parts = {
+        "": rows,
+        "_kernel": [row for row in rows if row.in_kernel],
+        "_user": [row for row in rows if not row.in_kernel],
+    }
+    whole = {("machine", f"instructions_per_byte{part}"): its for part, its in parts.items()}
+    ends = {(end, "instructions_per_byte"): [row for row in rows if row.by == end] for end in ("server", "client")}
     readings = [
-        Reading(f"instructions_per_byte{part}", UNIT, "machine", count / raw["size"]) for part, count in parts.items()
+        Reading(metric, "instructions", end, sum(row.instructions for row in its) / raw["size"])
+        for (end, metric), its in (whole | ends).items()
     ]
-    for end in ("server", "client"):
-        own = sum(row[4] for row in rows if row[0] == end)
-        readings.append(Reading("instructions_per_byte", UNIT, end, own / raw["size"]))
     counted = sum(row[4] for row in raw["functions"])
     readings.append(Reading("counted", "fraction", "machine", counted / raw["clock"]))
     return [*readings, Reading("payload", "B", "machine", raw["size"])]

@@ -5,19 +5,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from iperf3 import TestResult
+from pydantic import Field
 
-from lab.benches.vpn.measures import Options
-from lab.benches.vpn.tunnel import Tunnel
+from lab.benches.vpn.measures import Timed
 from lab.core.errors import InvalidSample, LabError
 from lab.results.cell import conditions_text
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
+if TYPE_CHECKING:
+    from lab.benches.vpn.tunnel import Tunnel
+
 TITLE = "TCP throughput"
-UNIT = "Mbit/s"
+FIGURES = (
+    Quantity("throughput", "Mbit/s", better="more"),
+    Quantity("retransmits", "count"),
+)
+
+
+class Options(Timed):
+    """Streams, and directions."""
+
+    streams: Annotated[
+        list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, description="Numbers of TCP streams: `1,4`.")
+    ] = [1]
+    directions: Annotated[
+        list[Literal["up", "down"]],
+        Field(min_length=1, description="Directions: `up` (client to server), `down`, or `up,down`."),
+    ] = ["up"]
 
 
 def conditions(options: Options) -> list[str]:
@@ -48,6 +66,8 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         LabError: iperf3 reported an error.
         InvalidSample: nothing arrived.
     """
+    from iperf3 import TestResult
+
     text = raw["load"]["stdout"]
     if error := json.loads(text).get("error"):
         raise LabError(f"iperf3: {error}")
@@ -56,7 +76,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         raise InvalidSample("iperf3 received nothing")
     sender, receiver = ("client", "server") if raw["direction"] == "up" else ("server", "client")
     return [
-        Reading("throughput", UNIT, receiver, result.received_bps / 1e6),
+        Reading("throughput", "Mbit/s", receiver, result.received_bps / 1e6),
         Reading("retransmits", "count", sender, result.retransmits),
         Reading("payload", "B", "machine", result.received_bytes),
     ]

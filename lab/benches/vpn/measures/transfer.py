@@ -7,18 +7,35 @@ The timed pass is not traced. A tracepoint counts system calls in a second pass 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import Field
+
+from lab.benches.vpn import measures
 from lab.benches.vpn.cpu_ledger import Bracket
-from lab.benches.vpn.measures import Options
-from lab.benches.vpn.tunnel import Tunnel
+from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
+from lab.runner.settings import Bytes
+
+if TYPE_CHECKING:
+    from lab.benches.vpn.tunnel import Tunnel
 
 TITLE = "file transfer"
-UNIT = "Mbit/s"
+FIGURES = (
+    Quantity("throughput", "Mbit/s", better="more"),
+    Quantity("duration", "s", better="less"),
+)
 SLOWEST = 2e6
 """Bytes per second; a slower transfer times out."""
+
+
+class Options(measures.Options):
+    """The size of the file."""
+
+    size: Annotated[Bytes, Field(ge=1000, le=1_000_000_000, description="The file of a transfer: `10MB`, `1GB`.")] = (
+        10_000_000
+    )
 
 
 def conditions(options: Options) -> list[str]:
@@ -54,7 +71,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     """Mbit/s and seconds of the timed pass, system calls of each endpoint in the traced pass, and bytes of one pass."""
     wall = Bracket.parse(raw["load"]["stderr"]).wall
     rows = [
-        Reading("throughput", UNIT, "server", raw["size"] * 8 / 1e6 / wall),
+        Reading("throughput", "Mbit/s", "server", raw["size"] * 8 / 1e6 / wall),
         Reading("duration", "s", "client", wall),
         Reading("payload", "B", "machine", raw["size"]),
     ]

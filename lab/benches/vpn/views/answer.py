@@ -15,6 +15,7 @@ from lab.benches.vpn.views import cpu_time
 from lab.catalog.catalog import Catalog
 from lab.report.screen import Bar, bars, failures, wrapped
 from lab.report.tables import INTERVAL, each, figure, named, of_clock, order, spread, spread_name, value
+from lab.results.quantity import Quantity
 from lab.stats import analysis, ranking
 from lab.stats.differences import MOST_BLOCKS, UNDECIDED
 from lab.stats.inference import MIN_SAMPLES
@@ -27,30 +28,10 @@ IN_KERNEL = ("cpu_system", "cpu_softirq", "cpu_irq")
 
 
 @dataclass(frozen=True)
-class Headline:
-    """What a measure is read for."""
-
-    measure: str
-    metric: str
-    title: str
-    more_is_better: bool
-
-
-HEADLINES = (
-    Headline("throughput", "throughput", "Throughput", more_is_better=True),
-    Headline("transfer", "throughput", "Rate of a file transfer", more_is_better=True),
-    Headline("handshake", "handshake", "Time to the first answer through the tunnel", more_is_better=False),
-    Headline("latency", "rtt_p50", "Round-trip time", more_is_better=False),
-    Headline("cost", "instructions_per_packet", "Instructions of a packet", more_is_better=False),
-)
-"""The screen is about the first of these that a run has."""
-
-
-@dataclass(frozen=True)
 class Field:
     """The cells that a screen compares: of each the rows of the summary, one for each mode."""
 
-    headline: Headline
+    main: Quantity
     load: Load
     cells: Mapping[Cell, list[Any]]
     control: list[Any]
@@ -61,8 +42,7 @@ class Field:
 
     def ordered(self, cells: Iterable[Cell]) -> list[Cell]:
         """Some cells, best first."""
-        sign = -1 if self.headline.more_is_better else 1
-        return sorted(cells, key=lambda cell: (sign * self.median(cell), cell))
+        return sorted(cells, key=lambda cell: (self.main.rank(self.median(cell)), cell))
 
     def best(self, parts: int, within: Cell | None = None) -> list[Cell]:
         """The best cell of each VPN (`parts` 1) or data path (2), best first; of one VPN, `within` which a cell is."""
@@ -90,15 +70,13 @@ def _named(row: Any) -> str:
 
 
 def field_of(run: Summary) -> Field | None:
-    """What is compared: one measure under its first conditions; None if no VPN has a figure.
+    """What is compared: the first measure that has figures, under its first conditions; None if no VPN has any.
 
     Suites that do not encrypt are left out, unless the run has no others.
     """
     known = Catalog().suites
-    for headline in HEADLINES:
-        rows = run.figures_of(headline.metric)
-        rows = rows[rows["measure"] == headline.measure]
-        rows = rows[rows["end"] == "machine"] if "machine" in set(rows["end"]) else rows
+    for measure, (main, *_) in run.quantities.items():
+        rows = run.mains[run.mains["measure"] == measure]
         if set(rows["vpn"]) <= {run.control}:
             continue
         conditions = order(rows["conditions"])[0]
@@ -108,7 +86,7 @@ def field_of(run: Summary) -> Field | None:
         control = [row for cell, found in cells.items() if cell[0] == run.control for row in found]
         vpns = {cell: found for cell, found in cells.items() if cell[0] != run.control}
         encrypting = {cell: found for cell, found in vpns.items() if cell[2] not in known or known[cell[2]].encrypts}
-        return Field(headline, (headline.measure, conditions), encrypting or vpns, control)
+        return Field(main, (measure, conditions), encrypting or vpns, control)
     return None
 
 
@@ -132,9 +110,9 @@ def _title(run: Summary, field: Field, width: int, *, with_cpu: bool) -> list[st
     counts = {"VPN": vpns, "data path": paths, "suite": suites}
     what = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items())
     unit = of_clock(next(iter(field.cells.values()))[0].unit, run.clock)
-    better = "" if field.headline.more_is_better else ", the less the better"
+    better = ", the less the better" if field.main.better == "less" else ""
     title = (
-        f"{field.headline.title} of {what} ({named(field.load)}), {unit}: "
+        f"{field.main.heading} of {what} ({named(field.load)}), {unit}: "
         f"the best of each VPN, median and {spread_name(run)}{better}"
     )
     return wrapped(f"{title}. CPU: of the whole machine, for each GB carried" if with_cpu else title, width)
@@ -168,7 +146,7 @@ def _control(field: Field, spent: Mapping[Cell, str], width: int) -> list[str]:
 
 def _ranked(part: Summary, field: Field, width: int) -> list[str]:
     """What the statistics say about each VPN's best cell and the next one's."""
-    if field.headline.metric != "throughput" or len(bests := field.best(1)) == 1:
+    if len(bests := field.best(1)) == 1:
         return []
     without = part.others
     why = {(row.vpn, row.variant, row.suite): row.why for row in each(ranking.rankable(without.measured))}
@@ -178,7 +156,7 @@ def _ranked(part: Summary, field: Field, width: int) -> list[str]:
         pairs[a, b] = (row.verdict, row.low, row.high, row.blocks, row.n)
         pairs[b, a] = (OPPOSITE.get(row.verdict, row.verdict), 1 / row.high, 1 / row.low, row.blocks, row.n)
     ranked = [cell for cell in bests if not why[cell]]
-    sentences = [_sentence(a[0], b[0], *pairs[a, b][:3], part.clock) for a, b in pairwise(ranked)]
+    sentences = [_sentence(a[0], b[0], *pairs[a, b][:3], part.clock, field.main) for a, b in pairwise(ranked)]
     for reason in order(text for cell in bests if (text := why[cell])):
         vpns = ", ".join(cell[0] for cell in bests if why[cell] == reason)
         limit = "" if "programs of others" in reason else "; something else than the processor was the limit"
@@ -205,17 +183,19 @@ def _more(compared: Iterable[tuple[str, float, float, float, int]], blocks: int)
 OPPOSITE = {"higher": "lower", "lower": "higher"}
 
 
-def _sentence(a: str, b: str, verdict: str, low: float, high: float, clock: str) -> str:
-    if verdict == "higher":
-        return f"{a} is faster than {b}, {figure(low)} to {figure(high)} times ({INTERVAL})"
+def _sentence(a: str, b: str, verdict: str, low: float, high: float, clock: str, main: Quantity) -> str:
+    better, _, same = main.words
+    if verdict == ("lower" if main.better == "less" else "higher"):
+        return f"{a} is {better} than {b}, {figure(low)} to {figure(high)} times ({INTERVAL})"
     if verdict == "tie":
-        return f"{a} and {b} are equally fast: within {analysis.margin_of(clock) * 100:.0f} %"
-    return f"{a} and {b}: the samples do not show which is faster"
+        return f"{a} and {b} are {same}: within {analysis.margin_of(clock) * 100:.0f} %"
+    return f"{a} and {b}: the samples do not show which is {better}"
 
 
 def _besides(run: Summary, field: Field, width: int) -> list[str]:
     """What else the run has figures of."""
-    loads = set(run.measured[["measure", "conditions"]].itertuples(index=False, name=None)) - {field.load}
+    measured = run.measured[["measure", "conditions"]].drop_duplicates()
+    loads = set(measured.itertuples(index=False, name=None)) - {field.load}
     return (
         wrapped(f"Measured too: {'; '.join(named(load) for load in sorted(loads))}", width, more="  ") if loads else []
     )

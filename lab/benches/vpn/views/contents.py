@@ -29,9 +29,27 @@ from lab.stats import analysis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from lab.benches.vpn.views.speed_tables import CipherShare
     from lab.report.plots import Picture
-    from lab.stats.summary import Summary
+    from lab.stats.summary import Load, Summary
+
+
+OWN_TABLES = ("latency", "handshake", "cost")
+"""Measures whose table holds all their loads; each load of any other has a table of suites, and one of ranks."""
+UNRANKED = ("transfer",)
+"""Its loads are for the CPU ledger. Its rate is that of throughput, of too short a time to rank by."""
+
+
+def loads(run: Summary, rows: pd.DataFrame) -> list[Load]:
+    """The loads in some rows of a run: measures as the run was asked for them, conditions in natural order."""
+    measures = list(run.quantities)
+    found = rows[["measure", "conditions"]].drop_duplicates().itertuples(index=False, name=None)
+    last = len(measures)  # a measure that neither declares nor read a figure
+    return sorted(
+        found, key=lambda load: (measures.index(load[0]) if load[0] in measures else last, *map(tables.natural, load))
+    )
 
 
 def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = None) -> list[Table]:
@@ -41,12 +59,10 @@ def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = N
         LabError: the run mixes engines or clocks.
     """
     contents = [overview(run)]
-    throughput = order(run.rows.loc[run.rows["measure"] == "throughput", "conditions"])
-    for conditions in throughput:
-        load = ("throughput", conditions)
-        contents += [speed_tables.matrix(run, load), speed_tables.ranks(run, load, raw)]
-    others = [load for load in run.loads(["throughput"]) if load[0] != "throughput"]
-    contents += [speed_tables.matrix(run, load) for load in others]
+    for load in loads(run, run.outcomes):
+        if load[0] not in OWN_TABLES:
+            contents.append(speed_tables.matrix(run, load))
+            contents += [] if load[0] in UNRANKED else [speed_tables.ranks(run, load, raw)]
     carrying = run.loads()
     for load in carrying if every_load else carrying[:1]:
         contents += [cpu_tables.kernel_and_user(run, load), cpu_tables.switches(run, load), cpu_tables.cost(run, load)]
@@ -112,12 +128,10 @@ def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
     Raises:
         LabError: the run mixes engines or clocks.
     """
-    for load in sorted(run.others.loads(["throughput"]), key=lambda load: load[0] != "throughput"):
+    mains = run.others.mains
+    for load in loads(run, mains[mains["metric"] != packet_cost.METRIC]):  # which has a picture of all its loads
         for name, picture in speed_plots.pictures(run, load):
             yield plots.slug(" ".join((*load, name))), picture
-    for quantity in (speed_plots.ROUND_TRIP, speed_plots.HANDSHAKE):
-        for load in run.others.loads([quantity.metric]):
-            yield plots.slug(" ".join(load)), speed_plots.times(run, load, quantity)
     for load in run.loads()[:1]:
         for draw in (cpu_plots.cpu_split, cpu_plots.switches, cpu_plots.cost):
             yield plots.slug(draw.__name__), draw(run, load)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of how fast: throughput, round trips, handshakes, by ciphersuite and series; many cells have an overview."""
+"""Pictures of main figures, by ciphersuite and series; many cells have an overview."""
 
 from __future__ import annotations
 
@@ -17,27 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.report.plots import Picture
+    from lab.results.quantity import Quantity
     from lab.stats.summary import Load, Summary
 
 MANY = 120
 """The most cells of a readable picture. Above it, there is an overview, and a picture for each VPN."""
 OVERVIEW = 12
 """Ciphersuites in the overview."""
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A figure to show: its metric, its unit, its name in titles, and which way is better."""
-
-    metric: str
-    unit: str
-    name: str
-    less_is_better: bool = False
-
-
-THROUGHPUT = Quantity("throughput", "Mbit/s", "throughput")
-ROUND_TRIP = Quantity("rtt_p50", "ms", "round trip, median of a sample", less_is_better=True)
-HANDSHAKE = Quantity("handshake", "s", "handshake, to the first byte through", less_is_better=True)
+BEST = {"faster": "fastest", "better": "best"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +43,7 @@ class Shown:
 
     def suites(self) -> list[str]:
         """Ciphersuites, the best first."""
-        medians = self.summary.groupby("suite")["median"]
-        best = medians.min() if self.quantity.less_is_better else -medians.max()
+        best = self.summary["median"].map(self.quantity.rank).groupby(self.summary["suite"]).min()
         return sorted(best.index, key=lambda suite: (best[suite], suite))
 
     def part(self, rows: pd.Series[bool], summary: pd.Series[bool]) -> Shown:
@@ -65,12 +51,13 @@ class Shown:
         return Shown(self.quantity, self.rows[rows], self.summary[summary], self.control)
 
 
-def shown(run: Summary, load: Load, quantity: Quantity = THROUGHPUT) -> Shown:
-    """The figures of all but the control; the control's is a text."""
+def shown(run: Summary, load: Load) -> Shown:
+    """The figures of all but the control; the control's is a text. Something was read under this load."""
     part = run.under(load)
-    rows = part.measured[(part.measured["metric"] == quantity.metric) & (part.measured["vpn"] != run.control)]
-    rows = rows.sort_values(analysis.SAMPLE)
-    summary = part.figures_of(quantity.metric)
+    quantity = part.quantities[load[0]][0]
+    rows = analysis.of_main(part.measured, part.quantities)
+    rows = rows[rows["vpn"] != run.control].sort_values(analysis.SAMPLE)
+    summary = part.mains
     control, summary = summary[summary["vpn"] == run.control], summary[summary["vpn"] != run.control]
     unit = tables.of_clock(quantity.unit, run.clock)
     note = f"; control {run.control}: {tables.value(list(tables.each(control)))} {unit}" if len(control) else ""
@@ -81,33 +68,29 @@ def pictures(run: Summary, load: Load) -> Iterator[tuple[str, Picture]]:
     """The pictures of one load, each with the end of its file name: one, or an overview and one for each VPN."""
     content = shown(run, load)
     if len(content.summary.drop_duplicates(analysis.SERIES)) <= MANY:
-        yield "", throughput(run, load)
+        yield "", by_suite(run, load)
         return
     yield "", overview(run, load)
     for vpn in tables.order(content.rows["vpn"]):
         chosen = content.part(content.rows["vpn"] == vpn, content.summary["vpn"] == vpn)
-        yield vpn, _draw(run, chosen, f"Throughput of {vpn} by ciphersuite: {tables.named(load)}")
+        yield vpn, _draw(run, chosen, f"{content.quantity.heading} of {vpn} by ciphersuite: {tables.named(load)}")
 
 
-def throughput(run: Summary, load: Load) -> Picture:
-    """Median throughput and spread by ciphersuite and series, every sample as a tick; best suites on top."""
-    return _draw(run, shown(run, load), f"Throughput by ciphersuite: {tables.named(load)}")
-
-
-def times(run: Summary, load: Load, quantity: Quantity) -> Picture:
-    """Median and spread of a time, by ciphersuite and series; the shortest on top."""
-    content = shown(run, load, quantity)
-    return _draw(run, content, f"{quantity.name.capitalize()}, by ciphersuite: {tables.named(load)}")
+def by_suite(run: Summary, load: Load) -> Picture:
+    """Median and spread by ciphersuite and series, every sample as a tick; best suites on top."""
+    content = shown(run, load)
+    return _draw(run, content, f"{content.quantity.heading} by ciphersuite: {tables.named(load)}")
 
 
 def overview(run: Summary, load: Load) -> Picture:
-    """The suites that most VPNs have; of each VPN, its fastest variant in user space and in the kernel."""
+    """The suites that most VPNs have; of each VPN, its best variant in user space and in the kernel."""
     content = shown(run, load)
     columns = ["vpn", "records", "suite"]
-    lead = content.summary.drop_duplicates(analysis.SERIES).sort_values(["median", "variant"], ascending=[False, True])
+    lead = content.summary.drop_duplicates(analysis.SERIES)
+    lead = lead.assign(rank=lead["median"].map(content.quantity.rank)).sort_values(["rank", "variant"])
     best = lead.drop_duplicates(columns)
-    many, fast = best.groupby("suite")["vpn"].nunique(), best.groupby("suite")["median"].max()
-    suites = sorted(many.index, key=lambda suite: (-many[suite], -fast[suite], suite))[:OVERVIEW]
+    many, rank = best.groupby("suite")["vpn"].nunique(), best.groupby("suite")["rank"].min()
+    suites = sorted(many.index, key=lambda suite: (-many[suite], rank[suite], suite))[:OVERVIEW]
     used = best[best["suite"].isin(suites)]
     variants = used.groupby(["vpn", "records"])["variant"].agg(lambda names: ", ".join(tables.order(names)))
     keys = set(used[analysis.SERIES].itertuples(index=False, name=None))
@@ -117,19 +100,19 @@ def overview(run: Summary, load: Load) -> Picture:
         pairs = rows[["vpn", "records"]].itertuples(index=False, name=None)
         return rows.assign(series=[f"{vpn} ({variants[vpn, records]})" for vpn, records in pairs])
 
-    best_only = Shown(THROUGHPUT, chosen(content.rows), chosen(content.summary), content.control)
+    best_only = Shown(content.quantity, chosen(content.rows), chosen(content.summary), content.control)
     note = (
         f"the {len(suites)} of {len(many)} ciphersuites that most VPNs have; of each VPN, and each place of its "
-        "records, the variant that is fastest there"
+        f"records, the variant that is {BEST[content.quantity.words[0]]} there"
     )
-    return _draw(run, best_only, f"Throughput, the best of each VPN: {tables.named(load)}", note)
+    return _draw(run, best_only, f"{content.quantity.heading}, the best of each VPN: {tables.named(load)}", note)
 
 
 def _draw(run: Summary, it: Shown, title: str, more: str = "") -> Picture:
     names = it.names
     colors, shapes = looks.of(it.summary)
     unit = tables.of_clock(it.quantity.unit, run.clock)
-    scale, label, axis = plots.value_scale(it.rows["value"], f"{it.quantity.name}, {unit}")
+    scale, label, axis = plots.value_scale(it.rows["value"], f"{it.quantity.title}, {unit}")
     lanes: dict[str, Any] = {
         "y": alt.Y("suite:N", sort=it.suites(), title=None, scale=alt.Scale(paddingInner=0.3)),
         "yOffset": alt.YOffset("series:N", sort=names),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Throughput as tables: by ciphersuite and VPN (the thesis's B.1 to B.4), and in rank tiers."""
+"""The main figure of a load as tables: by ciphersuite and VPN (the thesis's B.1 to B.4), and in rank tiers."""
 # ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from lab.report.tables import (
     value,
     with_spread,
 )
+from lab.results.quantity import Quantity
 from lab.stats import analysis, modes, ranking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pandas as pd
-
     from lab.stats.summary import Load, Summary
 
-
-UNIT = "Mbit/s"
+RATE = "Mbit/s"
+"""The unit of what has a share of the raw cipher speed."""
 
 
 class CipherShare(Protocol):
@@ -58,9 +57,9 @@ def _by(rows: Iterable[Any], *names: str) -> dict[tuple[str, ...], list[Any]]:
 
 
 def matrix(run: Summary, load: Load) -> Table:
-    """Suites by series: median throughput, spread and n; a cell without figures has a footnote that says why."""
+    """Suites by series: median, spread and n; a cell without figures has a footnote that says why."""
     part = run.under(load)
-    values = _by(each(part.figures_of("throughput")), "vpn", "variant", "suite")
+    values = _by(each(part.mains), "vpn", "variant", "suite")
     outcomes = _by(each(part.outcomes), "vpn", "variant", "suite")
     records = {(str(row.vpn), str(row.variant)): str(row.records) for row in each(part.outcomes)}
     others = {key for key in outcomes if key[0] != run.control}
@@ -74,7 +73,8 @@ def matrix(run: Summary, load: Load) -> Table:
         for (vpn, variant, _), figures in values.items()
         if vpn == run.control
     ]
-    title = f"Throughput by ciphersuite, {of_clock(UNIT, run.clock)} ({named(load)}): median, {spread_name(run)}, n"
+    what = f"{main.heading} by ciphersuite, {of_clock(main.unit, run.clock)}" if (main := part.main) else load[0]
+    title = f"{what} ({named(load)}): median, {spread_name(run)}, n"
     header = ["suite", *(f"{'/'.join(pair)}\n{RECORDS.get(records[pair], records[pair])}" for pair in columns)]
     remarks += [*spread_note(run.clock), *notes.lines()]
     return Table(f"matrix {named(load)}", title, header, lines, 1, remarks, run.where)
@@ -98,10 +98,11 @@ def ranks(run: Summary, load: Load, raw: CipherShare | None = None) -> Table:
 
     With `raw`, also the part of a processor that encryption at that speed takes, if known.
     """
-    part, clock = run.under(load), run.clock
+    part, clock, main = run.under(load), run.clock, run.under(load).main or Quantity("", "")
+    raw = raw if main.unit == RATE else None
     ranked = ranking.tiers(part.measured, control=run.control, pairs=part.others.pairs)
     shares: dict[tuple[str, ...], list[Any]] = {}
-    if run.control in set(part.figures_of("throughput")["vpn"]):
+    if run.control in set(part.mains["vpn"]):
         ratios = analysis.ratios_to_control(part.measured, run.control)
         shares = _by(each(ratios), "vpn", "variant", "suite")
     notes, lines = Notes(), []
@@ -117,9 +118,9 @@ def ranks(run: Summary, load: Load, raw: CipherShare | None = None) -> Table:
         if raw:
             texts.append(_share_of_raw(figures, raw))
         lines.append([Cell(text, "" if lead.tier else "unsupported") for text in texts])
-    columns = ["tier", "vpn/variant", "suite", "records in", of_clock(UNIT, clock), spread_name(run), "n"]
+    columns = ["tier", "vpn/variant", "suite", "records in", of_clock(main.unit, clock), spread_name(run), "n"]
     columns += ["of the control", *(["share of raw cipher speed"] if raw else [])]
-    remarks = [_how(clock), *spread_note(clock), *([raw.note()] if raw else []), *notes.lines()]
+    remarks = [_how(clock, main), *spread_note(clock), *([raw.note()] if raw else []), *notes.lines()]
     title = f"Rank tiers ({named(load)})"
     return Table(f"ranks {named(load)}", title, columns, lines, 4, remarks, run.where)
 
@@ -130,7 +131,7 @@ def _share_of_raw(figures: Sequence[Any], raw: CipherShare) -> str:
     return " | ".join(percent(share) for share in shares) if all(share > 0 for share in shares) else ""
 
 
-def _how(clock: str) -> str:
+def _how(clock: str, main: Quantity) -> str:
     how = (
         "Welch's test on logarithms"
         if clock == modes.EXACT
@@ -138,12 +139,6 @@ def _how(clock: str) -> str:
     )
     rule = f"{how}, p corrected for all pairs (Benjamini-Hochberg). "
     return (
-        f"A tier holds its best cell and those not shown to be slower than it; {rule}"
+        f"A tier holds its best cell and those not shown to be {main.words[1]} than it; {rule}"
         "Cells that are not CPU-bound are not ranked."
     )
-
-
-def fastest(summary: pd.DataFrame) -> list[str]:
-    """The suites of a summary, fastest first."""
-    best = summary.groupby("suite")["median"].max()
-    return sorted(best.index, key=lambda suite: (-best[suite], suite))
