@@ -253,17 +253,17 @@ def stopped(logs: Array, clock: str, at: list[int], alpha: float) -> tuple[float
     """
     pairs = list(combinations(range(logs.shape[1]), 2))
     firsts = np.array([one == 0 for one, _ in pairs])
-    lower, differ, blocks = list[bool](), list[bool](), list[int]()
+    trials, lower, differ, blocks = len(logs), 0, 0, 0
     for n in at:
         said = within(logs[:, :, :n], pairs, clock, alpha)
         over = (said != differences.UNDECIDED).all(axis=1) | (n == at[-1])
-        lower += np.all(said[over][:, firsts] == differences.LOWER, axis=1).tolist()
-        differ += np.isin(said[over], (differences.HIGHER, differences.LOWER)).any(axis=1).tolist()
-        blocks += [n] * int(over.sum())
+        lower += int(np.all(said[over][:, firsts] == differences.LOWER, axis=1).sum())
+        differ += int(np.isin(said[over], (differences.HIGHER, differences.LOWER)).any(axis=1).sum())
+        blocks += n * int(over.sum())
         logs = logs[~over]
         if not len(logs):
             break
-    return float(np.mean(lower)), float(np.mean(differ)), float(np.mean(blocks)) / at[-1]
+    return lower / trials, differ / trials, blocks / trials / at[-1]
 
 
 def within(logs: Array, pairs: list[tuple[int, int]], clock: str, alpha: float) -> NDArray[Any]:

@@ -28,7 +28,7 @@ app.command("list", rich_help_panel=PREPARE)(inventory.list_)
 for panel, commands in {
     PREPARE: (inventory.doctor, inventory.build),
     MEASURE: (),
-    SHOW: (runs.report, runs.compare, runs.thesis),
+    SHOW: (runs.report, runs.compare, runs.aa, runs.thesis),
     TRY: (labs.up, labs.status, labs.down, labs.credentials),
 }.items():
     for each in commands:
