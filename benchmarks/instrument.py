@@ -12,6 +12,7 @@ an eighth of the trials, gates a fortieth.
     intervals      the median of a cell on the wall clock
     gate           `lab compare --gate`
     looks          `--blocks auto`, and for comparison a run that is looked at after every block
+    changes        `lab history`: 30 runs, as they are and with a step of 3 % at the 21st
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from rich.table import Table
 from lab.report import comparison, gate
 from lab.results.looks import stages
 from lab.results.store import COLUMNS
-from lab.stats import analysis, differences, inference, modes, ranking
+from lab.stats import analysis, changes, differences, inference, modes, ranking
 
 Array = NDArray[np.float64]
 CELLS, EQUAL = 120, 20
@@ -279,8 +280,32 @@ def within(logs: Array, pairs: list[tuple[int, int]], clock: str, alpha: float) 
     return np.array([differences.judge(part, margin, ranking.METHOD, alpha)[1] for part in parts])
 
 
+def of_changes(rng: np.random.Generator, trials: int) -> Iterator[Row]:
+    """Histories of one figure, whose runs differ by normal noise, and by noise with far more runs that are off."""
+    shapes = {"normal": rng.normal(size=(trials, 30)), "Student's t with 3": rng.standard_t(3, (trials, 30)) / 3**0.5}
+    for shape, draws in shapes.items():
+        about = f"30 runs, noise 1%, {shape}"
+        still = [bool(changes.changes(row)) for row in np.exp(0.01 * draws)]
+        yield Row("changes", f"{about}: no step, and a change is found", float(np.mean(still)), most=0.05)
+        stepped = np.exp(0.01 * draws + np.log(0.97) * (np.arange(30) >= 20))
+        found = [[change.at for change in changes.changes(row)] for row in stepped]
+        near = [any(abs(at - 20) <= 1 for at in each) for each in found]
+        yield Row("changes", f"{about}: a step of -3% is found within one run", float(np.mean(near)), least=0.95)
+        more = [len(each) > 1 for each in found]
+        yield Row("changes", f"{about}: another change is found beside the step", float(np.mean(more)), most=0.05)
+
+
 Part = Callable[[np.random.Generator, int], Iterator[Row]]
-PARTS: tuple[Part, ...] = (of_differences, of_modes_compared, of_ranks, of_modes, of_intervals, of_gate, of_looks)
+PARTS: tuple[Part, ...] = (
+    of_differences,
+    of_modes_compared,
+    of_ranks,
+    of_modes,
+    of_intervals,
+    of_gate,
+    of_looks,
+    of_changes,
+)
 
 
 def rows(trials: int, seed: int) -> Iterator[Row]:

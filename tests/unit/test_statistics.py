@@ -30,6 +30,7 @@ def share(part: instrument.Part, *words: str) -> float:
         instrument.of_modes,
         instrument.of_intervals,
         instrument.of_looks,
+        instrument.of_changes,
     ],
 )
 def test_what_is_wanted_holds(part: instrument.Part) -> None:
