@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,13 +18,17 @@ from stored import sample
 
 from lab.catalog.catalog import Catalog
 from lab.cli import dry_run
+from lab.cli.measure import measure
 from lab.core.errors import LabError, UsageError
+from lab.results.cell import Cell
 from lab.results.looks import Look, stages
 from lab.results.overview import overviews
 from lab.results.schema import Meta
 from lab.results.store import Store
+from lab.runner.attempt import Attempt
 from lab.runner.looking import Looks, looked
 from lab.runner.missing import Taken
+from lab.runner.plan import Plan, Step
 from lab.runner.settings import Settings, settings
 from lab.stats import deciding
 from lab.stats.summary import Summary
@@ -182,3 +190,59 @@ class TestDryRun:
         text = " ".join(capsys.readouterr().out.split())
         assert "in at most 12 blocks" in text
         assert "end: after 6 or 12 blocks, as soon as its comparisons are decided" in text
+
+
+@dataclass
+class Toy:
+    """A bench, its choice, site, share and session at once: two cells that differ by 1 %, and plainly so."""
+
+    settings: Settings
+    KEPT = ("plan",)
+
+    @property
+    def plan(self) -> Plan:
+        return Plan((Cell("a", "v", "s", "toy"), Cell("b", "v", "s", "toy")), {}, self.settings.limit, 0)
+
+    engines = (SimpleNamespace(name="host", clock="wall", client=SimpleNamespace(ping=str), kill=None),)
+
+    def announced(self) -> str:
+        return ""
+
+    def meta(self) -> dict[str, Any]:
+        settings, where = self.settings.model_dump(), {"name": "host", "clock": "wall"}
+        return {"kind": "toy", "settings": settings, "engine": where, "cells": self.plan.listed(), "plan": "p"}
+
+    def about(self, step: Step) -> dict[str, Any]:
+        return {"records": "", "engine": "host", "clock": "wall"}
+
+    @contextmanager
+    def share(self, number: int, run: str) -> Iterator[Toy]:
+        yield self
+
+    def completed(self, meta: dict[str, Any]) -> dict[str, Any]:
+        return meta
+
+    @contextmanager
+    def session(self, attempt: Attempt) -> Iterator[Toy]:
+        yield self
+
+    def sample(self, attempt: Attempt) -> None:
+        value = (100 if attempt.cell.vpn == "a" else 200) * (1 + attempt.step.block / 1000)
+        attempt.known["readings"] = [{"metric": "speed", "unit": "B/s", "end": "machine", "value": value}]
+
+
+def test_the_command_ends_a_run_that_is_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = SimpleNamespace(KEPT=Toy.KEPT, choose=Toy, opened=lambda toy, say: nullcontext(toy), loads=lambda _: None)
+    monkeypatch.setattr("lab.benches.settings", lambda kind: SimpleNamespace(Settings=Settings))
+    monkeypatch.setattr("lab.benches.bench", lambda kind: bench)
+    monkeypatch.setattr("lab.runner.lock.LOCK", tmp_path / "lock")
+    how: dict[str, Any] = {"results": tmp_path / "results", "as_json": False, "report": False}
+    measure("toy", {"blocks": "auto", "most_blocks": 20}, resume=None, **how)
+    (folder,) = (tmp_path / "results").iterdir()
+    assert len(list(Store(folder).read())) == 2 * 5
+    assert "after 5 blocks no comparison is undecided" in capsys.readouterr().out
+    assert Meta.model_validate(Store(folder).meta()).looks == [Look(blocks=5, compared=1, undecided=0)]
+    measure("toy", {}, resume=folder.name, **how)
+    assert len(list(Store(folder).read())) == 2 * 5
