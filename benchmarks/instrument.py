@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How far the lab's statistics can be believed: each claim, checked on simulated samples with the product's functions.
 
-`.venv/bin/python benchmarks/instrument.py [--trials N] [--seed N]`: about two minutes at 1000 trials, no engine. A plan
-is 120 cells whose samples differ by normal noise of a stated size (the standard deviation of logarithms). A figure is a
-share of trials: of 1000 it is known within 0.7 points where it is 1 %, and 1.4 points where it is 5 %. Ranks take
+`.venv/bin/python benchmarks/instrument.py [--trials N] [--seed N]`: about four minutes at 1000 trials, no engine. A
+plan is 120 cells whose samples differ by normal noise of a stated size (the standard deviation of logarithms). A figure
+is a share of trials: of 1000 it is known within 0.7 points where it is 1 %, and 1.4 points where it is 5 %. Ranks take
 an eighth of the trials, gates a fortieth.
 
     differences    `lab compare`: two runs of one plan, with nothing changed, and with one cell made 3 % slower
@@ -11,6 +11,8 @@ an eighth of the trials, gates a fortieth.
     modes          a cell on the instruction clock, with one mode and with two that are 1.3x apart
     intervals      the median of a cell on the wall clock
     gate           `lab compare --gate`
+    looks          `--blocks auto`, and for comparison a run that is looked at after every block
+    changes        `lab history`: 30 runs, as they are and with a step of 3 % at the 21st
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -27,8 +30,9 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.report import comparison, gate
+from lab.results.looks import stages
 from lab.results.store import COLUMNS
-from lab.stats import analysis, differences, inference, modes, ranking
+from lab.stats import analysis, changes, differences, inference, modes, ranking
 
 Array = NDArray[np.float64]
 CELLS, EQUAL = 120, 20
@@ -220,8 +224,88 @@ def of_gate(rng: np.random.Generator, trials: int) -> Iterator[Row]:
     yield Row("gate", f"{about}: nothing changed: passed", equal[gate.SAME])
 
 
+def of_looks(rng: np.random.Generator, trials: int) -> Iterator[Row]:
+    """Runs that stop when they are decided, of at most 20 blocks: what they find that is not there, and what is."""
+    looks, every = stages(20), list(range(3, 21))
+    for clock, sizes in ((modes.EXACT, (REPEATS, 0.01, 0.03)), ("wall", (0.02, 0.05))):
+        for size in sizes:
+            about = f"{clock} clock, noise {size:.1%}"
+            for cells in (2, 8):
+                equal = noise(rng, trials, every[-1], size, cells)
+                some, false, blocks = stopped(equal, clock, looks, differences.ALPHA / len(looks))
+                what = f"{about}, {cells} equal cells: a false difference when the run stops"
+                yield Row("looks", what, false, most=0.05)
+                yield Row("looks", f"{about}, {cells} equal cells: blocks taken, of {every[-1]}", blocks)
+                if cells == 2:
+                    peeked = stopped(equal, clock, every, differences.ALPHA)[1]
+                    yield Row("looks", f"{about}, 2 equal cells: the same, looked at after every block", peeked)
+            slower = noise(rng, trials, every[-1], size, 8)
+            slower[:, 0] += np.log(0.97 if clock == modes.EXACT else 0.9)
+            some, _, blocks = stopped(slower, clock, looks, differences.ALPHA / len(looks))
+            slow = f"{about}, a cell of 8 slower by {0.03 if clock == modes.EXACT else 0.1:.0%}"
+            yield Row("looks", f"{slow}: found when the run stops", some, least=None if size == 0.03 else 0.95)
+            yield Row("looks", f"{slow}: blocks taken, of {every[-1]}", blocks)
+
+
+def stopped(logs: Array, clock: str, at: list[int], alpha: float) -> tuple[float, float, float]:
+    """Runs that are looked at after so many blocks, and stop when they are decided. Shapes: trials, cells, blocks.
+
+    The shares whose first cell is below all others when they stop, and with any difference; of blocks the share taken.
+    """
+    pairs = list(combinations(range(logs.shape[1]), 2))
+    firsts = np.array([one == 0 for one, _ in pairs])
+    trials, lower, differ, blocks = len(logs), 0, 0, 0
+    for n in at:
+        said = within(logs[:, :, :n], pairs, clock, alpha)
+        over = (said != differences.UNDECIDED).all(axis=1) | (n == at[-1])
+        lower += int(np.all(said[over][:, firsts] == differences.LOWER, axis=1).sum())
+        differ += int(np.isin(said[over], (differences.HIGHER, differences.LOWER)).any(axis=1).sum())
+        blocks += n * int(over.sum())
+        logs = logs[~over]
+        if not len(logs):
+            break
+    return lower / trials, differ / trials, blocks / trials / at[-1]
+
+
+def within(logs: Array, pairs: list[tuple[int, int]], clock: str, alpha: float) -> NDArray[Any]:
+    """The verdict of each pair of cells of each trial, as `lab report` gives it."""
+    trials, cells, n = logs.shape
+    if clock == modes.EXACT:
+        places = [(trial * cells + one, trial * cells + two) for trial in range(trials) for one, two in pairs]
+        found = differences.every_two(list(logs.reshape(-1, n)), places)
+    else:
+        found = differences.paired([run[one] - run[two] for run in logs for one, two in pairs])
+    parts = [found.part(slice(trial * len(pairs), (trial + 1) * len(pairs))) for trial in range(trials)]
+    margin = analysis.margin_of(clock)
+    return np.array([differences.judge(part, margin, ranking.METHOD, alpha)[1] for part in parts])
+
+
+def of_changes(rng: np.random.Generator, trials: int) -> Iterator[Row]:
+    """Histories of one figure, whose runs differ by normal noise, and by noise with far more runs that are off."""
+    shapes = {"normal": rng.normal(size=(trials, 30)), "Student's t with 3": rng.standard_t(3, (trials, 30)) / 3**0.5}
+    for shape, draws in shapes.items():
+        about = f"30 runs, noise 1%, {shape}"
+        still = [bool(changes.changes(row)) for row in np.exp(0.01 * draws)]
+        yield Row("changes", f"{about}: no step, and a change is found", float(np.mean(still)), most=0.05)
+        stepped = np.exp(0.01 * draws + np.log(0.97) * (np.arange(30) >= 20))
+        found = [[change.at for change in changes.changes(row)] for row in stepped]
+        near = [any(abs(at - 20) <= 1 for at in each) for each in found]
+        yield Row("changes", f"{about}: a step of -3% is found within one run", float(np.mean(near)), least=0.95)
+        more = [len(each) > 1 for each in found]
+        yield Row("changes", f"{about}: another change is found beside the step", float(np.mean(more)), most=0.05)
+
+
 Part = Callable[[np.random.Generator, int], Iterator[Row]]
-PARTS: tuple[Part, ...] = (of_differences, of_modes_compared, of_ranks, of_modes, of_intervals, of_gate)
+PARTS: tuple[Part, ...] = (
+    of_differences,
+    of_modes_compared,
+    of_ranks,
+    of_modes,
+    of_intervals,
+    of_gate,
+    of_looks,
+    of_changes,
+)
 
 
 def rows(trials: int, seed: int) -> Iterator[Row]:

@@ -32,6 +32,7 @@ class DryRun:
     """What a run would do. `steps` are the samples to take.
 
     `machines`: the processors of the runs that the forecast is based on. `notes` say what is not known, and why.
+    `stages`: the numbers of blocks after which the run may end (`--blocks auto`). The forecast is of all of them.
     """
 
     plan: Plan
@@ -40,6 +41,7 @@ class DryRun:
     columns: Mapping[str, str]
     machines: Mapping[str, str]
     notes: Sequence[str]
+    stages: Sequence[int] = ()
 
     @property
     def subjects(self) -> list[dict[str, Any]]:
@@ -124,7 +126,7 @@ def prepare(kind: str, asked: Mapping[str, Any], resume: str | None, results: Pa
         steps = [*filter(Taken(store).wants, steps)]
     predicted = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
     machines = {run: Store(results / run).meta().get("machine", {}).get("cpu", "") for run in predicted.runs}
-    return DryRun(plan, steps, predicted, bench.COLUMNS, machines, notes)
+    return DryRun(plan, steps, predicted, bench.COLUMNS, machines, notes, settings.stages)
 
 
 def formers(kind: str, results: Path) -> Iterator[Former]:
@@ -147,7 +149,10 @@ def show(dry_run: DryRun, as_json: bool) -> None:
     for gap in dry_run.gaps:
         _line("unsupported", str(gap))
     plan = dry_run.plan
-    _line("plan", f"{len(plan.cells)} cells in {plan.blocks} blocks; {len(dry_run.steps)} samples to take")
+    most = "at most " if dry_run.stages else ""
+    _line("plan", f"{len(plan.cells)} cells in {most}{plan.blocks} blocks; {most}{len(dry_run.steps)} samples to take")
+    if dry_run.stages:
+        _line("end", f"after {stages_text(dry_run.stages)} blocks, as soon as its comparisons are decided")
     _line("time", time_text(dry_run.forecast, dry_run.machines))
     _line("disk", disk_text(dry_run.forecast))
     for note in dry_run.notes:
@@ -161,6 +166,7 @@ def data(dry_run: DryRun) -> dict[str, Any]:
     return {
         "cells": len(plan.cells),
         "blocks": plan.blocks,
+        "stages": list(dry_run.stages),
         "samples": len(dry_run.steps),
         "subjects": dry_run.subjects,
         "unsupported": [gap.row(dry_run.columns) for gap in dry_run.gaps],
@@ -170,6 +176,12 @@ def data(dry_run: DryRun) -> dict[str, Any]:
         "based_on": predicted.runs,
         "notes": list(dry_run.notes),
     }
+
+
+def stages_text(stages: Sequence[int]) -> str:
+    """The numbers of blocks after which a run may end, in words."""
+    *former, last = map(str, stages)
+    return f"{', '.join(former)} or {last}" if former else last
 
 
 def _line(name: str, text: str) -> None:

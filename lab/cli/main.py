@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lab import __version__, benches
-from lab.cli import inventory, labs, measure, profiles, runs, vm
+from lab.cli import history, inventory, labs, measure, profiles, runs, vm
 from lab.cli.app import App
 from lab.core.errors import LabError
 from lab.core.signals import Stopped, interruptible
@@ -28,7 +28,7 @@ app.command("list", rich_help_panel=PREPARE)(inventory.list_)
 for panel, commands in {
     PREPARE: (inventory.doctor, inventory.build),
     MEASURE: (),
-    SHOW: (runs.report, runs.compare, profiles.profile, runs.thesis),
+    SHOW: (runs.report, runs.compare, profiles.profile, runs.aa, history.history, runs.thesis),
     TRY: (labs.up, labs.status, labs.down, labs.credentials),
 }.items():
     for each in commands:

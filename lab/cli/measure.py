@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import NoneType
+from types import NoneType, UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -104,9 +104,10 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
         kind, default = str, ", ".join(map(str, default))
     elif any(getattr(each, "func", None) is common.size_in_bytes for each in field.metadata):
         kind, default = str, common.size_text(default)
-    elif NoneType in get_args(kind):
-        (plain,) = (each for each in get_args(kind) if each is not NoneType)
-        kind = plain | None
+    elif get_origin(kind) is UnionType:
+        plain = [each for each in get_args(kind) if each is not NoneType]
+        alone: Any = plain[0] if len(plain) == 1 else str  # the settings read the text: Typer has no unions
+        kind = alone | None if NoneType in get_args(kind) else alone
     shown = default not in ("", None)
     return _option(name, Annotated[kind, typer.Option(**named(field.description or ""), show_default=shown)], default)
 
@@ -129,6 +130,7 @@ def measure(
     from lab.runner.forecast import forecast
     from lab.runner.interrupted import resumable
     from lab.runner.lock import alone
+    from lab.runner.looking import Looks
     from lab.runner.missing import Taken
     from lab.runner.progress import Follow
 
@@ -145,8 +147,9 @@ def measure(
         expected = None
         with suppress(LabError, *NONSENSE):  # it only informs: whatever a former run holds, this one is taken
             expected = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
+        looks = Looks(settings.stages, lambda look: follower.print(str(look), highlight=False))
         with resumable(kind, store):
-            counts = execute(site, store, Follow(follower, expected))
+            counts = execute(site, store, Follow(follower, expected), looks)
     shown = True
     if report:
         shown = _shown(store.folder, results, as_json=as_json)

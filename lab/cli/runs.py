@@ -66,18 +66,21 @@ def thesis(run: Run, results: Results = RESULTS, as_json: Json = False) -> None:
     write.thesis(benches.views(benches.of(store)), store, console, as_json=as_json)
 
 
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        help="A difference below this share is a tie: 0.05 is 5 per cent. Default: 0.01 on the instruction clock, "
+        "0.05 on the wall clock.",
+        callback=share,
+        show_default=False,
+    ),
+]
+
+
 def compare(
     a: Annotated[str, typer.Argument(**named(f"{RUN} With `--against` alone: the run to judge.", of="runs"))],
     b: Annotated[str | None, typer.Argument(**named("The run that is compared with it.", of="runs"))] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            help="A difference below this share is a tie: 0.05 is 5 per cent. Default: 0.01 on the instruction clock, "
-            "0.05 on the wall clock.",
-            callback=share,
-            show_default=False,
-        ),
-    ] = None,
+    margin: Margin = None,
     against: Annotated[
         list[str] | None,
         typer.Option(
@@ -153,6 +156,31 @@ def _print_origins(*stores: Store) -> None:
     for name, store in zip("AB", stores, strict=True):
         origin = comparison.origin(store.folder.name, store.meta())
         console.print(f"{name}: {origin}", highlight=False, soft_wrap=True)
+
+
+def aa(run: Run, margin: Margin = None, results: Results = RESULTS, as_json: Json = False) -> None:
+    """Compare a run with itself (an A/A): nothing differs between its halves, so what is found is chance.
+
+    Examples:
+    - `lab aa {run}`
+    """
+    from lab.report import comparison, halves
+    from lab.stats import analysis
+
+    store = Store(results / run)
+    benches.of(store)
+    df = store.frame()
+    sides, names = halves.in_time(df)
+    compared = comparison.compare(*sides, margin)
+    rates = halves.rates(df, compared, margin)
+    if as_json:
+        where = analysis.one_clock(df)
+        told = comparison.plain(compared, names, where, margin, 0)
+        answer({**told, "run": run, "aa": {name: rate.plain() for name, rate in rates.items()}})
+        return
+    _show(comparison.table(halves.shown(compared), names, margin))
+    console.print(f"\nA, {names[0]}, against B, {names[1]}: {rates[halves.IN_TIME]}", highlight=False)
+    console.print(f"Every other block against the rest: {rates[halves.EVERY_OTHER]}", highlight=False)
 
 
 def _show(table: Table) -> None:

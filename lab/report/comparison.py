@@ -68,10 +68,10 @@ def compare(
         if left != (right := one_clock(other)):
             raise refusal(("the one", *left), ("the other", *right))
     margin = margin or margin_of(left[1])
-    better = _directions(a) | _directions(b)
-    tried, measured_b = ({*rows[CELL].itertuples(index=False, name=None)} for rows in (tidy(b), _chosen(b, better)))
+    better = directions(a) | directions(b)
+    tried, measured_b = ({*rows[CELL].itertuples(index=False, name=None)} for rows in (tidy(b), chosen_rows(b, better)))
     lost = tried - measured_b
-    a, b = (undisturbed(_chosen(df, better)) for df in (a, b))
+    a, b = (undisturbed(chosen_rows(df, better)) for df in (a, b))
     both = _cells(a).merge(_cells(b), on=KEYS, how="outer", suffixes=("_a", "_b"))
     both[["n_a", "n_b"]] = both[["n_a", "n_b"]].fillna(0).astype(int)
     for side in ("modes_a", "modes_b"):
@@ -79,7 +79,7 @@ def compare(
     cells = list(both[KEYS].itertuples(index=False, name=None))
     found = differences.welch(_logs(b, cells), _logs(a, cells))
     p, verdicts = differences.judge(found, margin, METHOD)
-    fences = np.array(history.fences([_levels(undisturbed(_chosen(df, better))) for df in past], cells), float)
+    fences = np.array(history.fences([levels(undisturbed(chosen_rows(df, better))) for df in past], cells), float)
     shown = np.isin(verdicts, (differences.HIGHER, differences.LOWER))
     verdicts[shown & (np.abs(found.gap) <= np.log(fences))] = USUAL
     for row, cell in enumerate(cells):
@@ -134,14 +134,14 @@ def check(a: Path, b: Path, meta_a: Mapping[str, Any], meta_b: Mapping[str, Any]
     raise error
 
 
-def _directions(df: pd.DataFrame) -> dict[tuple[str, str], str]:
+def directions(df: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Which way each figure that runs are compared by is better, by measure and metric."""
     return {
         (measure, each.metric): each.better for measure, its in quantities(df).items() for each in its if each.better
     }
 
 
-def _chosen(df: pd.DataFrame, better: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+def chosen_rows(df: pd.DataFrame, better: Mapping[tuple[str, str], str]) -> pd.DataFrame:
     """The rows that are compared: at the whole machine alone, if it was read there.
 
     An end's own processes hold nothing of what the kernel does for a VPN.
@@ -173,7 +173,7 @@ def _logs(df: pd.DataFrame, cells: Sequence[Hashable]) -> list[np.ndarray[Any, n
     return [np.log(each) if (each > 0).all() else np.array([]) for each in values]
 
 
-def _levels(df: pd.DataFrame) -> dict[Hashable, float]:
+def levels(df: pd.DataFrame) -> dict[Hashable, float]:
     """The geometric mean of each cell of a run."""
     cells = list(dict.fromkeys(df[KEYS].itertuples(index=False, name=None)))
     return {cell: float(np.exp(logs.mean())) for cell, logs in zip(cells, _logs(df, cells), strict=True) if len(logs)}

@@ -10,6 +10,7 @@ from typing import Any
 from lab.core.errors import LabError
 from lab.report import tables
 from lab.report.tables import figure
+from lab.results.schema import Meta
 from lab.stats import modes
 from lab.stats.summary import Summary
 
@@ -31,7 +32,7 @@ class Quotes:
     @property
     def blocks(self) -> int:
         """How often each cell was measured."""
-        return int(self.run.meta["settings"].get("blocks", self.run.df["block"].nunique()))
+        return Meta.model_validate(self.run.meta).blocks or int(self.run.df["block"].nunique())
 
     @property
     def samples(self) -> int:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_v
 
 from lab.core.documents import Document
 from lab.results.cell import Cell
+from lab.results.looks import AUTO, Look, stages
 
 T = TypeVar("T", bound=Document)
 DEPTH = 4
@@ -104,13 +105,32 @@ class Meta(Strict):
     machine: dict[Text, Text] = {}
     modules: dict[Text, Text] = {}
     implementations: dict[Text, dict[Text, list[Text]]] = {}
+    looks: list[Look] = []
 
     @property
     def blocks(self) -> int | None:
-        """The number of blocks in the plan. Some kinds of run call them `runs`."""
+        """The number of blocks in the plan. Some kinds of run call them `runs`.
+
+        A run of `--blocks auto` has as many as it was decided after, until then its limit.
+        """
+        if self.decided:
+            return self.decided
         settings = self.settings or {}
-        count = settings.get("blocks", settings.get("runs"))
+        name = "most_blocks" if settings.get("blocks") == AUTO else "blocks"
+        count = settings.get(name, settings.get("runs"))
         return count if isinstance(count, int) else None
+
+    @property
+    def decided(self) -> int | None:
+        """The number of blocks after which a run of `--blocks auto` was decided; None if it was not."""
+        return next((look.blocks for look in self.looks if look.over), None)
+
+    @property
+    def stages(self) -> list[int]:
+        """The numbers of blocks at which the run is looked at; empty if it has a fixed number of blocks."""
+        settings = self.settings or {}
+        most = settings.get("most_blocks")
+        return stages(most) if settings.get("blocks") == AUTO and isinstance(most, int) else []
 
 
 class Figure(Strict):

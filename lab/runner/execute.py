@@ -15,16 +15,18 @@ from lab.runner.attempt import Attempt
 from lab.runner.bench import Share, Site
 from lab.runner.follower import Follower
 from lab.runner.group import attempts
+from lab.runner.looking import Looks
 from lab.runner.missing import Taken
 from lab.runner.outcome import outcomes
 from lab.runner.plan import Step, offset
 from lab.runner.side_by_side import side_by_side
 
 
-def execute(site: Site, store: Store, follower: Follower) -> dict[str, int]:
+def execute(site: Site, store: Store, follower: Follower, looks: Looks | None = None) -> dict[str, int]:
     """Take every sample that is missing or went wrong. Returns the number of samples by outcome.
 
-    Each of n engines takes every n-th group of samples. A run that is resumed is divided in the same way.
+    Each of n engines takes every n-th group of samples. A run that is resumed is divided in the same way. With `looks`
+    the run is taken in stages, and may end after any of them.
 
     Raises:
         LabError: the store cannot be written, or an engine is gone. Stopped: a signal came. Earlier samples are kept.
@@ -33,8 +35,9 @@ def execute(site: Site, store: Store, follower: Follower) -> dict[str, int]:
         run, steps = Execution(site, store, Taken(store), follower), site.plan.steps()
         run.note_impossible()
         with follower.start(sum(map(run.taken.wants, steps)), len(steps)):
-            lanes = [partial(run.on_engine, number) for number in range(len(site.engines))]
-            side_by_side(site.engines, lanes)
+            for blocks in (looks or Looks()).parts(store, site.plan.blocks):
+                lanes = [partial(run.on_engine, number, blocks) for number in range(len(site.engines))]
+                side_by_side(site.engines, lanes)
     return outcomes(store.last())
 
 
@@ -53,13 +56,14 @@ class Execution:
         for step, reason in self.taken.impossible(self.site.plan).items():
             self.store.append(self._sample(step, {"outcome": "unsupported", "reason": reason}))
 
-    def on_engine(self, number: int) -> None:
-        """Take one engine's share of the run."""
+    def on_engine(self, number: int, blocks: range) -> None:
+        """Take one engine's share of these blocks of the run."""
         site, engine = self.site, self.site.engines[number]
         with answering(engine), site.share(number, self.store.folder.name) as share:
             if number == 0 and (completed := share.completed(meta := self.store.meta())) != meta:
                 self.store.write_meta(completed)
-            self.take(engine, share, site.plan.groups(site.plan.steps())[number :: len(site.engines)])
+            groups = site.plan.groups(site.plan.steps())[number :: len(site.engines)]
+            self.take(engine, share, [group for group in groups if group[0].block in blocks])
 
     def take(self, engine: Engine, share: Share, groups: Iterable[Sequence[Step]]) -> None:
         """Take every sample of `groups` that is missing in the store or went wrong."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.core.errors import LabError
+from lab.results.schema import Meta
 from lab.results.store import AGAIN, ATTEMPT, Key, Store, key_of
 from lab.runner.plan import Plan, Step
 
@@ -19,9 +20,15 @@ class Taken:
     def __init__(self, store: Store) -> None:
         self.name = store.folder.name
         self.last: dict[Key, Mapping[str, Any]] = {key_of(sample): sample for sample in store.last()}
+        self.decided = Meta.model_validate(store.meta()).decided
 
     def wants(self, step: Step) -> bool:
-        """Whether a step is to be taken: it has no sample, or the last one failed or was invalid."""
+        """Whether a step is to be taken: it has no sample, or the last one failed or was invalid.
+
+        After the block with which a run was decided, none is.
+        """
+        if self.decided and step.block >= self.decided:
+            return False
         former = self.last.get((step.block, step.cell))
         return former is None or former["outcome"] in AGAIN
 

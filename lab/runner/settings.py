@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from lab.core.documents import Document, wanted
 from lab.core.errors import UsageError
 from lab.engines.choice import Choice
+from lab.results.looks import AUTO, stages
 from lab.results.schema import faults as faults_of
 from lab.results.store import Store, kind_of
 from lab.runner.plan import BLOCKS
@@ -43,8 +44,29 @@ Bytes = Annotated[int, BeforeValidator(size_in_bytes)]
 """A number of bytes. The command line also takes it as `10MB`."""
 Words = Annotated[list[str], Field(min_length=1)]
 """At least one word. On the command line they are separated by commas."""
+
+
+def number_of_blocks(value: int | str) -> int | str:
+    """Check a number of blocks, or `auto`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, str) and value != AUTO:
+        raise ValueError(f"a whole number or `{AUTO}` is wanted, got {value!r}")
+    if isinstance(value, int) and not 1 <= value <= BLOCKS:
+        raise ValueError(f"{'at least 1' if value < 1 else f'at most {BLOCKS}'} is wanted, got {value}")
+    return value
+
+
 Blocks = Annotated[
-    int, Field(ge=1, le=BLOCKS, description="The number of blocks. A block measures every cell once, in random order.")
+    int | str,
+    Field(
+        union_mode="left_to_right",
+        description="The number of blocks. A block measures every cell once, in random order. `auto`: until every "
+        "comparison within the run is decided.",
+    ),
+    AfterValidator(number_of_blocks),
 ]
 Names = Callable[[], Iterable[str]]
 """The valid names of an option."""
@@ -61,8 +83,21 @@ class Settings(Document):
     examples: ClassVar[Sequence[str]] = ()
 
     blocks: Blocks = 3
+    most_blocks: Annotated[
+        int, Field(ge=1, le=BLOCKS, description="With `--blocks auto`: a run has no more blocks than this.")
+    ] = 20
     seed: Annotated[int, Field(description="The seed of the random order. The same seed gives the same order.")] = 0
     engine: Choice = Choice()
+
+    @property
+    def limit(self) -> int:
+        """The number of blocks, or the most of them."""
+        return self.most_blocks if self.blocks == AUTO else int(self.blocks)
+
+    @property
+    def stages(self) -> list[int]:
+        """The numbers of blocks at which the run is looked at; empty if it has a fixed number of blocks."""
+        return stages(self.most_blocks) if self.blocks == AUTO else []
 
 
 Model = TypeVar("Model", bound=Document)

@@ -70,7 +70,11 @@ class Differences:
     @property
     def interval(self) -> tuple[Array, Array]:
         """The 95 % interval of the ratio, each for itself. Values without any spread give one without width."""
-        reach = stdtrit(self.freedom, 1 - ALPHA / 2) * self.error
+        return self.within(ALPHA)
+
+    def within(self, alpha: float) -> tuple[Array, Array]:
+        """The interval that misses the ratio with probability `alpha`."""
+        reach = stdtrit(self.freedom, 1 - alpha / 2) * self.error
         return np.exp(self.gap - reach), np.exp(self.gap + reach)
 
     @property
@@ -80,18 +84,18 @@ class Differences:
             p = 2 * stdtr(self.freedom, -np.abs(self.gap) / self.error)
         return np.where(self.error <= EXACT, np.where(np.abs(self.gap) < EXACT, 1.0, 0.0), p)
 
-    def verdicts(self, corrected: Vector, margin: float) -> list[str]:
-        """What is shown of each ratio, given its corrected p.
+    def verdicts(self, corrected: Vector, margin: float, alpha: float = ALPHA) -> list[str]:
+        """What is shown of each ratio, given its corrected p. `alpha` is less than 5 % if it is one of several looks.
 
         `tie`: the 95 % interval lies within the margin (two one-sided tests, each at 2.5 %); 5 % allows 1/1.05 to 1.05.
         Else `higher` or `lower`, if the corrected p is under 5 %. Else `undecided`.
         """
-        low, high = self.interval
+        low, high = self.within(alpha)
         tie = (low >= 1 / (1 + margin)) & (high <= 1 + margin)
-        shown = np.asarray(corrected, float) < ALPHA
+        shown = np.asarray(corrected, float) < alpha
         return list(np.select([tie, shown & (self.gap > 0), shown & (self.gap < 0)], [TIE, HIGHER, LOWER], UNDECIDED))
 
-    def blocks_needed(self, margin: float, level: float) -> Array:
+    def blocks_needed(self, margin: float, level: float, alpha: float = ALPHA) -> Array:
         """The number of blocks that would decide with `POWER`, if gap and spread are as estimated; NaN over 1000.
 
         It is the smaller of two: enough to show the difference at an uncorrected p under `level` (see `level`), or
@@ -104,7 +108,7 @@ class Differences:
         def enough(n: Array) -> Any:
             freedom, error = steps * (n - 1), spread / np.sqrt(n)
             found = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, POWER)
-            same = stdtrit(freedom, 1 - ALPHA / 2) + stdtrit(freedom, (1 + POWER) / 2)
+            same = stdtrit(freedom, 1 - alpha / 2) + stdtrit(freedom, (1 + POWER) / 2)
             return (error * found <= gap) | (error * same <= edge - gap)
 
         least, most = np.full(gap.shape, float(MIN_SAMPLES)), np.full(gap.shape, float(MOST_BLOCKS))
@@ -180,21 +184,23 @@ def correct(p: Vector, method: Method) -> Array:
     return corrected
 
 
-def judge(found: Differences, margin: float, method: Method) -> tuple[Array, Any]:
+def judge(found: Differences, margin: float, method: Method, alpha: float = ALPHA) -> tuple[Array, Any]:
     """The corrected p and the verdict of each comparison of one family."""
     p = correct(found.p, method)
-    return p, np.array(found.verdicts(p, margin), object)
+    return p, np.array(found.verdicts(p, margin, alpha), object)
 
 
-def blocks_to_decide(found: Differences, p: Array, verdicts: Any, margin: float, method: Method) -> Array:
+def blocks_to_decide(
+    found: Differences, p: Array, verdicts: Any, margin: float, method: Method, alpha: float = ALPHA
+) -> Array:
     """How many blocks would decide each undecided comparison of a family (`Differences.blocks_needed`); else NaN."""
     blocks, open_ = np.full(len(p), np.nan), np.asarray(verdicts) == UNDECIDED
-    blocks[open_] = found.part(open_).blocks_needed(margin, level(p, method))
+    blocks[open_] = found.part(open_).blocks_needed(margin, level(p, method, alpha), alpha)
     return blocks
 
 
-def level(corrected: Vector, method: Method) -> float:
+def level(corrected: Vector, method: Method, alpha: float = ALPHA) -> float:
     """The uncorrected p under which the next comparison of this family would be found to differ."""
     p = np.asarray(corrected, float)
-    size, found = int((~np.isnan(p)).sum()), int((p < ALPHA).sum())
-    return ALPHA / max(size - found, 1) if method == "holm" else ALPHA * min(found + 1, size or 1) / (size or 1)
+    size, found = int((~np.isnan(p)).sum()), int((p < alpha).sum())
+    return alpha / max(size - found, 1) if method == "holm" else alpha * min(found + 1, size or 1) / (size or 1)

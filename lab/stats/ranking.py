@@ -67,24 +67,29 @@ def rankable(df: pd.DataFrame) -> pd.DataFrame:
     return cells[["n"]].assign(why=verdicts).reset_index()
 
 
-def pairwise(df: pd.DataFrame, margin: float | None = None) -> pd.DataFrame:
-    """The comparison of every two rankable cells of the same measure and conditions, by their main figure.
+def pairwise(df: pd.DataFrame, margin: float | None = None, looks: int = 1) -> pd.DataFrame:
+    """The comparison of every two rankable cells with the same measure and conditions: `every_two`, by main figures."""
+    cells = rankable(df)
+    ranked_cells = cells.loc[cells["why"] == "", [*CELL, *METRIC]]
+    return every_two(_mains(df).merge(ranked_cells, on=[*CELL, *METRIC]), margin, looks)
+
+
+def every_two(rows: pd.DataFrame, margin: float | None = None, looks: int = 1) -> pd.DataFrame:
+    """The comparison of every two cells of the same measure, conditions and metric, by these measured `rows`.
 
     Columns: the shared ones, `a` and `b` (tuples: vpn, variant, records, suite), n blocks, the ratio a / b of geometric
     means, its 95 % interval, p (corrected within the comparison's family) and verdict: `tie`, `higher`, `lower`,
     `undecided`; `blocks` is how many would decide what is undecided (`differences.Differences.blocks_needed`), NaN if
-    not known. n is that of the cell with fewer samples. `margin` is by default that of the clock.
+    not known. n is that of the cell with fewer samples. `margin` is by default that of the clock. If a run is one of
+    several `looks` at growing samples, each has its share of the 5 % (`lab.results.looks`).
     """
-    cells = rankable(df)
-    ranked_cells = cells.loc[cells["why"] == "", [*CELL, *METRIC]]
-    rows = _mains(df).merge(ranked_cells, on=[*CELL, *METRIC])
-    rows = undisturbed(rows)
+    rows, alpha = undisturbed(rows), differences.ALPHA / looks
     pair_rows: list[dict[str, Any]] = []
     for key, group in rows.groupby(SHARED):
         shared = dict(zip(SHARED, key, strict=True))
         exact = shared["clock"] == modes.EXACT
         pairs, found = _unpaired(group) if exact else _within_blocks(group)
-        pair_rows += [shared | pair for pair in _judged(pairs, found, margin or margin_of(str(shared["clock"])))]
+        pair_rows += [shared | pair for pair in _judged(pairs, found, margin or margin_of(str(shared["clock"])), alpha)]
     columns = [*SHARED, "a", "b", "n", "ratio", "low", "high", "p", "verdict", "blocks"]
     return pd.DataFrame(pair_rows, columns=columns)
 
@@ -110,9 +115,9 @@ def _unpaired(group: pd.DataFrame) -> tuple[list[Pair], Differences]:
     return list(combinations(cells, 2)), differences.every_two(list(cells.values()), places)
 
 
-def _judged(pairs: list[Pair], found: Differences, margin: float) -> list[dict[str, Any]]:
-    p, verdicts = differences.judge(found, margin, METHOD)
-    blocks = differences.blocks_to_decide(found, p, verdicts, margin, METHOD)
+def _judged(pairs: list[Pair], found: Differences, margin: float, alpha: float) -> list[dict[str, Any]]:
+    p, verdicts = differences.judge(found, margin, METHOD, alpha)
+    blocks = differences.blocks_to_decide(found, p, verdicts, margin, METHOD, alpha)
     low, high = found.interval
     figures = {
         "n": found.n.astype(int), "ratio": found.ratio, "low": low, "high": high, "p": p, "verdict": verdicts,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lab.results import quantity
 from lab.results.quantity import Quantity
+from lab.results.schema import Meta
 from lab.results.store import AGAIN, Store
 from lab.stats import analysis, ranking
 
@@ -136,7 +137,12 @@ class Summary:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """The comparison of every two cells by main figures: `ranking.pairwise`. It takes seconds for many cells."""
-        return ranking.pairwise(self.measured)
+        return ranking.pairwise(self.measured, looks=len(self.stages) or 1)
+
+    @cached_property
+    def stages(self) -> list[int]:
+        """The numbers of blocks at which the run is looked at; empty if it has a fixed number of blocks."""
+        return Meta.model_validate(self.meta).stages
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
@@ -167,4 +173,5 @@ class Summary:
     def heading(self) -> str:
         """Run, engine, clock and blocks in one line."""
         blocks = self.df.loc[self.df["outcome"] != "unsupported", "block"].nunique()
-        return f"run {', '.join(self.runs)}: {self.where}, {blocks} blocks"
+        until = f" of at most {self.stages[-1]}, until its comparisons are decided" if self.stages else ""
+        return f"run {', '.join(self.runs)}: {self.where}, {blocks} blocks{until}"

@@ -24,6 +24,7 @@ from lab.results.reading import Reading
 from lab.results.store import Store
 from lab.runner.execute import Execution, execute
 from lab.runner.group import attempts
+from lab.runner.looking import Looks
 from lab.runner.missing import Taken
 from lab.runner.plan import Plan, Step
 
@@ -125,10 +126,10 @@ class Lab:
     def share(self, number: int, run: str) -> Iterator[Bed]:
         yield self.bed
 
-    def execute(self) -> list[Step]:
+    def execute(self, looks: Looks | None = None) -> list[Step]:
         """Carry the plan out; returns the samples that were taken, in their order."""
         followed = Followed()
-        execute(self, self.store, followed)
+        execute(self, self.store, followed, looks)
         assert followed.begun == followed.taken
         return followed.taken
 

@@ -106,7 +106,7 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         (["--engine", "vm", "--guests", "2"], "--engine: several guests disturb each other"),
         (["--resume", "nonsense"], "no run at "),
         (["--blocks", "1000000000"], "--blocks: at most 10000 is wanted, got 1000000000"),
-        (["--blocks", "many"], "Invalid value for '--blocks'"),
+        (["--blocks", "many"], "--blocks: a whole number or `auto` is wanted, got 'many'"),
         (["--nonsense"], "No such option"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -23,7 +23,15 @@ def share(part: instrument.Part, *words: str) -> float:
 
 
 @pytest.mark.parametrize(
-    "part", [instrument.of_differences, instrument.of_modes_compared, instrument.of_modes, instrument.of_intervals]
+    "part",
+    [
+        instrument.of_differences,
+        instrument.of_modes_compared,
+        instrument.of_modes,
+        instrument.of_intervals,
+        instrument.of_looks,
+        instrument.of_changes,
+    ],
 )
 def test_what_is_wanted_holds(part: instrument.Part) -> None:
     bounds = [row for row in rows(part) if row.wanted]
@@ -57,3 +65,17 @@ def test_equal_cells_share_a_tier() -> None:
     ranks = list(instrument.of_ranks(np.random.default_rng(5), 1))
     assert len(ranks) == 6
     assert [row for row in ranks if not row.met(row.trials)] == []
+
+
+@pytest.mark.parametrize("about", ["instructions clock, noise 1.0%", "wall clock, noise 5.0%"])
+def test_a_look_after_every_block_finds_what_is_not_there(about: str) -> None:
+    sound, naive = (
+        share(instrument.of_looks, f"{about}, 2 equal cells: {what}")
+        for what in ("a false difference when the run stops", "the same, looked at after every block")
+    )
+    assert sound <= 0.1 < naive
+
+
+def test_a_run_that_is_decided_takes_fewer_blocks() -> None:
+    assert share(instrument.of_looks, "noise 0.3%, 2 equal cells: blocks taken") < 0.5
+    assert share(instrument.of_looks, "noise 3.0%, 2 equal cells: blocks taken") > 0.9

@@ -59,7 +59,7 @@ class Choice:
                             impossible[cell] = reason
                         else:
                             cells.append(cell)
-        return Plan(tuple(cells), impossible, self.settings.blocks, self.settings.seed)
+        return Plan(tuple(cells), impossible, self.settings.limit, self.settings.seed)
 
     def commands(self, cell: Cell) -> Commands:
         """The commands of one sample of a cell."""

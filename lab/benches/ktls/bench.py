@@ -74,7 +74,7 @@ def choose(settings: Settings) -> Choice:
     profiled = cells.cells(
         scenarios, settings.protocols, settings.paths, settings.ciphers, settings.profile, settings.profile
     )
-    plan = Blocks((*measured, *map(cells.profiled, profiled)), {}, settings.blocks, settings.seed)
+    plan = Blocks((*measured, *map(cells.profiled, profiled)), {}, settings.limit, settings.seed)
     return Choice(settings, plan)
 
 

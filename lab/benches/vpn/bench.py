@@ -100,7 +100,7 @@ def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str]) -> Plan:
         choice.vpns,
         choice.suites,
         {name: measure.conditions(choice.options[name]) for name, measure in choice.measures.items()},
-        blocks=settings.blocks,
+        blocks=settings.limit,
         seed=settings.seed,
         lacks=lacks,
         variants=settings.variants,

@@ -31,6 +31,7 @@ class Own(common.Settings):
         "lab matrix --vpns {vpn} --ciphers {suite} --blocks 3 --duration 1",
         "lab matrix --ciphers all --dry-run",
         "lab matrix --engine vm --clock instructions --guests 2",
+        "lab matrix --blocks auto --most-blocks 40",
         "lab matrix --resume RUN",
     )
 

@@ -37,7 +37,7 @@ def choose(settings: Settings) -> Settings:
 
 def planned(settings: Settings, engine: Engine | None = None) -> Plan:
     cells = tuple(Cell(name, "stdin", "none", "sum", f"size={settings.size}") for name in settings.programs)
-    return Plan(cells, {}, settings.blocks, settings.seed)
+    return Plan(cells, {}, settings.limit, settings.seed)
 
 
 def loads(settings: Settings) -> Callable[[Cell], Load]:
