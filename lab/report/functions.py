@@ -67,7 +67,7 @@ def of_samples(samples: Iterable[Mapping[str, Any]], key: Sequence[str]) -> dict
     """The profile of each cell; several samples of a cell count as one. `key`: the fields that name a cell."""
     found: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
     for sample in samples:
-        if sample["outcome"] == "ok" and "functions" in sample["raw"]:
+        if sample["outcome"] == "ok" and "functions" in (sample.get("raw") or {}):
             found[tuple(str(sample[name]) for name in key)].append(sample)
     return {cell: _profile(taken) for cell, taken in found.items()}
 

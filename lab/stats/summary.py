@@ -18,6 +18,8 @@ from lab.stats import analysis, ranking
 
 Load = tuple[str, str]
 """A measure that moves data, and its conditions."""
+COUNTED = ("instructions_per_packet", "instructions_per_byte")
+"""What measures have that count instructions, rather than time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,7 @@ class Summary:
         A measure that counts instructions has tables of its own.
         """
         rows = self.measured
-        apart = rows.loc[rows["metric"] == "instructions_per_byte", "measure"].unique()
+        apart = rows.loc[rows["metric"].isin(COUNTED), "measure"].unique()
         rows = rows[rows["metric"].isin(list(metrics)) & ~rows["measure"].isin(apart)]
         chosen = rows[["measure", "conditions"]].drop_duplicates().itertuples(index=False, name=None)
         return sorted(chosen, key=lambda load: (load[0] != "transfer", load))
