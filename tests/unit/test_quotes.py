@@ -80,6 +80,18 @@ class TestVpns:
         with pytest.raises(LabError, match="no throughput of vpn 'delta'"):
             run.rate("delta/udp", "x")
 
+    def test_one_path_ahead_of_another(self) -> None:
+        fast, slow, near = [200.0, 202, 201, 200], [100.0, 101, 100, 101], [199.0, 203, 200, 201]
+        paths = {"fast": fast, "slow": slow, "near": near}
+        run = of_vpns(frame([row for name, values in paths.items() for row in cell(name, "x", values)]))
+        told = run.ahead("fast/udp", "slow/udp", "x")
+        low, high = (float(word) for word in told.removesuffix(" times as fast as").split(" to "))
+        assert 1.95 < low < 2 < high < 2.05
+        assert run.ahead("slow/udp", "fast/udp", "x") == "not shown to be faster than"
+        assert run.ahead("fast/udp", "near/udp", "x") == "not shown to be faster than"
+        with pytest.raises(LabError, match="does not compare fast/udp with none/udp by x"):
+            run.ahead("fast/udp", "none/udp", "x")
+
     def test_how_well_cells_repeat(self) -> None:
         repeats = of_vpns(a_run(**VM)).repeats
         assert (repeats.cells, dict(repeats.several)) == (5, {"beta/udp": 1})

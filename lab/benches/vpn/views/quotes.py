@@ -15,9 +15,11 @@ import pandas as pd
 from lab.benches.vpn.views import cpu_time, thesis_model, thesis_speed, thesis_time
 from lab.benches.vpn.views.speed_tables import CipherShare
 from lab.benches.vpn.views.thesis_speed import Tally
+from lab.core.errors import LabError
 from lab.report import quotes
-from lab.report.tables import figure, percent
+from lab.report.tables import each, figure, percent
 from lab.stats import analysis
+from lab.stats.differences import HIGHER, LOWER
 from lab.stats.summary import Summary
 
 MEASURE = "throughput"
@@ -76,6 +78,23 @@ class Quotes(quotes.Quotes):
     def median_cost(self, path: str, suite: str) -> str:
         """The median of the same; of each mode."""
         return quotes.medians(self._cell("cost", "machine", path, suite))
+
+    def ahead(self, path: str, other: str, suite: str) -> str:
+        """How much faster a data path is shown to be than another, as the report compares them: the 95 % interval.
+
+        Raises:
+            LabError: the run does not compare them.
+        """
+        asked = (*path.split("/"), suite), (*other.split("/"), suite)
+        for row in each(self.run.pairs):
+            pair = tuple((vpn, variant, its) for vpn, variant, _, its in (row.a, row.b))
+            if row.measure == MEASURE and asked in (pair, pair[::-1]):
+                low, high = (row.low, row.high) if pair == asked else (1 / row.high, 1 / row.low)
+                is_shown = row.verdict in (HIGHER, LOWER) and low > 1
+                return (
+                    f"{figure(low)} to {figure(high)} times as fast as" if is_shown else "not shown to be faster than"
+                )
+        raise LabError(f"run {self.name} does not compare {path} with {other} by {suite}")
 
     @property
     def control(self) -> str:
