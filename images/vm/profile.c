@@ -4,7 +4,7 @@
  * executed it, while a window is open. The guest cannot notice: no sampling, and no time of its clock.
  *
  * The window is opened and closed from within, by window.c: `xchg %r10, %r10` does nothing else. %rdi says which (1, 2),
- * %rsi and %rdx are where a task_struct has its `pid` and its `comm`, %rcx is the guest's clock.
+ * %rsi and %rdx are where a task_struct has its `tgid` and its `comm`, %rcx is the guest's clock.
  *
  * Code of the kernel is told by its address. Code in user space is told by what its page holds, as a hash, and by the
  * place in that page: QEMU translates a page once for all processes that have mapped it, wherever they have.
@@ -28,6 +28,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define PAGE 4096
 #define TASKS 128
+#define BUCKETS (1 << 16)
 
 EXPORT int qemu_plugin_version = 4;
 
@@ -88,10 +89,10 @@ static char path[256], part[256];
 static void *rdi, *rsi, *rdx, *rcx;
 static GByteArray *bytes;
 static score_u64 is_open;
-static struct block *blocks;
+static struct block *blocks[BUCKETS];
 static struct task tasks[TASKS];
 static unsigned int known, now;
-static uint64_t current, pid_offset, comm_offset, opened;
+static uint64_t current, tgid_offset, comm_offset, opened;
 
 static uint64_t value_of(void *reg)
 {
@@ -105,13 +106,17 @@ static uint64_t value_of(void *reg)
 
 static bool read_task(struct task *task)
 {
-	if (!current || !qemu_plugin_read_memory_vaddr(current + pid_offset, bytes, sizeof(task->pid)))
+	if (!current || !qemu_plugin_read_memory_vaddr(current + tgid_offset, bytes, sizeof(task->pid)))
 		return false;
 	memcpy(&task->pid, bytes->data, sizeof(task->pid));
 	if (!qemu_plugin_read_memory_vaddr(current + comm_offset, bytes, sizeof(task->comm)))
 		return false;
 	memcpy(task->comm, bytes->data, sizeof(task->comm));
 	task->comm[sizeof(task->comm) - 1] = 0;
+	/* A task chooses its own name: it is one word in one line. */
+	for (char *byte = task->comm; *byte; byte++)
+		if (*byte < ' ' || *byte > '~')
+			*byte = '?';
 	return true;
 }
 
@@ -135,6 +140,24 @@ static void find_task(void)
 	}
 }
 
+/* QEMU forgets its translations now and then, and makes them again: a block that was there before is the same. */
+static struct block *find_block(uint64_t page, uint64_t place, uint64_t length)
+{
+	struct block **bucket = &blocks[((page ^ place ^ length << 12) * 0x9e3779b97f4a7c15) >> 48];
+	struct block *block;
+
+	for (block = *bucket; block; block = block->next)
+		if (block->page == page && block->place == place && block->length == length)
+			return block;
+	block = calloc(1, sizeof(*block));
+	block->page = page;
+	block->place = place;
+	block->length = length;
+	block->next = *bucket;
+	*bucket = block;
+	return block;
+}
+
 static void executed(unsigned int vcpu, void *data)
 {
 	struct block *block = data;
@@ -154,10 +177,7 @@ static void switched(unsigned int vcpu, void *data)
 
 static void open_window(unsigned int vcpu)
 {
-	for (struct block *block = blocks; block; block = block->next)
-		if (block->times)
-			memset(block->times, 0, TASKS * sizeof(*block->times));
-	pid_offset = value_of(rsi);
+	tgid_offset = value_of(rsi);
 	comm_offset = value_of(rdx);
 	opened = value_of(rcx);
 	known = 1;
@@ -165,9 +185,26 @@ static void open_window(unsigned int vcpu)
 	qemu_plugin_u64_set(is_open, vcpu, 1);
 }
 
+static void write_block(FILE *file, struct block *block)
+{
+	for (unsigned int i = 0; block->times && i < TASKS; i++) {
+		if (!block->times[i])
+			continue;
+		if (block->page)
+			fprintf(file, "user %lx ", block->page);
+		else
+			fprintf(file, "kernel ");
+		fprintf(file, "%lx %lx %x %lx\n", block->place, block->length, i, block->times[i]);
+	}
+	free(block->times);
+	block->times = NULL;
+}
+
+/* A profile that was not written whole is none: nobody finds it. */
 static void close_window(unsigned int vcpu)
 {
 	FILE *file = fopen(part, "w");
+	bool whole;
 
 	qemu_plugin_u64_set(is_open, vcpu, 0);
 	if (!file)
@@ -176,18 +213,11 @@ static void close_window(unsigned int vcpu)
 	opened = 0;
 	for (unsigned int i = 1; i < known; i++)
 		fprintf(file, "task %u %d %s\n", i, tasks[i].pid, tasks[i].comm);
-	for (struct block *block = blocks; block; block = block->next) {
-		for (unsigned int i = 0; block->times && i < TASKS; i++) {
-			if (!block->times[i])
-				continue;
-			if (block->page)
-				fprintf(file, "user %lx ", block->page);
-			else
-				fprintf(file, "kernel ");
-			fprintf(file, "%lx %lx %x %lx\n", block->place, block->length, i, block->times[i]);
-		}
-	}
-	if (!fclose(file))
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		for (struct block *block = blocks[i]; block; block = block->next)
+			write_block(file, block);
+	whole = !ferror(file);
+	if (!fclose(file) && whole)
 		rename(part, path);
 }
 
@@ -229,20 +259,17 @@ static bool is_switch(const uint8_t *before, size_t before_length, const uint8_t
 
 static void translated(uint64_t id, void *tb)
 {
-	struct block *block = calloc(1, sizeof(*block));
-	uint64_t address = qemu_plugin_tb_vaddr(tb);
+	uint64_t address = qemu_plugin_tb_vaddr(tb), page = 0;
 	uintptr_t host = (uintptr_t)qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, 0));
 	uint8_t code[16], before[16] = {};
 	size_t length, before_length = 0;
+	struct block *block;
 
-	block->length = qemu_plugin_tb_n_insns(tb);
-	block->place = address;
 	if (!(address >> 63)) {
-		block->page = host ? hash_of((void *)(host & -(uintptr_t)PAGE)) : 1;
-		block->place = host % PAGE;
+		page = host ? hash_of((void *)(host & -(uintptr_t)PAGE)) : 1;
+		address = host % PAGE;
 	}
-	block->next = blocks;
-	blocks = block;
+	block = find_block(page, address, qemu_plugin_tb_n_insns(tb));
 	qemu_plugin_register_vcpu_tb_exec_cond_cb(tb, executed, NO_REGS, COND_NE, is_open, 0, block);
 	for (size_t i = 0; i < block->length; i++) {
 		void *insn = qemu_plugin_tb_get_insn(tb, i);

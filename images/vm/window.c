@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * window PID COMM COMMAND...: run a command while the profile's window is open (profile.c).
+ * window TGID COMM COMMAND...: run a command while the profile's window is open (profile.c).
  *
- * PID and COMM are the offsets of these fields in the kernel's task_struct, in bytes.
+ * TGID and COMM are the offsets of these fields in the kernel's task_struct, in bytes.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -11,11 +11,11 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-static void mark(uint64_t what, uint64_t pid, uint64_t comm)
+static void mark(uint64_t what, uint64_t tgid, uint64_t comm)
 {
 	uint64_t clock = __rdtsc();
 
-	asm volatile("xchg %%r10, %%r10" : : "D"(what), "S"(pid), "d"(comm), "c"(clock) : "memory");
+	asm volatile("xchg %%r10, %%r10" : : "D"(what), "S"(tgid), "d"(comm), "c"(clock) : "memory");
 }
 
 int main(int argc, char **argv)
@@ -24,7 +24,7 @@ int main(int argc, char **argv)
 	pid_t child;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: window PID COMM COMMAND...\n");
+		fprintf(stderr, "usage: window TGID COMM COMMAND...\n");
 		return 2;
 	}
 	mark(1, strtoul(argv[1], NULL, 0), strtoul(argv[2], NULL, 0));

@@ -152,7 +152,7 @@ def show(dry_run: DryRun, as_json: bool) -> None:
     most = "at most " if dry_run.stages else ""
     _line("plan", f"{len(plan.cells)} cells in {most}{plan.blocks} blocks; {most}{len(dry_run.steps)} samples to take")
     if dry_run.stages:
-        _line("end", f"after {stages_text(dry_run.stages)} blocks, as soon as its comparisons are decided")
+        _line("end", end_text(dry_run.stages))
     _line("time", time_text(dry_run.forecast, dry_run.machines))
     _line("disk", disk_text(dry_run.forecast))
     for note in dry_run.notes:
@@ -182,6 +182,11 @@ def stages_text(stages: Sequence[int]) -> str:
     """The numbers of blocks after which a run may end, in words."""
     *former, last = map(str, stages)
     return f"{', '.join(former)} or {last}" if former else last
+
+
+def end_text(stages: Sequence[int]) -> str:
+    """When a run with these stages ends."""
+    return f"after {stages_text(stages)} blocks, as soon as its comparisons are decided"
 
 
 def _line(name: str, text: str) -> None:

@@ -55,7 +55,7 @@ def command(kind: str) -> Callable[..., None]:
         asked = {name: words(given[name]) if _is_list(field) else given[name] for name, field in _own(fields)}
         asked["engine"] = common.settings(Choice, {field: given[name] for name, (_, field) in ENGINE.items()})
         resume, results, as_json, report = (given[name] for name in ("resume", "results", "as_json", "report"))
-        if as_json and not report:
+        if as_json and not report and not given["only_plan"]:
             raise UsageError("--json prints the report, and --no-report wants none", "give one of the two")
         if given["only_plan"]:
             from lab.cli import dry_run
@@ -124,7 +124,7 @@ def measure(
     Raises:
         LabError: the run stopped. typer.Exit: a sample failed or was invalid.
     """
-    from lab.cli.dry_run import formers
+    from lab.cli.dry_run import end_text, formers
     from lab.results.store import Store
     from lab.runner.execute import execute
     from lab.runner.forecast import forecast
@@ -143,6 +143,8 @@ def measure(
         store = store.go_on(site.meta(), bench.KEPT) if store else Store.begin(results, site.meta())
         announce(f"run {store.folder.name}")
         follower.print(f"run {store.folder.name}: {site.announced()}", highlight=False)
+        if settings.stages:
+            follower.print(f"it ends {end_text(settings.stages)}", highlight=False)
         steps = [*filter(Taken(store).wants, site.plan.steps())]
         expected = None
         with suppress(LabError, *NONSENSE):  # it only informs: whatever a former run holds, this one is taken

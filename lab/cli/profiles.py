@@ -49,34 +49,29 @@ def profile(
     found = _profiles(Store(results / run))
     if not found:
         raise LabError(f"{run} has no profile", HINT)
+    written = []
+    if folded is not None:
+        folded.mkdir(parents=True, exist_ok=True)
+        written = [
+            write(folded / f"{slug(' '.join(cell))}.folded", functions.folded(each)) for cell, each in found.items()
+        ]
     if as_json:
         answer([_plain(cell, each) for cell, each in found.items()])
         return
     for table in functions.tables(found, "", most):
         show_table(table)
-    if folded is None:
-        return
-    folded.mkdir(parents=True, exist_ok=True)
-    for cell, each in found.items():
-        path = folded / f"{slug(' '.join(cell))}.folded"
-        write(path, functions.folded(each))
+    for path in written:
         console.print(f"\nFor flame graphs: {path}", highlight=False)
 
 
-def explain(first: Store, second: Store, *, asked: bool) -> None:
-    """Where it is asked, print the functions that differ, for each cell of which both runs have a profile.
-
-    Raises:
-        LabError: there is none.
-    """
+def explain(first: Store, second: Store) -> None:
+    """Print the functions that differ, for each cell of which both runs have a profile."""
     from lab.report import functions
 
-    if not asked:
-        return
     before, after = _profiles(first), _profiles(second)
     both = [cell for cell in before if cell in after]
     if not both:
-        raise LabError(f"{first.folder.name} and {second.folder.name} have no cell with a profile in both", HINT)
+        console.print(f"\nWhy: no cell has a profile in both runs; {HINT}", highlight=False)
     for cell in both:
         show_table(functions.why(cell, before[cell], after[cell]))
 
@@ -84,7 +79,7 @@ def explain(first: Store, second: Store, *, asked: bool) -> None:
 def _profiles(store: Store) -> dict[Key, Profile]:
     from lab.report import functions
 
-    return functions.of_samples(store.last(), ("vpn", "variant", "suite", "conditions"))
+    return functions.of_samples(store.last())
 
 
 def _plain(cell: Key, each: Profile) -> dict[str, Any]:

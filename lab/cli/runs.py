@@ -119,8 +119,9 @@ def compare(
     from lab.report.past import chosen
     from lab.stats import analysis
 
-    if as_json and markdown:
-        raise UsageError("--json and --markdown: one of them", "`--json` is for programs, `--markdown` for people")
+    if as_json + markdown + why > 1:
+        hint = "`--json` is for programs, `--markdown` for a pull request, `--why` for a terminal"
+        raise UsageError("--json, --markdown and --why: one of them", hint)
     first, second, past = chosen(results, a, b, [name for text in against or () for name in words(text)])
     for store in (first, second):
         benches.of(store)
@@ -138,11 +139,12 @@ def compare(
     else:
         _print_origins(first, second)
         _show(comparison.table(compared, ("", ""), margin))
-        profiles.explain(first, second, asked=why)
     if page:
         written = comparison_page.write_page(page, first, second, compared, margin)
         if not (as_json or markdown):
             console.print(f"\nAs a page: {written}", highlight=False)
+    if why:
+        profiles.explain(first, second)
     if gated:
         if not (as_json or markdown):
             console.print(f"\nGate: {verdict.line()}", highlight=False)

@@ -52,6 +52,6 @@ class Profiler:
             if time.monotonic() > deadline:
                 raise LabError("the guest's QEMU wrote no profile", "`lab vm logs` shows what it said")
             time.sleep(0.05)
-        text = self._profile.read_text()
+        text = self._profile.read_text(errors="replace")
         self.forget()
         return text

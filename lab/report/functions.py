@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lab.report.tables import Cell, Table, figure, percent
-from lab.results.function import busy
+from lab.results.function import functions
 
 TOP = 20
 """Functions of each profile that a report shows; `lab profile` shows as many as asked."""
@@ -60,22 +60,23 @@ class Profile:
 
 
 Key = tuple[str, ...]
-"""The words that name a cell: its subject, its suite, its measure and its conditions."""
+NAMES = ("vpn", "variant", "suite", "conditions")
+"""What names a cell that was profiled: the words of a key."""
 
 
-def of_samples(samples: Iterable[Mapping[str, Any]], key: Sequence[str]) -> dict[Key, Profile]:
-    """The profile of each cell; several samples of a cell count as one. `key`: the fields that name a cell."""
+def of_samples(samples: Iterable[Mapping[str, Any]]) -> dict[Key, Profile]:
+    """The profile of each cell; several samples of a cell count as one."""
     found: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
     for sample in samples:
         if sample["outcome"] == "ok" and "functions" in (sample.get("raw") or {}):
-            found[tuple(str(sample[name]) for name in key)].append(sample)
+            found[tuple(str(sample[name]) for name in NAMES)].append(sample)
     return {cell: _profile(taken) for cell, taken in found.items()}
 
 
 def _profile(samples: Sequence[Mapping[str, Any]]) -> Profile:
     sums: dict[Where, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for sample in samples:
-        for each in busy(sample["raw"]):
+        for each in functions(sample["raw"]):
             row = sums[Where(*each[:4])]
             row[0] += each.instructions
             row[1] += each.calls

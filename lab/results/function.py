@@ -6,15 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-IDLE = "idle"
-"""By whom the instructions of an idle processor are."""
-
 
 class Function(NamedTuple):
     """The instructions that a task executed in one function, and how often it called that.
 
-    `by` is whose the task is: an end's, `other`, or `idle`. `object` is a file, or the kernel or a module of it in
-    brackets.
+    `by` is whose the task is: an end's, `other`, or `idle` (interrupts that came to an idle processor). `object` is a
+    file, or the kernel or a module of it in brackets.
     """
 
     by: str
@@ -30,7 +27,7 @@ class Function(NamedTuple):
         return self.object.startswith("[")
 
 
-def busy(raw: Mapping[str, Any]) -> Iterator[Function]:
-    """The functions of a sample, without idle processors."""
+def functions(raw: Mapping[str, Any]) -> Iterator[Function]:
+    """The functions of a sample."""
     rows: Iterable[Any] = raw["functions"]
-    return (Function(*row) for row in rows if row[0] != IDLE)
+    return (Function(*row) for row in rows)

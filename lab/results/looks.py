@@ -4,9 +4,9 @@
 To look at a run after every block and to stop as soon as it says something finds differences that are not there: with
 enough looks one always turns up (P. Armitage, C. K. McPherson, B. C. Rowe, J. R. Stat. Soc. A 132, 1969). So the
 numbers of blocks at which a run is looked at follow from its limit alone, before anything is measured, and each look
-has an equal share of the 5 % (Bonferroni): whatever is seen, and whenever the run stops, a false difference turns up in
-no more than 5 % of runs. Equal shares are S. J. Pocock's plan (Biometrika 64, 1977), whose own, found by
-integration, are a little larger.
+has an equal share of the 5 % (Bonferroni): among equal cells of one load, whatever is seen and whenever the run stops,
+a false difference turns up in no more than 5 % of runs. Equal shares are S. J. Pocock's plan (Biometrika 64, 1977),
+whose own, found by integration, are a little larger.
 
 The number of blocks is not computed from a pilot. C. Stein's two stages (Ann. Math. Stat. 16, 1945) take it from the
 pilot's spread alone, and would measure cells that already differ by half as often as cells that are alike. Taken from
@@ -47,5 +47,7 @@ class Look(Document):
         return not self.undecided
 
     def __str__(self) -> str:
+        if not self.compared:
+            return f"after {self.blocks} blocks there is nothing to compare"
         left = f"{self.undecided} of {self.compared} comparisons are" if self.undecided else "no comparison is"
         return f"after {self.blocks} blocks {left} undecided"

@@ -27,9 +27,10 @@ def looked(store: Store, blocks: int) -> Look:
     command = [sys.executable, "-m", "lab.stats.deciding", str(store.folder), str(blocks)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"the process that looks ended with {done.returncode}"]
         raise LabError(
-            f"{store.folder.name} cannot be looked at after {blocks} blocks: {done.stderr.strip().splitlines()[-1]}",
-            f"`lab report {store.folder.name}` may say more",
+            f"{store.folder.name} cannot be looked at after {blocks} blocks: {said[-1]}",
+            f"its samples are kept: `lab report {store.folder.name}` shows them, `--resume` goes on",
         )
     return Look.model_validate_json(done.stdout)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from lab.engines import ownership, routes
 from lab.engines.engine import LOST, Engine, archive, because
 from lab.engines.ownership import NAME, ROLE, State, called
 from lab.testbed import credentials, topology
+from lab.testbed.profile import Profile
 
 RANGE = ipaddress.IPv4Network("198.18.0.0/16")
 """The wires: half of the range for benchmarking (RFC 2544). Tunnels use the other half, 198.19.0.0/16."""
@@ -51,6 +52,11 @@ class Testbed:
     labels: dict[str, str]
     pool: ThreadPoolExecutor
     payloads: set[int] = field(default_factory=set)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """Exact profiles of what the containers do; raises what `Profile` raises."""
+        return Profile(self.engine)
 
     def start(self, role: str, plan: topology.Topology, service: topology.Service | None = None) -> Container:
         """Create and start the container of a service of `plan`. `service`, if given, replaces the plan's.

@@ -31,6 +31,7 @@ from lab.runner.missing import Taken
 from lab.runner.plan import Plan, Step
 from lab.runner.settings import Settings, settings
 from lab.stats import deciding
+from lab.stats.analysis import FOREIGN
 from lab.stats.summary import Summary
 
 AUTO: dict[str, Any] = {"settings": {"blocks": "auto", "most_blocks": 20}}
@@ -92,8 +93,27 @@ class TestDeciding:
         assert deciding.look(frame(rows), {}, 3) == Look(blocks=3, compared=1, undecided=0)
 
     def test_later_blocks_are_not_seen(self) -> None:
-        rows = cell("a", "x", [100, 140, 120, 1, 1, 1]) + cell("b", "x", [130, 120, 140, 900, 901, 902])
+        rows = cell("a", "x", [100, 140, 120, *[100.0, 101.0] * 6])
+        rows += cell("b", "x", [130, 120, 140, *[300.0, 302.0] * 6])
         assert deciding.look(frame(rows), {}, 3).undecided == 1
+        assert deciding.look(frame(rows), {}, 15).undecided == 0
+
+    def test_one_cell_has_nothing_beside_it(self) -> None:
+        look = deciding.look(frame([*cell("a", "x", [1, 2, 3, 4, 5]), *control([9] * 5)]), {}, 5)
+        assert look == Look(blocks=5, compared=0, undecided=0)
+        assert str(look) == "after 5 blocks there is nothing to compare"
+        assert look.over
+
+    def test_a_cell_that_others_disturbed_each_time_is_waited_for(self) -> None:
+        rows = cell("a", "x", [100, 101, 102]) + cell("b", "x", [200, 201, 203])
+        rows += cell("c", "x", [50, 51, 52], bottleneck=FOREIGN)
+        assert deciding.look(frame(rows), {}, 3) == Look(blocks=3, compared=2, undecided=1)
+
+    def test_profiles_are_not_asked_for_more_blocks(self) -> None:
+        once = [*cell("a", "x", [1], measure="profile"), *cell("b", "x", [2], measure="profile")]
+        rows = frame([*cell("a", "x", [100, 101, 102]), *cell("b", "x", [200, 201, 203]), *once])
+        assert deciding.look(rows, {"kind": "ktls"}, 3).undecided == 0
+        assert deciding.look(rows, {"kind": "matrix"}, 3).undecided == 1
 
     def test_each_look_has_its_share_of_the_chance(self) -> None:
         """The same samples, which decide where they are looked at once."""
@@ -194,7 +214,7 @@ class TestDryRun:
 
 @dataclass
 class Toy:
-    """A bench, its choice, site, share and session at once: two cells that differ by 1 %, and plainly so."""
+    """A bench, its choice, site, share and session at once: two cells that differ plainly."""
 
     settings: Settings
     KEPT = ("plan",)

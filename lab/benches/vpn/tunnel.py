@@ -25,7 +25,6 @@ from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
 from lab.testbed.meter import Meter
-from lab.testbed.profile import Profile
 from lab.testbed.testbed import Testbed
 
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
@@ -176,7 +175,7 @@ class Tunnel:
         Raises:
             Unsupported: the engine counts no instructions. LabError: as `load`.
         """
-        profile = Profile(self.bed.engine)
+        profile = self.bed.profile
         load = self.load(argv, timeout=timeout, under=profile.window(self.containers["client-load"]))
         counts, functions = profile.take(self.containers, programs)
         return {"load": load, "clock": counts.clock, "functions": functions}

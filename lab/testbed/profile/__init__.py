@@ -7,21 +7,23 @@ import base64
 import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 from lab.core.errors import LabError, Unsupported
 from lab.engines.engine import Engine
-from lab.results.function import IDLE, Function
+from lab.results.function import Function
 from lab.testbed.profile import btf, counts, symbols
 from lab.testbed.profile.counts import Counts, Place
 
 IMAGE = "lab/base:latest"
 PROGRAMS = "/usr/local/bin"
-OTHER = "other"
+OTHER, IDLE = "other", "idle"
 CLIENT = "client-load"
 """Whose the programs in the window are: they are over when it is asked whose they are."""
 MAPPED = """{
@@ -49,7 +51,10 @@ class Profile:
         result = self.engine.once(IMAGE, command, timeout=120, cap_add=list(capabilities))
         if result.status or result.lost:
             raise LabError(f"{path} could not be read in the guest: {result.complaint}")
-        return gzip.decompress(base64.b64decode(result.stdout))
+        try:
+            return gzip.decompress(base64.b64decode(result.stdout))
+        except (OSError, EOFError, zlib.error) as error:
+            raise LabError(f"{path} of the guest did not arrive whole: {error}") from error
 
     @cached_property
     def kernel(self) -> symbols.Sorted:
@@ -111,7 +116,10 @@ def _processes(container: Container) -> list[int]:
 
 def _content(container: Container, path: str) -> bytes:
     """A file of a container; nothing where it has gone."""
-    archive, _ = container.get_archive(path)
+    try:
+        archive, _ = container.get_archive(path)
+    except NotFound:
+        return b""
     with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as unpacked:
         for member in unpacked.getmembers():
             if file := unpacked.extractfile(member):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 
+MAGIC = b"\x9f\xeb"
 STRUCT = 4
 HEADER = struct.Struct("<HBBIIIII")
 TYPE = struct.Struct("<III")
@@ -18,8 +19,10 @@ def offsets(btf: bytes, name: str) -> dict[str, int]:
     """The offset of each member of a struct, in bytes.
 
     Raises:
-        KeyError: there is no struct of that name.
+        KeyError: there is no struct of that name. ValueError: this is no type information.
     """
+    if len(btf) < HEADER.size or btf[:2] != MAGIC:
+        raise ValueError("no type information of a kernel (BTF)")
     _, _, _, header, types, length, strings, _ = HEADER.unpack_from(btf)
     strings += header
     at, end = header + types, header + types + length

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
@@ -75,11 +76,14 @@ class Pages:
     known: dict[int, tuple[Sorted, int]] = field(default_factory=dict)
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a program or library; what is no ELF file has no pages."""
+        """Add a program or library; what is no ELF file, or a damaged one, has no pages."""
         if not content.startswith(b"\x7fELF"):
             return
-        elf = ELFFile(io.BytesIO(content))
-        functions = Sorted.of(_functions(elf, name))
+        try:
+            elf = ELFFile(io.BytesIO(content))
+            functions = Sorted.of(_functions(elf, name))
+        except (ELFError, struct.error):
+            return
         for segment in elf.iter_segments("PT_LOAD"):
             if not segment["p_flags"] & EXECUTABLE:
                 continue

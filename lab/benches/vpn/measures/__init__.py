@@ -4,7 +4,7 @@
 A measure is named after its file. `run` uses the tunnel and nothing else. `parse` is pure: a figure can be computed
 again from `samples.jsonl`, and tests use output captured from the real tools. The command line is made of the options
 of all measures, so a file here loads nothing heavy. What a measure declares of its figures
-makes tables, ranks, pictures, the screen and comparisons of runs: no other file names it.
+makes tables, ranks, pictures, the screen and comparisons of runs: no other file needs to name it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.measures import transfer
-from lab.results.function import busy
+from lab.results.function import functions
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
@@ -54,7 +54,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     `counted` is the share of the clock's nanoseconds that were counted as instructions; the rest was idle. A block of
     instructions that a fault interrupts counts as a whole, so it may be above 1 by less than a thousandth.
     """
-    rows = list(busy(raw))
+    rows = list(functions(raw))
     parts = {
         "": rows,
         "_kernel": [row for row in rows if row.in_kernel],
@@ -66,6 +66,6 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         Reading(metric, "instructions", end, sum(row.instructions for row in its) / raw["size"])
         for (end, metric), its in (whole | ends).items()
     ]
-    counted = sum(row[4] for row in raw["functions"])
+    counted = sum(row.instructions for row in rows)
     readings.append(Reading("counted", "fraction", "machine", counted / raw["clock"]))
     return [*readings, Reading("payload", "B", "machine", raw["size"])]

@@ -186,6 +186,7 @@ OPPOSITE = {"higher": "lower", "lower": "higher"}
 def _sentence(a: str, b: str, verdict: str, low: float, high: float, clock: str, main: Quantity) -> str:
     better, _, same = main.words
     if verdict == ("lower" if main.better == "less" else "higher"):
+        low, high = (1 / high, 1 / low) if main.better == "less" else (low, high)
         return f"{a} is {better} than {b}, {figure(low)} to {figure(high)} times ({INTERVAL})"
     if verdict == "tie":
         return f"{a} and {b} are {same}: within {analysis.margin_of(clock) * 100:.0f} %"

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from lab.report.tables import Table
     from lab.stats.summary import Summary
 
-KEY = ("vpn", "variant", "suite", "conditions")
-
 
 def tables(run: Summary) -> list[Table]:
     """Two tables for each profile."""
-    return functions.tables(functions.of_samples(run.samples, KEY), run.where)
+    return functions.tables(functions.of_samples(run.samples), run.where)
