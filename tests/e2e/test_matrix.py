@@ -18,7 +18,7 @@ pytestmark = pytest.mark.docker
 
 COLUMNS = (
     "run block position vpn variant records suite measure conditions metric unit end value outcome reason engine clock "
-    "bottleneck"
+    "bottleneck main better"
 )
 LOADS = {
     ("throughput", "Mbit/s", "server"),
