@@ -61,6 +61,7 @@ class Fake:
     closed: list[int] = field(default_factory=list)
     offset: float = 0.0
     offsets: list[float] = field(default_factory=list)
+    wires: list[str] = field(default_factory=list)
     loads: list[dict[str, Any]] = field(default_factory=list)
     handshake: float = 0.25
     evidence: dict[str, Any] = field(default_factory=dict)
@@ -82,6 +83,9 @@ class Fake:
         if "load" in raw:
             return [Reading("payload", "B", "machine", raw["size"]), Reading("duration", "s", "client", 1.0)]
         return [Reading("fake", "s", "client", raw["seconds"])]
+
+    def use_wire(self, kind: str) -> None:
+        self.wires.append(kind)
 
     def prove(self) -> None:
         if self.proving:

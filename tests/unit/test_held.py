@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from faked import Lab, Raw, without_tunnels
+from faked import CELL, Lab, Raw, without_tunnels
 
 from lab.catalog.catalog import Catalog
 
@@ -32,6 +33,13 @@ def test_a_load_comes_with_its_ledger(lab: Lab, raw: Raw) -> None:
     assert metrics.count(("payload", "machine")) == 1
     assert {("duration", "client"), ("cost", "server"), ("ledger_gap", "machine")} <= set(metrics)
     assert sample["proof"] == {"suite": "STRONG", "wire": {"cleartext": False}}
+
+
+def test_the_wire_is_put_before_each_sample(lab: Lab, raw: Raw) -> None:
+    lab.fake.raw = watched(raw)
+    lab.sample()
+    lab.sample(replace(CELL, conditions="size=10000000 wire=cut"))
+    assert lab.fake.wires == ["whole", "cut"]
 
 
 def test_counters_that_stood_still_make_a_load_invalid(lab: Lab, raw: Raw) -> None:

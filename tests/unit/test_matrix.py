@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 from docker.errors import APIError, DockerException
 
-from lab.benches.vpn.bench import KEPT, Choice, Site, choose
+from lab.benches.vpn.bench import KEPT, Choice, Site, choose, planned
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.settings import Settings
 from lab.catalog.catalog import Catalog
@@ -146,7 +146,7 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
     @contextmanager
     def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any) -> Iterator[Any]:
         bed.engine.tunnels.append((vpn.name, variant, suite.suite))
-        proofs: dict[str, Any] = {"evidence": {}, "prove": lambda: None, "prove_suite": lambda: None}
+        proofs: dict[str, Any] = {"evidence": {}, "prove": lambda: None, "prove_suite": lambda: None, "use_wire": str}
         ends = dict.fromkeys(("server", "client"))
         yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, loads=[], handshake=0.1, containers=ends, **proofs)
 
@@ -313,6 +313,20 @@ def test_a_run_does_not_go_on_with_images_of_other_files(prepare: Prepare, tmp_p
     (catalog.root / "images" / "base" / "bracket").write_text("#!/bin/bash\n")
     with pytest.raises(LabError, match=r"changed since it was started: folders$"):
         store.go_on(prepare(Machine("vm")).meta(), KEPT)
+
+
+def test_a_wire_is_a_condition_of_every_measure(catalog: Catalog) -> None:
+    def planned_with(wires: list[str]) -> list[str]:
+        settings = Settings(vpns=["alpha"], measures=["throughput", "handshake"], wires=wires, ciphers=["all"])
+        return sorted(
+            {f"{cell.measure} {cell.conditions}".strip() for cell in planned(choose(settings, catalog)).cells}
+        )
+
+    whole = ["handshake", "throughput direction=up streams=1"]
+    cut = ["handshake wire=cut", "throughput direction=up streams=1 wire=cut"]
+    assert planned_with(["whole"]) == whole
+    assert planned_with(["cut"]) == cut
+    assert planned_with(["whole", "cut"]) == sorted(whole + cut)
 
 
 def test_a_run_does_not_go_on_with_another_plan(prepare: Prepare, tmp_path: Path, catalog: Catalog) -> None:

@@ -21,11 +21,12 @@ from lab.catalog.vpns import Vpn
 from lab.core.errors import LabError, unknown
 from lab.engines import images, opening, platform
 from lab.engines.engine import Engine
-from lab.results.cell import Cell
+from lab.results.cell import Cell, conditions_text, parse_conditions
 from lab.runner.forecast import Load
 from lab.runner.plan import Plan, Step
 from lab.testbed import testbed
 from lab.testbed.meter import Meter
+from lab.testbed.wire import Wire
 
 KEPT = ("plan", "folders", "packages", "engine", "machine.kernel")
 """What must be unchanged to resume a run. Folders stand for images: the same files make the same image."""
@@ -99,13 +100,21 @@ def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str]) -> Plan:
         choice.catalog,
         choice.vpns,
         choice.suites,
-        {name: measure.conditions(choice.options[name]) for name, measure in choice.measures.items()},
+        {
+            name: [on_wire(text, wire) for wire in settings.wires for text in measure.conditions(choice.options[name])]
+            for name, measure in choice.measures.items()
+        },
         blocks=settings.limit,
         seed=settings.seed,
         lacks=lacks,
         variants=settings.variants,
         shared=settings.engine.name == "vm",  # in a guest, bringing a tunnel up takes as long as loading it
     )
+
+
+def on_wire(conditions: str, wire: Wire) -> str:
+    """The conditions with the wire's; `whole` is not said, as before there was another."""
+    return conditions if wire == "whole" else conditions_text({**parse_conditions(conditions), "wire": wire})
 
 
 def loads(settings: Own) -> Callable[[Cell], Load]:

@@ -84,14 +84,16 @@ class InTunnel:
         if attempt is not self.first:
             self.bed.revive_meter(attempt)
         tunnel.offset = attempt.offset
+        conditions = parse_conditions(attempt.cell.conditions)
         known["handshake"] = tunnel.handshake
         with attempt.phase("prove"):
             known["proof"] = tunnel.evidence
             if "wire" not in tunnel.evidence:  # once per tunnel; the check after a sample serves the next one too
                 tunnel.prove()
+        tunnel.use_wire("cut" if conditions.get("wire") == "cut" else "whole")
         tunnel.loads.clear()
         with attempt.phase("measure"):
-            raw = measure.run(tunnel, parse_conditions(attempt.cell.conditions), self.bed.options[attempt.cell.measure])
+            raw = measure.run(tunnel, conditions, self.bed.options[attempt.cell.measure])
         known["raw"] = raw
         readings = measure.parse(raw)
         with attempt.phase("prove"):

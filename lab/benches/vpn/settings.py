@@ -13,6 +13,7 @@ from pydantic import Field, create_model
 from lab.benches.vpn import measures
 from lab.runner import settings as common
 from lab.runner.settings import Blocks, Names, Words
+from lab.testbed.wire import Wire
 
 KIND = "matrix"
 TITLE = "Measure VPNs with each ciphersuite, in randomised blocks, and show the tables."
@@ -41,6 +42,14 @@ class Own(common.Settings):
         Words, Field(description="Ciphersuites: {sets}, or names. `quick` is {quick}. The others: {others}.")
     ] = ["quick"]
     measures: Annotated[Words, Field(description="What to measure: {measures}.")] = ["throughput", "transfer"]
+    wires: Annotated[
+        list[Wire],
+        Field(
+            min_length=1,
+            description="How packets pass the wire: `whole`, as between containers, or `cut`, each by itself as on a "
+            "cable, or `whole,cut`.",
+        ),
+    ] = ["whole"]
     blocks: Blocks = 5
 
 

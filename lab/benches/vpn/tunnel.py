@@ -24,8 +24,10 @@ from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
+from lab.testbed import wire
 from lab.testbed.meter import Meter
 from lab.testbed.testbed import Testbed
+from lab.testbed.wire import Wire
 
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 """Seconds that an endpoint may take to come up."""
@@ -64,7 +66,8 @@ UNSUPPORTED = 127
 class Tunnel:
     """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first reply.
 
-    `offset`: seconds by which a load is delayed. `loads`: every load of the tunnel, as `load` returned it.
+    `offset`: seconds by which a load is delayed. `loads`: every load of the tunnel, as `load` returned it. `wire`: how
+    packets pass it now.
     """
 
     bed: Testbed
@@ -77,6 +80,7 @@ class Tunnel:
     evidence: dict[str, Any] = field(default_factory=dict)
     offset: float = 0.0
     loads: list[dict[str, Any]] = field(default_factory=list)
+    wire: Wire = "whole"
 
     def __post_init__(self) -> None:
         self.plan = self.bed.compose.resolve(tunnel_variables(self.bed, self.vpn, self.variant, self.suite))
@@ -119,6 +123,12 @@ class Tunnel:
     def address(self, end: str) -> str:
         """The address of `server` or `client` inside the tunnel."""
         return self.plan.services[end].environment["TUNNEL_ADDRESS"]
+
+    def use_wire(self, kind: Wire) -> None:
+        """Let packets pass the wire so from now on; raises what `wire.put` raises."""
+        if kind != self.wire:
+            wire.put(self.bed, {end: self.containers[end] for end in ENDS[:2]}, kind)
+            self.wire = kind
 
     def execute(self, end: str, argv: Sequence[str], *, timeout: float = 30) -> Result:
         """Run a command at one of the ENDS."""
@@ -224,9 +234,9 @@ class Tunnel:
         """
         marker = secrets.token_hex(16)
         command = ["wire-proof", self.address("client"), marker, self.vpn.file.variants[self.variant].wire]
-        wire = self.bed.pool.submit(self.execute, "server-load", command)
+        captured = self.bed.pool.submit(self.execute, "server-load", command)
         self.prove_suite()
-        result = wire.result()
+        result = captured.result()
         if result.status:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
         encrypts = self.vpn.file.encrypts and self.suite.encrypts

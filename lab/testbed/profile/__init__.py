@@ -26,11 +26,15 @@ PROGRAMS = "/usr/local/bin"
 OTHER, IDLE = "other", "idle"
 CLIENT = "client-load"
 """Whose the programs in the window are: they are over when it is asked whose they are."""
-MAPPED = """{
-    cat /proc/[0-9]*/maps 2>/dev/null | awk '$2 ~ /x/ && $6 ~ /^\\// { print $6 }'
-    for name; do file=$(command -v "$name") && echo "$file" && ldd "$file" | awk '$3 ~ /^\\// { print $3 }'; done
-} | sort -u | xargs --no-run-if-empty readlink -f | sort -u"""
-"""What the processes of a container execute, and what programs there do."""
+MAPPED = "cat /proc/[0-9]*/maps 2>/dev/null | awk '$2 ~ /x/ && $6 ~ /^\\// { print $6 }' | sort -u"
+"""What the processes of a container execute. Some daemons hide that from all but SYS_PTRACE."""
+FOUND = """for name; do
+    case $name in
+        /*) echo "$name" ;;
+        *) file=$(command -v "$name") && echo "$file" && ldd "$file" | awk '$3 ~ /^\\// { print $3 }' ;;
+    esac
+done | sort -u | xargs --no-run-if-empty readlink -f | sort -u"""
+"""The files of a container that these paths and programs mean, with the libraries of the latter."""
 
 
 class Profile:
@@ -103,7 +107,9 @@ class Profile:
         return taken, counts.functions(taken, whose, named)
 
     def _mapped(self, container: Container, programs: Sequence[str]) -> list[str]:
-        result = self.engine.ask(container, ["sh", "-c", MAPPED, "sh", "window", *programs])
+        beside = f"container:{container.id}"
+        mapped = self.engine.once(IMAGE, ["sh", "-c", MAPPED], pid_mode=beside, cap_add=["SYS_PTRACE"]).stdout.split()
+        result = self.engine.ask(container, ["sh", "-c", FOUND, "sh", "window", *programs, *mapped])
         return sorted(set(result.stdout.split()))
 
 

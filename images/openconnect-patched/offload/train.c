@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "train.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+/* From linux/udp.h, which older C libraries and kernel headers lack. */
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+/* Some trains in each direction: a receive buffer of the default size holds three, and loses the fourth. */
+#define SOCKET_BUFFER (4 << 20)
+#define DATAGRAM_MAX 65536 /* what recvmmsg(2) may put into one buffer */
+#define PATIENCE 20        /* milliseconds to wait for room in the send buffer */
+
+/* One system call's harvest. */
+struct train_in {
+	struct mmsghdr messages[TRAIN_BATCH];
+	struct iovec parts[TRAIN_BATCH];
+	union {
+		char room[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct scm_timestamping))];
+		struct cmsghdr aligned;
+	} control[TRAIN_BATCH];
+	unsigned int count; /* messages received */
+	unsigned int next;  /* the one that is being handed out */
+	size_t done;        /* bytes of it that were handed out */
+	size_t each;        /* bytes of its datagrams; 0 where that was not looked up yet */
+	uint8_t *memory;    /* of all buffers: touched only as far as something was received */
+};
+
+bool train_prepare(int fd)
+{
+	int on = 1, size = SOCKET_BUFFER;
+
+	/* More than the system's limit takes a privilege; less is better than nothing. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return !setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+}
+
+void train_collect(struct train *t)
+{
+	t->collects = true;
+}
+
+/* send(2) that waits for room once, for a moment: a datagram that finds none is lost, as on any full queue. */
+static ssize_t sent(int fd, const struct msghdr *message)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	ssize_t size = sendmsg(fd, message, 0);
+
+	if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS))
+		return size;
+	poll(&room, 1, PATIENCE);
+	return sendmsg(fd, message, 0);
+}
+
+static ssize_t sent_alone(int fd, const void *data, size_t size)
+{
+	struct iovec part = { (void *)data, size };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	return sent(fd, &message);
+}
+
+static ssize_t sent_as_train(const struct train *t, int fd)
+{
+	struct iovec part = { (void *)t->out, t->size };
+	union {
+		char room[CMSG_SPACE(sizeof(uint16_t))];
+		struct cmsghdr aligned;
+	} control = { 0 };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	uint16_t each = t->each;
+
+	header->cmsg_level = IPPROTO_UDP;
+	header->cmsg_type = UDP_SEGMENT;
+	header->cmsg_len = CMSG_LEN(sizeof(each));
+	memcpy(CMSG_DATA(header), &each, sizeof(each));
+	return sent(fd, &message);
+}
+
+static void send_collected(struct train *t, int fd)
+{
+	size_t at, size;
+	bool all = true;
+
+	if (!t->count)
+		return;
+	if (t->count > 1 && !t->single) {
+		if (sent_as_train(t, fd) >= 0)
+			goto done;
+		/*
+		 * EIO: the device computes no checksums. EINVAL: the kernel knows no trains, or the path is narrower than a
+		 * datagram, for which later kernels have EMSGSIZE. Then each has its own try.
+		 */
+		if (errno != EIO && errno != EINVAL && errno != EMSGSIZE) {
+			t->error = errno;
+			goto done;
+		}
+	}
+	for (at = 0; at < t->size; at += size) {
+		size = t->size - at < t->each ? t->size - at : t->each;
+		if (sent_alone(fd, t->out + at, size) < 0) {
+			t->error = errno;
+			all = false;
+		}
+	}
+	/* All of them went alone: no train ever will. A path that is too narrow is told to whoever makes the datagrams. */
+	if (t->count > 1 && all)
+		t->single = true;
+done:
+	t->size = 0;
+	t->count = 0;
+}
+
+int train_depart(struct train *t, int fd)
+{
+	int error;
+
+	send_collected(t, fd);
+	t->collects = false;
+	error = t->error;
+	t->error = 0;
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+ssize_t train_push(struct train *t, int fd, const void *data, size_t size)
+{
+	if (!t->collects || size > sizeof(t->out))
+		return send(fd, data, size, 0);
+	if (t->count && (size > t->each || t->size + size > sizeof(t->out) || t->count >= TRAIN_DATAGRAMS))
+		send_collected(t, fd);
+	if (!t->count)
+		t->each = size;
+	memcpy(t->out + t->size, data, size);
+	t->size += size;
+	t->count++;
+	if (size < t->each)
+		send_collected(t, fd); /* a shorter one is the last one */
+	return size;
+}
+
+static bool made_room(struct train *t)
+{
+	struct train_in *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return false;
+	in->memory = mmap(NULL, TRAIN_BATCH * DATAGRAM_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (in->memory == MAP_FAILED) {
+		free(in);
+		return false;
+	}
+	for (unsigned int i = 0; i < TRAIN_BATCH; i++)
+		in->parts[i] = (struct iovec){ in->memory + (size_t)i * DATAGRAM_MAX, DATAGRAM_MAX };
+	t->in = in;
+	return true;
+}
+
+static bool received(struct train *t, int fd)
+{
+	struct train_in *in = t->in;
+	int count;
+
+	for (unsigned int i = 0; i < TRAIN_BATCH; i++)
+		in->messages[i].msg_hdr = (struct msghdr){
+			.msg_iov = &in->parts[i], .msg_iovlen = 1,
+			.msg_control = &in->control[i], .msg_controllen = sizeof(in->control[i].room)
+		};
+	in->count = 0;
+	in->next = 0;
+	in->done = 0;
+	in->each = 0;
+	count = recvmmsg(fd, in->messages, TRAIN_BATCH, MSG_DONTWAIT, NULL);
+	if (count > 0)
+		in->count = count;
+	return count > 0;
+}
+
+/* What the kernel says of a message: the length of its datagrams, and when it came. */
+static void look_up(struct train *t, struct mmsghdr *message)
+{
+	struct msghdr *header = &message->msg_hdr;
+	struct scm_timestamping stamps;
+	int each;
+
+	t->in->each = message->msg_len;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+			memcpy(&each, CMSG_DATA(c), sizeof(each));
+			if (each > 0)
+				t->in->each = each;
+		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPING) {
+			memcpy(&stamps, CMSG_DATA(c), sizeof(stamps));
+			t->when = stamps.ts[0];
+		}
+	}
+}
+
+bool train_waits(const struct train *t)
+{
+	return t->in && t->in->next < t->in->count;
+}
+
+ssize_t train_pull(struct train *t, int fd, void *data, size_t size)
+{
+	struct train_in *in;
+	struct mmsghdr *message;
+	size_t left;
+
+	if (!t->in && !made_room(t))
+		return recv(fd, data, size, 0);
+	if (!train_waits(t) && !received(t, fd))
+		return -1;
+	in = t->in;
+	message = &in->messages[in->next];
+	if (!in->each)
+		look_up(t, message);
+	left = message->msg_len - in->done;
+	if (left > in->each)
+		left = in->each;
+	if (size > left)
+		size = left;
+	memcpy(data, in->memory + (size_t)in->next * DATAGRAM_MAX + in->done, size);
+	in->done += left; /* the rest of a datagram that does not fit is lost, as in recv(2) */
+	if (in->done >= message->msg_len) {
+		in->next++;
+		in->done = 0;
+		in->each = 0;
+	}
+	return size;
+}
+
+void train_free(struct train *t)
+{
+	if (!t->in)
+		return;
+	munmap(t->in->memory, TRAIN_BATCH * DATAGRAM_MAX);
+	free(t->in);
+	t->in = NULL;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Trains: many datagrams to one peer in one system call and through the network stack as one, by UDP_SEGMENT and UDP_GRO
+ * (udp(7)). All datagrams of a train have the same length but for the last one, which may be shorter.
+ *
+ * `train_push` and `train_pull` stand where send(2) and recv(2) of a connected UDP socket stood, one datagram a call.
+ */
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#define TRAIN_BYTES 65507  /* what a UDP datagram over IPv4 can hold: the kernel cuts the train after that limit */
+#define TRAIN_DATAGRAMS 64 /* UDP_MAX_SEGMENTS of kernels before 6.9 */
+#define TRAIN_BATCH 64     /* datagrams or trains that one system call receives */
+
+struct train_in;
+
+struct train {
+	/* Sending. */
+	uint8_t out[TRAIN_BYTES];
+	size_t size;          /* bytes of `out` */
+	size_t each;          /* bytes of every datagram of it but the last */
+	unsigned int count;   /* datagrams of it */
+	bool collects;        /* datagrams wait for train_depart */
+	bool single;          /* the kernel or the device sends no trains: each datagram is sent by itself */
+	int error;            /* errno of what was sent last, 0 where it went */
+	struct train_in *in;  /* receiving: allocated when the first datagram is wanted */
+	struct timespec when; /* the kernel's time stamp of the datagram pulled last, if the socket is asked for any */
+};
+
+/*
+ * Prepare a connected UDP socket: receive trains, and have room for some at both sides. Returns false where the kernel
+ * knows nothing of trains (before Linux 5.0): everything works, one datagram a call.
+ */
+bool train_prepare(int fd);
+
+/* From here on train_push collects, until train_depart sends what there is. */
+void train_collect(struct train *t);
+
+/*
+ * Send what was collected. Returns 0, or -1 and errno where some of it could not be sent: EMSGSIZE where a datagram is longer
+ * than the path's MTU.
+ */
+int train_depart(struct train *t, int fd);
+
+/* As send(2). While datagrams are collected it always succeeds; what fails is told by train_depart. */
+ssize_t train_push(struct train *t, int fd, const void *data, size_t size);
+
+/* As recv(2), of one datagram. Only where none is left of the last call does it make another one. */
+ssize_t train_pull(struct train *t, int fd, void *data, size_t size);
+
+/* Is there a datagram left, so that the next train_pull makes no call? */
+bool train_waits(const struct train *t);
+
+/* Forget what is left of another socket, and give the memory back. */
+void train_free(struct train *t);
+
+#endif

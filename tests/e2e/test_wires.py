@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""How packets pass the wire: what one of them holds, by the counters of the ends' own interfaces."""
+
+from __future__ import annotations
+
+import pytest
+
+from .command import Lab, samples
+
+pytestmark = pytest.mark.docker
+
+WORDS = (
+    "matrix", "--vpns", "plain,openconnect", "--variants", "dtls-gso", "--ciphers", "aes-128-gcm", "--blocks", "1",
+    "--measures", "throughput", "--directions", "up,down", "--duration", "1", "--no-report", "--wires",
+)  # fmt: skip
+ETHERNET = 1514
+"""Bytes of the longest packet on a wire with an MTU of 1500."""
+
+
+def test_packets_pass_whole_or_cut(lab: Lab) -> None:
+    lab.ok(*WORDS, "whole,cut")
+    sizes = {}
+    for sample in samples(lab.run()):
+        assert sample["outcome"] == "ok", sample["reason"]
+        before, after = ({end: it["interfaces"]["eth0"] for end, it in sample["raw"]["load"][when]["ends"].items()}
+                         for when in ("before", "after"))  # fmt: skip
+        end = "client" if "direction=up" in sample["conditions"] else "server"
+        sent = {name: after[end][f"tx_{name}"] - before[end][f"tx_{name}"] for name in ("bytes", "packets")}
+        sizes[sample["vpn"], sample["conditions"]] = sent["bytes"] / sent["packets"]
+    assert len(sizes) == 8
+    for (vpn, conditions), size in sizes.items():
+        if "wire=cut" in conditions:
+            assert 1000 < size <= ETHERNET, (vpn, conditions)
+        else:  # superpackets of TCP, and trains of datagrams
+            assert size > 8 * ETHERNET, (vpn, conditions)
