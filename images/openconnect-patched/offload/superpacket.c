@@ -74,18 +74,21 @@ static uint64_t sum_words(const uint8_t *at, size_t size, uint64_t sum)
 __attribute__((target("avx2"))) static uint64_t sum_vectors(const uint8_t *at, size_t size, uint64_t sum)
 {
 	const __m256i down = _mm256_set1_epi16((short)0x8000), ones = _mm256_set1_epi16(1);
-	__m256i a = _mm256_setzero_si256(), b = a;
-	size_t done = size & ~(size_t)63;
+	const __m256i none = _mm256_setzero_si256();
+	__m256i four[4] = { none, none, none, none };
+	size_t done = size & ~(size_t)127;
 	int32_t lanes[8];
 
-	for (const uint8_t *end = at + done; at < end; at += 64) {
-		__m256i x = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)at), down);
-		__m256i y = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(at + 32)), down);
+	for (const uint8_t *end = at + done; at < end; at += 128)
+#pragma GCC unroll 4
+		for (unsigned int i = 0; i < 4; i++) {
+			__m256i words = _mm256_loadu_si256((const __m256i *)(at + 32 * i));
 
-		a = _mm256_add_epi32(a, _mm256_madd_epi16(x, ones));
-		b = _mm256_add_epi32(b, _mm256_madd_epi16(y, ones));
-	}
-	_mm256_storeu_si256((__m256i *)lanes, _mm256_add_epi32(a, b));
+			words = _mm256_madd_epi16(_mm256_xor_si256(words, down), ones);
+			four[i] = _mm256_add_epi32(four[i], words);
+		}
+	four[0] = _mm256_add_epi32(_mm256_add_epi32(four[0], four[1]), _mm256_add_epi32(four[2], four[3]));
+	_mm256_storeu_si256((__m256i *)lanes, four[0]);
 	for (unsigned int i = 0; i < 8; i++)
 		sum += (int64_t)lanes[i];
 	return sum_words(at, size - done, sum + done / 2 * 0x8000);

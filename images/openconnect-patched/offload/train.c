@@ -144,19 +144,33 @@ int train_depart(struct train *t, int fd)
 	return -1;
 }
 
-ssize_t train_push(struct train *t, int fd, const void *data, size_t size)
+uint8_t *train_place(struct train *t, int fd, size_t size)
 {
 	if (!t->collects || size > sizeof(t->out))
-		return send(fd, data, size, 0);
+		return NULL;
 	if (t->count && (size > t->each || t->size + size > sizeof(t->out) || t->count >= TRAIN_DATAGRAMS))
 		send_collected(t, fd);
+	return t->out + t->size;
+}
+
+void train_made(struct train *t, int fd, size_t size)
+{
 	if (!t->count)
 		t->each = size;
-	memcpy(t->out + t->size, data, size);
 	t->size += size;
 	t->count++;
 	if (size < t->each)
 		send_collected(t, fd); /* a shorter one is the last one */
+}
+
+ssize_t train_push(struct train *t, int fd, const void *data, size_t size)
+{
+	uint8_t *place = train_place(t, fd, size);
+
+	if (!place)
+		return send(fd, data, size, 0);
+	memcpy(place, data, size);
+	train_made(t, fd, size);
 	return size;
 }
 

@@ -48,6 +48,13 @@ void train_collect(struct train *t);
  */
 int train_depart(struct train *t, int fd);
 
+/*
+ * Where the next datagram of `size` bytes can be made in its place, or NULL where nothing is collected: then push it. It counts
+ * once train_made is called, with the same size.
+ */
+uint8_t *train_place(struct train *t, int fd, size_t size);
+void train_made(struct train *t, int fd, size_t size);
+
 /* As send(2). While datagrams are collected it always succeeds; what fails is told by train_depart. */
 ssize_t train_push(struct train *t, int fd, const void *data, size_t size);
 
