@@ -21,22 +21,22 @@ pytestmark = pytest.mark.docker
 
 OFFLOADED, STOCK, TLS = "dtls-gso", "dtls", "tls"
 STOP = """
-daemons() { pgrep -v -x 'docker-init|tini|sleep|bash|pgrep|wait-until'; }
+daemons() { pgrep -v -x 'docker-init|tini|sleep|sh|bash|pgrep|wait-until'; }
 export -f daemons
 kill -KILL $(daemons)
 wait-until 10 bash -c '! daemons'
 rm -rf /run/vpn
 """
 """All but the container's own processes are the VPN's."""
-ASK_OFTEN = "printf 'dpd = 1\\nkeepalive = 1\\n' >>/usr/local/share/ocserv.conf"
-"""Dead peer detection every second. ocserv takes the last of two settings."""
+KEEPALIVE = "sed -i /^keepalive/d $0; printf 'keepalive = 1\\n' >>$0"
+"""A message of the client's own after each second without a packet."""
 
 
 @pytest.fixture(scope="module")
 def bed(engine: Engine, lacks: dict[tuple[str, str], str]) -> Iterator[Lab]:
     """A lab whose image has the patched programs and Debian's."""
     with up(engine, lacks, "live-offload", CATALOG.vpns["openconnect"], OFFLOADED) as brought_up:
-        said(brought_up.host("server"), "sh -c %s", "sed -i /^dpd/d /usr/local/share/ocserv.conf; " + ASK_OFTEN)
+        said(brought_up.host("server"), "sh -c %s /usr/local/share/ocserv.conf", KEEPALIVE)
         yield brought_up
 
 
@@ -92,10 +92,15 @@ address=$1
 tcpdump -i eth0 -n -s 0 -B 65536 -U --immediate-mode -Z root -w /run/records.pcap udp port 443 2>/run/tcpdump.log &
 capture=$!
 trap 'rm -f /run/records.pcap' EXIT
+kept_alive() {  # how many times: a record of one byte to the server
+    local seen=$(tcpdump -n -Z root -r /run/records.pcap 'udp dst port 443 and udp[4:2] = 46' 2>/dev/null | wc -l)
+    ((seen >= $1))
+}
+export -f kept_alive
 wait-until 20 grep -q '^tcpdump: listening on' /run/tcpdump.log
 for turn in 1 2 3 4; do
     iperf3 --bytes 400K --client "$address" >/dev/null
-    read -rt 1.1 <> <(:) || :  # no packet: now there are messages of dead peer detection
+    wait-until 20 bash -c "kept_alive $turn"
 done
 kill -INT "$capture"
 wait
