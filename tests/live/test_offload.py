@@ -139,3 +139,40 @@ def test_no_number_is_used_twice(bed: Lab) -> None:
         steps = sorted(int.from_bytes(number, "big") for number in numbers)
         assert steps[-1] - steps[0] < len(steps) * 1.05
     said(bed.host("client"), "grep -q %s /run/vpn/openconnect.log", "takes superpackets")
+
+
+REPLAY = r"""
+set -euo pipefail
+tunnel=$1 wire=$2
+tcpdump -i eth0 -n -s 0 -c 1 -U --immediate-mode -Z root -w /run/one.pcap \
+    "udp port 443 and dst $wire and udp[4:2] = 174" 2>/run/tcpdump.log &
+trap 'rm -f /run/one.pcap' EXIT
+wait-until 20 grep -q '^tcpdump: listening on' /run/tcpdump.log
+ping -n -q -c 1 -W 5 -s 100 "$tunnel" >/dev/null
+wait
+perl -MSocket -e '
+    open my $file, "<:raw", $ARGV[0] or die "$ARGV[0]: $!\n";
+    my $packet = substr do { local $/; <$file> }, 24 + 16 + 14;
+    substr($packet, 26, 2) = "\0\0";  # the device would have computed the checksum: none
+    socket my $raw, AF_INET, SOCK_RAW, 255 or die "socket: $!\n";
+    for (1 .. 20) { send $raw, $packet, 0, pack_sockaddr_in 0, inet_aton $ARGV[1] or die "send: $!\n" }
+' /run/one.pcap "$wire"
+ping -n -q -c 1 -W 5 "$tunnel" >/dev/null
+"""
+"""A ping of 100 bytes makes a datagram of 174 (20 + 8 of IP and ICMP, 1 + 13 + 8 + 16 of the record, 8 of UDP)."""
+
+
+def echoes(bed: Lab, end: str) -> int:
+    """How many echo requests an end has received."""
+    names, values = (line.split() for line in said(bed.host(end), "grep ^Icmp: /proc/net/snmp").splitlines())
+    return int(values[names.index("InEchos")])
+
+
+@pytest.mark.parametrize(("attacker", "victim"), [("client", "server"), ("server", "client")])
+def test_a_record_is_taken_once(bed: Lab, attacker: str, victim: str) -> None:
+    """Also by an end that has sealed records itself in between: its answers to the ping."""
+    start(bed, server=OFFLOADED, client=OFFLOADED)
+    before, environment = echoes(bed, victim), bed.environment(attacker)
+    where = bed.host(f"{attacker}-load")
+    said(where, "bash -c %s replay %s %s", REPLAY, environment["TUNNEL_PEER"], environment["PEER"])
+    assert echoes(bed, victim) == before + 2

@@ -158,8 +158,8 @@ static bool complete(struct superpacket *s, size_t start, size_t offset)
 	if (start + offset + 2 > s->size)
 		return false;
 	checksum = ~folded(sum(s->packet + start, s->size - start, 0));
-	if (!checksum && s->packet[is_ipv6(s->packet) ? 6 : 9] == IPPROTO_UDP)
-		checksum = 0xffff; /* 0 says that there is none (RFC 768) */
+	if (!checksum)
+		checksum = 0xffff; /* which is as right, and 0 says of UDP that there is none (RFC 768) */
 	put_checksum(s->packet + start + offset, checksum);
 	return true;
 }
@@ -267,6 +267,8 @@ static bool joinable(const uint8_t *packet, size_t size, size_t *network, size_t
 		*network = (packet[0] & 15) * 4;
 		if (packet[0] >> 4 != 4 || *network != IPV4_HEADER || get16(packet + 2) != size || get16(packet + 6) & 0xbfff)
 			return false; /* options, a fragment, or bytes behind the packet */
+		if (folded(sum_words(packet, IPV4_HEADER, 0)) != 0xffff)
+			return false;
 		protocol = packet[9];
 	}
 	if (protocol == IPPROTO_UDP) {

@@ -19,8 +19,9 @@
 #define UDP_GRO 104
 #endif
 
-/* Some trains in each direction: a receive buffer of the default size holds three, and loses the fourth. */
-#define SOCKET_BUFFER (4 << 20)
+/* A receive buffer of the default size holds three trains, and loses the fourth. */
+#define RECEIVE_BUFFER (4 << 20)
+#define SEND_BUFFER (4 * 65536) /* more would only wait in the queues behind it */
 #define DATAGRAM_MAX 65536 /* what recvmmsg(2) may put into one buffer */
 #define PATIENCE 20        /* milliseconds to wait for room in the send buffer */
 
@@ -41,12 +42,14 @@ struct train_in {
 
 bool train_prepare(int fd)
 {
-	int on = 1, size = SOCKET_BUFFER;
+	int on = 1, size = RECEIVE_BUFFER, has = 0;
+	socklen_t length = sizeof(has);
 
 	/* More than the system's limit takes a privilege; less is better than nothing. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+	size = SEND_BUFFER;
+	if (!getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &has, &length) && has < size)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return !setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
 }
@@ -96,6 +99,12 @@ static ssize_t sent_as_train(const struct train *t, int fd)
 	return sent(fd, &message);
 }
 
+static void failed(struct train *t)
+{
+	if (t->error != EMSGSIZE)
+		t->error = errno;
+}
+
 static void send_collected(struct train *t, int fd)
 {
 	size_t at, size;
@@ -111,18 +120,21 @@ static void send_collected(struct train *t, int fd)
 		 * datagram, for which later kernels have EMSGSIZE. Then each has its own try.
 		 */
 		if (errno != EIO && errno != EINVAL && errno != EMSGSIZE) {
-			t->error = errno;
+			failed(t);
 			goto done;
 		}
 	}
 	for (at = 0; at < t->size; at += size) {
 		size = t->size - at < t->each ? t->size - at : t->each;
 		if (sent_alone(fd, t->out + at, size) < 0) {
-			t->error = errno;
+			failed(t);
 			all = false;
 		}
 	}
-	/* All of them went alone: no train ever will. A path that is too narrow is told to whoever makes the datagrams. */
+	/*
+	 * All of them went alone: trains will not, on this socket. Either it sends none, or each datagram is cut into
+	 * fragments. A path that is too narrow, where nothing may be cut, is told to whoever makes the datagrams.
+	 */
 	if (t->count > 1 && all)
 		t->single = true;
 done:
@@ -256,6 +268,7 @@ ssize_t train_pull(struct train *t, int fd, void *data, size_t size)
 	if (size > left)
 		size = left;
 	memcpy(data, in->memory + (size_t)in->next * DATAGRAM_MAX + in->done, size);
+	t->pulled++;
 	in->done += left; /* the rest of a datagram that does not fit is lost, as in recv(2) */
 	if (in->done >= message->msg_len) {
 		in->next++;
@@ -265,8 +278,17 @@ ssize_t train_pull(struct train *t, int fd, void *data, size_t size)
 	return size;
 }
 
+void train_forget(struct train *t)
+{
+	t->single = false;
+	t->error = 0;
+	if (t->in)
+		t->in->count = 0;
+}
+
 void train_free(struct train *t)
 {
+	train_forget(t);
 	if (!t->in)
 		return;
 	munmap(t->in->memory, TRAIN_BATCH * DATAGRAM_MAX);

@@ -27,14 +27,15 @@ struct train {
 	size_t each;          /* bytes of every datagram of it but the last */
 	unsigned int count;   /* datagrams of it */
 	bool collects;        /* datagrams wait for train_depart */
-	bool single;          /* the kernel or the device sends no trains: each datagram is sent by itself */
-	int error;            /* errno of what was sent last, 0 where it went */
+	bool single;          /* the kernel or the path takes no trains: each datagram is sent by itself */
+	int error;            /* errno of what could not be sent since the last departure; EMSGSIZE before all others */
 	struct train_in *in;  /* receiving: allocated when the first datagram is wanted */
+	uint64_t pulled;      /* datagrams that were handed out */
 	struct timespec when; /* the kernel's time stamp of the datagram pulled last, if the socket is asked for any */
 };
 
 /*
- * Prepare a connected UDP socket: receive trains, and have room for some at both sides. Returns false where the kernel
+ * Prepare a connected UDP socket: receive trains, and have room for some. Returns false where the kernel
  * knows nothing of trains (before Linux 5.0): everything works, one datagram a call.
  */
 bool train_prepare(int fd);
@@ -64,7 +65,10 @@ ssize_t train_pull(struct train *t, int fd, void *data, size_t size);
 /* Is there a datagram left, so that the next train_pull makes no call? */
 bool train_waits(const struct train *t);
 
-/* Forget what is left of another socket, and give the memory back. */
+/* Forget what was found out about another socket, and what is left of it. */
+void train_forget(struct train *t);
+
+/* And give the memory back. */
 void train_free(struct train *t);
 
 #endif
