@@ -53,6 +53,7 @@ class Packet:
     ttl: int = 64
     port: int = 5201
     reserved: int = 0
+    fragment: int = 0x4000
     broken: bool = False
 
     def transport(self) -> bytes:
@@ -73,7 +74,7 @@ class Packet:
         if self.version == 6:
             return struct.pack("!IHBB", 6 << 28 | self.tos << 20, size, self.protocol, self.ttl) + self.addresses()
         head = struct.pack(
-            "!BBHHHBBH", 0x45, self.tos, 20 + size, self.identification, 0x4000, self.ttl, self.protocol, 0
+            "!BBHHHBBH", 0x45, self.tos, 20 + size, self.identification, self.fragment, self.ttl, self.protocol, 0
         )
         right = 0xFFFF - checksum(head + self.addresses())
         return head[:10] + struct.pack("!H", right) + self.addresses()
@@ -274,9 +275,14 @@ class TestJoin:
         one, two = (bytearray(packet.raw()) for packet in run_of(2, protocol=UDP))
         one[26:28] = two[26:28] = b"\0\0"
         assert len(ask(harness, "join", "udp", messages=[bytes(one), bytes(two)])) == 2
+        for fragment in (0x2000, 0x0001):  # more of them, and not the first
+            assert len(ask(harness, "join", "udp", messages=[one.raw() for one in run_of(2, fragment=fragment)])) == 2
+
+    def test_a_broken_header_stays_broken(self, harness: Path) -> None:
         one, two = (bytearray(packet.raw()) for packet in run_of(2))
-        one[6] = two[6] = 0x20  # more fragments
-        assert len(ask(harness, "join", "udp", messages=[bytes(one), bytes(two)])) == 2
+        two[10] ^= 1
+        frames = ask(harness, "join", messages=[bytes(one), bytes(two)])
+        assert frames == [bytes(10) + bytes(one), bytes(10) + bytes(two)]
 
     def test_anything_passes(self, harness: Path) -> None:
         rng = random.Random(3)
