@@ -36,7 +36,7 @@ help: ## List the targets
 demo: setup ## Set everything up and compare VPNs: the answer on one screen, the rest in a report
 	$(call step,images: only those that this machine can use)
 	@$(BIN)/lab build --runnable
-	$(call step,measuring: about 3 minutes)
+	$(call step,measuring: about 5 minutes)
 	@$(BIN)/lab matrix --ciphers aes-128-gcm,chacha20-poly1305 --measures throughput --blocks 5 --duration 1
 
 # Which tests share a process, tests/conftest.py says. Guests use more than a processor each: more at once helps little.
