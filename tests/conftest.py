@@ -155,5 +155,13 @@ def catalog(tmp_path: Path) -> Catalog:
 
 
 @pytest.fixture
+def compiled(catalog: Catalog) -> Catalog:
+    """The same, but `tcp` of alpha runs in another image than alpha's own."""
+    path = catalog.root / "images" / "alpha" / "vpn.yaml"
+    path.write_text(ALPHA.replace("wire: tcp port 1}", "wire: tcp port 1, image: alpha-compiled}"), encoding="utf-8")
+    return catalog
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store.create(tmp_path / "results" / "r1", {"plan": "abc"})

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lab.catalog.suites import Suite
-from lab.catalog.vpns import Vpn, VpnFile
+from lab.catalog.vpns import PACKAGED, Vpn, VpnFile
 from lab.core.documents import read
 from lab.core.errors import UsageError, unknown
 from lab.core.paths import ROOT
@@ -47,13 +47,20 @@ class Catalog:
             raise UsageError(f"{self.ciphers}: suite named twice: {', '.join(duplicates)}")
         return table
 
-    def choose_vpns(self, names: Sequence[str]) -> list[Vpn]:
-        """The named VPNs and the controls. Without a control, a comparison cannot be judged."""
+    def choose_vpns(self, names: Sequence[str], variants: Sequence[str] = ()) -> list[Vpn]:
+        """The named VPNs, and the controls. Without a control, a comparison cannot be judged.
+
+        If `variants` are named, the VPNs have only these, and one that has none is left out. A control has all its own.
+
+        Raises:
+            UsageError: there is no such VPN or variant; lists the valid ones. Or only controls are left.
+        """
         chosen_names = set(names or self.vpns)
         for name in names:
             if name not in self.vpns:
                 raise unknown("VPN", name, self.vpns)
-        return [vpn for vpn in self.vpns.values() if vpn.name in chosen_names or vpn.file.control]
+        vpns = [vpn for vpn in self.vpns.values() if vpn.name in chosen_names or vpn.file.control]
+        return _limited(vpns, variants) if variants else vpns
 
     def choose_suites(self, names: Sequence[str]) -> list[Suite]:
         """The named suites. A name may be that of a set."""
@@ -63,3 +70,18 @@ class Catalog:
         if not names or "all" in names:
             return list(self.suites.values())
         return [row for row in self.suites.values() if row.suite in names or ("quick" in names and row.quick)]
+
+
+def _limited(vpns: Sequence[Vpn], variants: Sequence[str]) -> list[Vpn]:
+    valid = {PACKAGED, *(name for vpn in vpns for name in vpn.file.variants)}
+    for name in variants:
+        if name not in valid:
+            raise unknown("variant", name, valid)
+    limited = [vpn if vpn.file.control else vpn.limited(variants) for vpn in vpns]
+    left = [vpn for vpn in limited if vpn.file.variants]
+    if PACKAGED in variants and all(vpn.file.control for vpn in left):
+        raise UsageError(
+            f"`--variants {PACKAGED}` leaves no data path but the control's",
+            f"valid names: {', '.join(sorted(valid - {PACKAGED}))}",
+        )
+    return left

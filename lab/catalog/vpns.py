@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,9 @@ from pydantic import AfterValidator, Field
 
 from lab.catalog.suites import Suite
 from lab.core.documents import NAME, Document
+
+PACKAGED = "packaged"
+"""The name of a set of variants, in the place of theirs: `Variant.packaged`."""
 
 
 def _regex(pattern: str) -> str:
@@ -90,6 +94,11 @@ class Variant(Document):
     suites: Only | None = None
     proof: Proof | None = None
 
+    @property
+    def packaged(self) -> bool:
+        """Whether its programs are as the distribution packages them: it runs in its VPN's own image."""
+        return self.image is None
+
 
 class VpnFile(Document):
     """The contents of `images/<vpn>/vpn.yaml`."""
@@ -115,6 +124,15 @@ class Vpn:
     name: str
     folder: Path
     file: VpnFile
+
+    def limited(self, names: Sequence[str]) -> Vpn:
+        """This VPN with those of its variants alone that `names` has, by their own name or as `packaged`."""
+        left = {
+            name: variant
+            for name, variant in self.file.variants.items()
+            if name in names or (PACKAGED in names and variant.packaged)
+        }
+        return replace(self, file=self.file.model_copy(update={"variants": left}))
 
     def proof(self, variant: str) -> Proof:
         """The proof of `variant`: its own if it has one, else the VPN's."""

@@ -13,7 +13,7 @@ import typer
 
 from lab.catalog.catalog import Catalog
 from lab.cli.names import named
-from lab.cli.options import Json, Results
+from lab.cli.options import Json, Results, words
 from lab.cli.rows import show
 from lab.core.errors import UsageError
 from lab.core.paths import RESULTS, ROOT
@@ -162,13 +162,23 @@ def build(
     runnable: Annotated[
         bool, typer.Option("--runnable", help="Only the images that `lab matrix` needs for what this machine can run.")
     ] = False,
+    variants: Annotated[
+        str | None,
+        typer.Option(
+            **named(
+                "Only the images that `lab matrix` needs with the same `--variants`: {variants}, or `{packaged}`: "
+                "those whose programs are as the distribution packages them."
+            ),
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Build the images that have changed.
 
     Examples:
     - `lab build`
     - `lab build {vpn}`
-    - `lab build --runnable`
+    - `lab build --runnable --variants packaged`
     """
     from lab.benches.vpn import bench
     from lab.engines import build_progress, engine, images, rootfs
@@ -176,12 +186,15 @@ def build(
 
     folders = images.folders(ROOT / "images", only)
     root = rootfs.source_of(source)
-    if only and runnable:
-        raise UsageError("one image or --runnable, not both", "`lab build --runnable` chooses the images itself")
-    host, catalog = engine.connect(), Catalog()
-    every = bench.image_names(bench.data_paths(catalog.vpns.values()))
+    if only and (runnable or variants):
+        option = "--runnable" if runnable else "--variants"
+        raise UsageError(f"one image or {option}, not both", f"`lab build {option}` chooses the images itself")
+    vpns = Catalog().choose_vpns([], words(variants or ""))
+    host = engine.connect()
     estimate = build_progress.Estimate(build_progress.times(ROOT / "images"))
-    folders = [folder for folder in folders if folder.name in every or not runnable]
-    needed = partial(bench.runnable_images, host, catalog) if runnable else None
+    if runnable or variants:
+        used = bench.image_names(bench.data_paths(vpns))
+        folders = [folder for folder in folders if folder.name in used]
+    needed = partial(bench.runnable_images, host, vpns) if runnable else None
     with build_progress.BuildProgress(console, estimate).shown() as progress:
         build(host, folders, progress, source=root, seconds=estimate.expected, needed=needed)

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from lab import benches
 from lab.catalog.catalog import SETS, Catalog
+from lab.catalog.vpns import PACKAGED
 from lab.core.errors import LabError
 from lab.core.paths import RESULTS, ROOT
 from lab.engines import choice
@@ -64,7 +65,7 @@ def completions(keys: Sequence[str], typed: str) -> list[str]:
 def every() -> Mapping[str, Names]:
     """Every set of names: those of the catalogue, and those of each bench."""
     common: dict[str, Names] = {
-        "vpns": _vpns, "variants": _variants, "images": _images, "runs": _runs,
+        "vpns": _vpns, "variants": _variants, "packaged": lambda: [PACKAGED], "images": _images, "runs": _runs,
         "sets": lambda: SETS, "quick": _quick, "others": _others, "suites": lambda: [*_quick(), *_others()],
         "engines": partial(get_args, choice.Name), "clocks": partial(get_args, choice.Clock),
         "kernels": partial(get_args, choice.Kernel),

@@ -76,6 +76,26 @@ def test_what_the_machine_cannot_run_is_neither_built_nor_missed(toy: Lab, root:
     assert "one image or --runnable, not both" in both.text
 
 
+def test_an_image_that_packaged_programs_do_not_run_in_is_neither_built_nor_missed(toy: Lab, root: Path) -> None:
+    path = root / "images" / "toy" / "vpn.yaml"
+    path.write_text(path.read_text().replace("fails: {", "fails: {image: toy-compiled, "))
+    other = root / "images" / "toy-compiled"
+    other.mkdir()
+    (other / "Dockerfile").write_text("ARG TOY\nFROM ${TOY}\nRUN false\n")  # to build it would be an error
+    toy.ok("build", "--runnable", "--variants", "packaged")
+    chosen = ("--ciphers", "toy-rot13", "--no-report")
+    missing = toy("matrix", *SHORT, *chosen, "--variants", "works,fails")
+    assert missing.status == 1
+    assert "images missing or out of date: toy-compiled" in missing.text
+
+    done = toy("matrix", *SHORT, *chosen, "--variants", "packaged", LAB_UP_LIMIT="5")
+    assert done.status == 1, "some of the toys do not work"
+    taken = {s["variant"]: s["outcome"] for s in samples(toy.run())}
+    assert taken["wire"] == taken["works"] == "ok"
+    assert taken["hangs"] == "failed"
+    assert "fails" not in taken
+
+
 def test_a_vpn_that_does_not_come_up_is_an_outcome_and_the_run_goes_on(toy: Lab) -> None:
     toy.ok("build", "toy")
     done = toy("matrix", *SHORT, "--ciphers", "toy-rot13", "--no-report", LAB_UP_LIMIT="5")

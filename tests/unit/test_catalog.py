@@ -108,6 +108,36 @@ def test_a_choice_of_vpns_always_has_the_controls(catalog: Catalog) -> None:
     assert [vpn.name for vpn in catalog.choose_vpns([])] == ["bare", "alpha", "beta"]
 
 
+@pytest.mark.parametrize(
+    ("variants", "left"),
+    [
+        ([], ["bare/wire", "alpha/udp", "alpha/tcp", "beta/udp"]),
+        (["tcp"], ["bare/wire", "alpha/tcp"]),
+        (["packaged"], ["bare/wire", "alpha/udp", "beta/udp"]),
+        (["packaged", "tcp"], ["bare/wire", "alpha/udp", "alpha/tcp", "beta/udp"]),
+    ],
+)
+def test_a_choice_of_variants(compiled: Catalog, variants: list[str], left: list[str]) -> None:
+    chosen = compiled.choose_vpns([], variants)
+    assert [f"{vpn.name}/{variant}" for vpn in chosen for variant in vpn.file.variants] == left
+    assert list(compiled.vpns["alpha"].file.variants) == ["udp", "tcp"], "the catalogue itself has all"
+
+
+def test_an_unknown_variant(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match=r"unknown variant 'packed'\. Did you mean 'packaged'") as caught:
+        catalog.choose_vpns(["alpha"], ["packed"])
+    assert caught.value.hint == "valid names: packaged, tcp, udp, wire"
+
+
+def test_a_choice_of_variants_that_leaves_only_the_control(compiled: Catalog) -> None:
+    alter(compiled, "wire: udp port 1}", "wire: udp port 1, image: alpha-compiled}")
+    fresh = Catalog(compiled.root, compiled.ciphers)
+    assert [vpn.name for vpn in fresh.choose_vpns([], ["packaged"])] == ["bare", "beta"]
+    with pytest.raises(UsageError, match="`--variants packaged` leaves no data path but the control's") as caught:
+        fresh.choose_vpns(["alpha"], ["packaged"])
+    assert caught.value.hint == "valid names: tcp, udp, wire"
+
+
 def test_an_unknown_vpn(catalog: Catalog) -> None:
     with pytest.raises(UsageError, match=r"unknown VPN 'alfa'\. Did you mean 'alpha'") as caught:
         catalog.choose_vpns(["beta", "alfa"])

@@ -65,6 +65,7 @@ def lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         (["up", VPN, "--variant", "nonsense"], f"unknown variant of {VPN} 'nonsense'", []),
         (["up", VPN, "--cipher", "aes-128-gmc"], "unknown suite 'aes-128-gmc'. Did you mean 'aes-128-gcm'?", []),
         (["build", VPN + "x"], f"unknown image '{VPN}x'. Did you mean '{VPN}'?", [*VPNS, "base", "meter"]),
+        (["build", "--variants", "udpp"], "unknown variant 'udpp'", [*VARIANTS, "packaged"]),
         (["build", "--from", "stok"], "unknown source 'stok'", ["auto", "bootstrap", "stock"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and value else "",
@@ -114,6 +115,35 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
 def test_a_value_that_cannot_be(lab: Lab, arguments: list[str], said: str) -> None:
     code, _, complaints = lab("matrix", *arguments)
     assert (code, said in complaints) == (2, True), complaints
+
+
+@pytest.mark.parametrize("option", [["--runnable"], ["--variants", "packaged"]])
+def test_one_image_or_those_that_are_needed(lab: Lab, option: list[str]) -> None:
+    code, _, complaints = lab("build", VPN, *option)
+    assert (code, f"one image or {option[0]}, not both" in complaints) == (2, True), complaints
+
+
+@pytest.mark.parametrize("runnable", [[], ["--runnable"]])
+def test_only_the_images_of_some_variants_are_built(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, runnable: list[str]
+) -> None:
+    """Where it is asked what this machine can run, that is asked of these variants alone."""
+    built: list[tuple[set[str], Any]] = []
+    monkeypatch.setattr("lab.engines.engine.connect", object)
+    monkeypatch.setattr(
+        "lab.engines.build.build",
+        lambda host, folders, progress, *, needed, **_: built.append(({each.name for each in folders}, needed)),
+    )
+    assert lab("build", *runnable)[0] == lab("build", *runnable, "--variants", "packaged")[0] == 0
+    (every, _), (packaged, needed) = built
+    others = {variant.image for vpn in Catalog().vpns.values() for variant in vpn.file.variants.values()} - {None}
+    assert others
+    assert others <= every
+    assert packaged == {"base", "meter", *VPNS}
+    assert (needed is not None) == bool(runnable)
+    if needed:
+        monkeypatch.setattr("lab.benches.vpn.bench.requirements.lacks", lambda engine, vpns: {})
+        assert set(needed()) == packaged
 
 
 @pytest.mark.parametrize("words", [["up"], ["down"], ["vm", "up"], ["vm", "down", "--disks"], ["vm", "shell"]])

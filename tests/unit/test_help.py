@@ -145,6 +145,7 @@ class TestCompletion:
         assert set(offered("lab matrix --vpns ")) == set(catalog.vpns)
         assert set(offered("lab up ")) == set(catalog.vpns)
         assert set(offered("lab matrix --ciphers ")) == {"all", "quick", *catalog.suites}
+        assert offered("lab matrix --variants pack") == offered("lab build --variants pack") == ["packaged"]
         assert set(offered("lab matrix --measures t")) == {"throughput", "transfer"}
 
     def test_the_last_word_of_a_list(self, offered: Callable[[str], list[str]]) -> None:

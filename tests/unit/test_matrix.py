@@ -17,9 +17,9 @@ from typing import Any, cast
 import pytest
 from docker.errors import APIError, DockerException
 
-from lab.benches.vpn.bench import KEPT, Choice, Site, choose, planned
+from lab.benches.vpn.bench import KEPT, Choice, Site, choose, planned, runnable_images
 from lab.benches.vpn.measures import Measure, Options
-from lab.benches.vpn.settings import Settings
+from lab.benches.vpn.settings import Own, Settings
 from lab.catalog.catalog import Catalog
 from lab.core import signals
 from lab.core.errors import EngineGone, LabError, UsageError
@@ -30,6 +30,7 @@ from lab.results.store import Store
 from lab.runner.execute import execute
 from lab.runner.outcome import outcomes
 from lab.runner.plan import Step
+from lab.runner.settings import settings_of
 
 LIMIT = 20.0
 """Seconds after which a lane that waits for another is given up."""
@@ -374,6 +375,40 @@ def test_images_that_are_not_as_their_folders_are_named_before_anything_starts(
     with pytest.raises(LabError, match="images missing or out of date: meter, beta") as caught:
         prepare(Machine("vm"))
     assert caught.value.hint == "`lab build` makes them"
+
+
+def test_packaged_programs_are_measured_without_the_images_of_others(
+    compiled: Catalog, prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is there anything of others in the run; and its own settings choose the same when it goes on."""
+    monkeypatch.setattr("lab.benches.vpn.bench.requirements.lacks", lambda engine, vpns: {})
+    monkeypatch.setattr(
+        "lab.benches.vpn.bench.images.is_current", lambda engine, folder: folder.name != "alpha-compiled"
+    )
+
+    def site(settings: Own) -> Site:
+        return Site(choose(settings, compiled), cast(Any, [Machine("vm")]))
+
+    with pytest.raises(LabError, match="images missing or out of date: alpha-compiled"):
+        site(Settings(ciphers=["all"]))
+    packaged = site(Settings(ciphers=["all"], variants=["packaged"]))
+    subjects = {(cell.vpn, cell.variant) for cell in [*packaged.plan.cells, *packaged.plan.unsupported]}
+    assert subjects == {("bare", "wire"), ("alpha", "udp"), ("beta", "udp")}
+
+    store = begun(tmp_path, packaged)
+    meta = store.meta()
+    assert set(meta["folders"]) == {"base", "meter", "bare", "alpha", "beta"}
+    assert meta["settings"]["variants"] == ["packaged"]
+    store.go_on(site(settings_of(Settings, store, "matrix")).meta(), KEPT)
+
+
+def test_the_images_that_can_be_used_are_those_of_the_chosen_variants(
+    compiled: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.benches.vpn.bench.requirements.lacks", lambda engine, vpns: {("beta", "udp"): "no Beta"})
+    own = ["base", "meter", "bare", "alpha"]
+    for variants, needed in (([], [*own, "alpha-compiled"]), (["packaged"], own)):
+        assert runnable_images(cast(Any, Machine("host")), compiled.choose_vpns([], variants)) == needed
 
 
 def test_a_variant_that_no_chosen_vpn_has(catalog: Catalog) -> None:

@@ -16,7 +16,7 @@ CONDITIONS = {"handshake": [""], "throughput": ["direction=up streams=1", "direc
 def plan(catalog: Catalog, *, blocks: int = 3, seed: int = 0, **options: object) -> Plan:
     lacks = options.pop("lacks", {})
     suites = catalog.choose_suites(options.pop("suites", []))  # type: ignore[arg-type]
-    vpns = catalog.choose_vpns(options.pop("vpns", []))  # type: ignore[arg-type]
+    vpns = catalog.choose_vpns(options.pop("vpns", []), options.pop("variants", []))  # type: ignore[arg-type]
     return make(catalog, vpns, suites, CONDITIONS, blocks=blocks, seed=seed, lacks=lacks, **options)  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ from lab.benches.vpn.settings import Own
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
-from lab.core.errors import LabError, unknown
+from lab.core.errors import LabError
 from lab.engines import images, opening, platform
 from lab.engines.engine import Engine
 from lab.results.cell import Cell, conditions_text, parse_conditions
@@ -41,7 +41,7 @@ DataPath = tuple[Vpn, str]
 
 @dataclass(frozen=True)
 class Choice:
-    """What the settings name, looked up in the catalog. This needs no engine."""
+    """What the settings name, looked up in the catalog. This needs no engine. `vpns` have only the variants named."""
 
     catalog: Catalog
     settings: Own
@@ -56,9 +56,8 @@ class Choice:
 
     @property
     def paths(self) -> list[DataPath]:
-        """The data paths that the settings name; a control has all of its own."""
-        named = self.settings.variants
-        return [(vpn, name) for vpn, name in data_paths(self.vpns) if not named or vpn.file.control or name in named]
+        """The data paths that the settings name."""
+        return data_paths(self.vpns)
 
 
 def options(settings: Own, measure: Measure) -> Options:
@@ -73,11 +72,7 @@ def choose(settings: Own, catalog: Catalog | None = None) -> Choice:
         UsageError: there is no such VPN, variant, suite or measure; lists the valid ones.
     """
     catalog = catalog or Catalog()
-    vpns = catalog.choose_vpns(settings.vpns)
-    variants = {variant for vpn in vpns for variant in vpn.file.variants}
-    for variant in settings.variants:
-        if variant not in variants:
-            raise unknown("variant", variant, variants)
+    vpns = catalog.choose_vpns(settings.vpns, settings.variants)
     suites = catalog.choose_suites(settings.ciphers)
     return Choice(catalog, settings, vpns, suites, measures.choose(settings.measures))
 
@@ -107,7 +102,6 @@ def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str]) -> Plan:
         blocks=settings.limit,
         seed=settings.seed,
         lacks=lacks,
-        variants=settings.variants,
         shared=settings.engine.name == "vm",  # in a guest, bringing a tunnel up takes as long as loading it
     )
 
@@ -198,12 +192,10 @@ def images_of(catalog: Catalog) -> Path:
     return catalog.root / "images"
 
 
-def runnable_images(engine: Engine, catalog: Catalog) -> list[str]:
-    """The images of the data paths that this engine can run; the base image must be there."""
-    lacks = requirements.lacks(engine, list(catalog.vpns.values()))
-    return image_names(
-        (vpn, variant) for vpn, variant in data_paths(catalog.vpns.values()) if (vpn.name, variant) not in lacks
-    )
+def runnable_images(engine: Engine, vpns: Sequence[Vpn]) -> list[str]:
+    """The images of those data paths of `vpns` that this engine can run; the base image must be there."""
+    lacks = requirements.lacks(engine, vpns)
+    return image_names((vpn, variant) for vpn, variant in data_paths(vpns) if (vpn.name, variant) not in lacks)
 
 
 def lacking(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:

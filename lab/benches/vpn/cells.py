@@ -21,13 +21,12 @@ def make(
     blocks: int,
     seed: int,
     lacks: Mapping[tuple[str, str], str],
-    variants: Sequence[str] = (),
     shared: bool = False,
 ) -> Plan:
     """Cross the VPNs with the suites and measures.
 
     A control always runs its own suites. `conditions` maps each measure to its sets of conditions. `lacks` maps a VPN
-    and variant to the reason why this engine cannot run it. `variants` limits all VPNs but controls.
+    and variant to the reason why this engine cannot run it.
     """
     cells: list[Cell] = []
     unsupported: dict[Cell, str] = {}
@@ -36,8 +35,6 @@ def make(
         known_suites = catalog.suites.values()
         rows = [row for row in known_suites if dialect in row.native] if vpn.file.control else _spoken(catalog, suites)
         for variant in vpn.file.variants:
-            if variants and not vpn.file.control and variant not in variants:
-                continue
             for row in rows:
                 for measure, sets in conditions.items():
                     for text in sets:

@@ -37,7 +37,13 @@ class Own(common.Settings):
     )
 
     vpns: Annotated[list[str], Field(description="VPNs, separated by commas: {vpns}. Default: all.")] = []
-    variants: Annotated[list[str], Field(description="Data paths: {variants}. Default: all of each VPN.")] = []
+    variants: Annotated[
+        list[str],
+        Field(
+            description="Data paths: {variants}, or `{packaged}`: those whose programs are as the distribution "
+            "packages them. Default: all of each VPN."
+        ),
+    ] = []
     ciphers: Annotated[
         Words, Field(description="Ciphersuites: {sets}, or names. `quick` is {quick}. The others: {others}.")
     ] = ["quick"]
