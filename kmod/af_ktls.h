@@ -4,11 +4,13 @@
 #define AF_KTLS_H
 
 #include <crypto/aead.h>
+#include <linux/ipv6.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
 #include <linux/refcount.h>
 #include <linux/scatterlist.h>
 #include <linux/skbuff.h>
+#include <linux/udp.h>
 #include <linux/workqueue.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
@@ -16,6 +18,9 @@
 #include "compat.h"
 #include "record.h"
 #include "window.h"
+
+/* Room for what lower layers put in front: links, IPv6, UDP. Tunnels' devices get more. */
+#define AF_KTLS_HEADROOM	(LL_MAX_HEADER + sizeof(struct ipv6hdr) + sizeof(struct udphdr))
 
 /* A record in an skb: its linear part and pages; a file's pages that are not copied first. */
 #define AF_KTLS_MAX_RECORD \
@@ -94,6 +99,9 @@ enum af_ktls_rx_state {
  * @rx_lock: also of sk_forward_alloc and of what is added to rmem
  * @window: the numbers accepted; under @rx_lock
  * @held: records that wait for the floor; under @rx_lock
+ * @queue_ready: who was told of datagrams in the UDP socket's queue, before it was the tunnel
+ * @all: of all sockets
+ * @tunnel: datagrams: the TUN device's packets; stays until the socket is freed
  * @stats: struct ktls_stats, member by member
  *
  * Configured under its socket lock. It holds the lower socket's file until it is released itself,
@@ -126,6 +134,10 @@ struct af_ktls_sock {
 	spinlock_t rx_lock;		/* see above */
 	struct af_ktls_window window;
 	struct sk_buff_head held;
+
+	void (*queue_ready)(struct sock *sk);
+	struct list_head all;
+	struct af_ktls_tunnel *tunnel;
 
 	atomic64_t stats[sizeof(struct ktls_stats) / sizeof(u64)];
 };
@@ -201,6 +213,7 @@ int af_ktls_dtls_enable(struct af_ktls_sock *ks, u64 floor);
 void af_ktls_dtls_opened(struct af_ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq);
 
 /* dtls_rx.c */
+bool af_ktls_wanted(struct af_ktls_sock *ks, u64 seq, bool queued);
 int af_ktls_encap_rcv(struct sock *lower, struct sk_buff *skb);
 
 /* dtls_sock.c */
@@ -224,6 +237,12 @@ int af_ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value
 int af_ktls_getsockopt(struct socket *sock, int level, int name, char __user *value,
 		       int __user *length);
 
+/* proc.c */
+void af_ktls_proc_add(struct af_ktls_sock *ks);
+void af_ktls_proc_del(struct af_ktls_sock *ks);
+int af_ktls_proc_init(void);
+void af_ktls_proc_exit(void);
+
 /* tls_stream.c */
 extern struct proto_ops af_ktls_stream_ops;
 int af_ktls_stream_flush(struct af_ktls_sock *ks, bool noblock);
@@ -237,10 +256,13 @@ struct crypto_aead *af_ktls_stream_aead(struct af_ktls_sock *ks, int direction);
 /* udp_lower.c */
 int af_ktls_lower_take(struct af_ktls_sock *ks, struct socket *lower);
 void af_ktls_lower_leave(struct af_ktls_sock *ks);
+int af_ktls_lower_queue(struct af_ktls_sock *ks, void (*ready)(struct sock *sk));
+void af_ktls_lower_unqueue(struct af_ktls_sock *ks);
 
 /* udp_xmit.c */
 struct sk_buff *af_ktls_udp_alloc(struct af_ktls_sock *ks, size_t size, bool noblock, int *err);
 int af_ktls_udp_send(struct socket *lower, struct sk_buff *skb);
+int af_ktls_udp_depart(struct sock *sk, struct sk_buff *skb);
 void af_ktls_udp_wake(struct af_ktls_sock *ks);
 
 #endif

@@ -3,7 +3,7 @@
 #include <linux/file.h>
 #include <linux/in.h>
 
-#include "af_ktls.h"
+#include "tunnel.h"
 
 static bool af_ktls_version_known(int type, u16 version)
 {
@@ -77,6 +77,7 @@ int af_ktls_detach(struct socket *sock)
 	err = af_ktls_turn(ks, false);
 	if (err)
 		return err;
+	af_ktls_tunnel_off(ks);
 	ks->detached = true;
 	af_ktls_turn_over(ks);
 	af_ktls_lower_leave(ks);

@@ -11,6 +11,10 @@
 
 #include <linux/tls.h>
 
+/* As of 7.x; where there is none, symbol_get() finds none. */
+struct file;
+void tun_wake_queue(struct file *file, int consumed);
+
 /* Linux 6.12 answers -ENOPROTOOPT: see af_ktls_stream_record_size(). */
 #ifndef TLS_TX_MAX_PAYLOAD_LEN
 #define TLS_TX_MAX_PAYLOAD_LEN	5

@@ -7,12 +7,17 @@
 
 #include "af_ktls.h"
 
-/*
+/**
+ * af_ktls_wanted - refuse a record without the cipher, if that can be
+ * @ks: our socket
+ * @seq: its number, epoch on top
+ * @queued: it takes room in the receive buffer
+ *
  * What can be refused without the cipher is refused and counted here: what is too old or was
  * accepted before (RFC 6347, 4.1.2.6), and what there is no room for. Nothing is authentic yet, so
  * nothing is remembered.
  */
-static bool af_ktls_wanted(struct af_ktls_sock *ks, u64 seq)
+bool af_ktls_wanted(struct af_ktls_sock *ks, u64 seq, bool queued)
 {
 	bool off, full = false;
 	int err = 0;
@@ -21,7 +26,7 @@ static bool af_ktls_wanted(struct af_ktls_sock *ks, u64 seq)
 	off = ks->rx_state == AF_KTLS_RX_OFF;
 	if (!off) {
 		err = af_ktls_window_look(&ks->window, seq & AF_KTLS_SEQ_MAX);
-		full = af_ktls_full(ks);
+		full = queued && af_ktls_full(ks);
 	}
 	spin_unlock_bh(&ks->rx_lock);
 	if (off) {
@@ -131,7 +136,7 @@ static int af_ktls_sort_out(struct af_ktls_sock *ks, struct sk_buff *skb)
 			if (left-- <= 0) {
 				af_ktls_count(ks, rx_excess);
 				af_ktls_dbg_record(ks, record.seq, "too many in its datagram");
-			} else if (af_ktls_wanted(ks, record.seq)) {
+			} else if (af_ktls_wanted(ks, record.seq, true)) {
 				af_ktls_take(ks, af_ktls_copy(skb, from, size), &record);
 			}
 			from += size;
@@ -199,7 +204,7 @@ int af_ktls_encap_rcv(struct sock *lower, struct sk_buff *skb)
 		af_ktls_count(ks, rx_passed);
 		return 1;
 	}
-	if (af_ktls_wanted(ks, record.seq))
+	if (af_ktls_wanted(ks, record.seq, true))
 		af_ktls_take(ks, af_ktls_alone(skb), &record);
 	else
 		kfree_skb(skb);

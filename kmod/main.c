@@ -8,7 +8,7 @@
 #include <linux/uidgid.h>
 #include <net/udp.h>
 
-#include "af_ktls.h"
+#include "tunnel.h"
 
 static int family = AF_KTLS;
 module_param(family, int, 0444);
@@ -34,6 +34,8 @@ static void af_ktls_gone(struct work_struct *work)
 {
 	struct af_ktls_sock *ks = container_of(to_rcu_work(work), struct af_ktls_sock, gone);
 
+	af_ktls_proc_del(ks);
+	af_ktls_tunnel_free(ks);
 	af_ktls_direction_clear(&ks->tx);
 	af_ktls_direction_clear(&ks->rx);
 	if (ks->taken)
@@ -68,6 +70,7 @@ int af_ktls_release(struct socket *sock)
 	if (sock->type == SOCK_STREAM)
 		af_ktls_stream_flush(ks, true);
 	lock_sock(sk);
+	af_ktls_tunnel_off(ks);
 	if (ks->lower && sock->type == SOCK_DGRAM && !ks->detached)
 		af_ktls_lower_leave(ks);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
@@ -113,6 +116,7 @@ static int af_ktls_create(struct net *net, struct socket *sock, int protocol, in
 	__skb_queue_head_init(&ks->held);
 	refcount_set(&ks->uses, 1);
 	INIT_RCU_WORK(&ks->gone, af_ktls_gone);
+	af_ktls_proc_add(ks);
 	return 0;
 }
 
@@ -157,15 +161,25 @@ static int __init af_ktls_init(void)
 	af_ktls_work = alloc_workqueue("af_ktls", WQ_UNBOUND, 0);
 	if (!af_ktls_work)
 		return -ENOMEM;
-	err = proto_register(&af_ktls_proto, 1);
+	err = af_ktls_tunnels_init();
 	if (err)
 		goto work;
+	err = af_ktls_proc_init();
+	if (err)
+		goto tunnels;
+	err = proto_register(&af_ktls_proto, 1);
+	if (err)
+		goto proc;
 	err = sock_register(&af_ktls_family); /* -EEXIST: the number is taken */
 	if (err)
 		goto proto;
 	return 0;
 proto:
 	proto_unregister(&af_ktls_proto);
+proc:
+	af_ktls_proc_exit();
+tunnels:
+	af_ktls_tunnels_exit();
 work:
 	destroy_workqueue(af_ktls_work);
 	return err;
@@ -177,6 +191,8 @@ static void __exit af_ktls_exit(void)
 	/* Each socket has held the module until it was freed: here the last of them is over. */
 	rcu_barrier();
 	destroy_workqueue(af_ktls_work);
+	af_ktls_proc_exit();
+	af_ktls_tunnels_exit();
 	proto_unregister(&af_ktls_proto);
 }
 

@@ -2,7 +2,7 @@
 /* Options: set and got. */
 #include <linux/sockptr.h>
 
-#include "af_ktls.h"
+#include "tunnel.h"
 
 static int af_ktls_record_size_set(struct socket *sock, u32 size)
 {
@@ -38,6 +38,7 @@ static size_t af_ktls_option_size(int name)
 	case KTLS_KEYS:		return sizeof(struct ktls_keys);
 	case KTLS_RX_ENABLE:	return sizeof(u64);
 	case KTLS_RECORD_SIZE:	return sizeof(u32);
+	case KTLS_TUNNEL:	return sizeof(struct ktls_tunnel);
 	default:		return 0;
 	}
 }
@@ -57,6 +58,7 @@ int af_ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value
 		struct ktls_attach attach;
 		struct ktls_keys keys;
 		struct ktls_key key;
+		struct ktls_tunnel tunnel;
 		u64 floor;
 		u32 size;
 	} option;
@@ -67,8 +69,8 @@ int af_ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value
 		return -EOPNOTSUPP;
 	if (level == SOL_SOCKET)
 		return sock_setsockopt(sock, level, name, value, length);
-	if (level != SOL_KTLS || name < KTLS_ATTACH || name > KTLS_RECORD_SIZE ||
-	    name == KTLS_SEQUENCES)
+	if (level != SOL_KTLS || name < KTLS_ATTACH || name > KTLS_TUNNEL ||
+	    name == KTLS_SEQUENCES || name == KTLS_STATS || name == KTLS_INFO)
 		return -ENOPROTOOPT;
 	if (length != af_ktls_option_size(name))
 		return -EINVAL;
@@ -93,6 +95,11 @@ int af_ktls_setsockopt(struct socket *sock, int level, int name, sockptr_t value
 		break;
 	case KTLS_DETACH:
 		err = af_ktls_detach(sock);
+		break;
+	case KTLS_TUNNEL:
+		err = sock->type == SOCK_DGRAM ?
+			      af_ktls_tunnel_set(af_ktls_sk(sock->sk), &option.tunnel) :
+			      -EOPNOTSUPP;
 		break;
 	default:
 		err = af_ktls_record_size_set(sock, option.size);

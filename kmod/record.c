@@ -8,9 +8,9 @@
 #include "record.h"
 
 static const struct af_ktls_cipher ciphers[] = {
-	{ KTLS_AES_GCM_128, 16, 4, 8, "gcm(aes)" },
-	{ KTLS_AES_GCM_256, 32, 4, 8, "gcm(aes)" },
-	{ KTLS_CHACHA20_POLY1305, 32, 12, 0, "rfc7539(chacha20,poly1305)" },
+	{ KTLS_AES_GCM_128, 16, 4, 8, "gcm(aes)", "AES-128-GCM" },
+	{ KTLS_AES_GCM_256, 32, 4, 8, "gcm(aes)", "AES-256-GCM" },
+	{ KTLS_CHACHA20_POLY1305, 32, 12, 0, "rfc7539(chacha20,poly1305)", "CHACHA20-POLY1305" },
 };
 
 const struct af_ktls_cipher *af_ktls_cipher_find(u16 id)

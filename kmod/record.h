@@ -35,6 +35,7 @@
  * @salt: length of the fixed part of the nonce
  * @explicit: length of the part of the nonce that is sent with a record
  * @algorithm: its name in the kernel's words
+ * @name: its name in TLS's words
  */
 struct af_ktls_cipher {
 	u16 id;
@@ -42,6 +43,7 @@ struct af_ktls_cipher {
 	u8 salt;
 	u8 explicit;
 	const char *algorithm;
+	const char *name;
 };
 
 /**

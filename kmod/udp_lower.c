@@ -28,7 +28,7 @@ static const struct proto_ops *af_ktls_ops(const struct socket *lower)
 
 static bool af_ktls_is_taken(const struct sock *sk)
 {
-	return READ_ONCE(udp_sk(sk)->encap_rcv) == af_ktls_encap_rcv;
+	return READ_ONCE(udp_sk(sk)->encap_type) == UDP_ENCAP_KTLS;
 }
 
 static int af_ktls_guarded_setsockopt(struct socket *lower, int level, int name, sockptr_t value,
@@ -144,6 +144,54 @@ int af_ktls_lower_take(struct af_ktls_sock *ks, struct socket *lower)
 		err = af_ktls_guard(lower) ?: af_ktls_hook(ks, sk);
 	release_sock(sk);
 	return err;
+}
+
+/**
+ * af_ktls_lower_queue - leave datagrams in the UDP socket's queue, and be told of them
+ * @ks: our socket, locked, attached
+ * @ready: whom to tell: under RCU, with bottom halves off
+ *
+ * So trains of datagrams come whole: while a socket has an encap_rcv(), UDP cuts them. What is
+ * nobody's goes nowhere: the queue is bounded, and charged, by UDP itself.
+ *
+ * Return: 0, or -EBUSY when an UDP_ENCAP came between.
+ */
+int af_ktls_lower_queue(struct af_ktls_sock *ks, void (*ready)(struct sock *sk))
+{
+	struct sock *sk = ks->taken;
+	int err = 0;
+
+	lock_sock(sk);
+	write_lock_bh(&sk->sk_callback_lock);
+	if (!af_ktls_is_taken(sk)) {
+		err = -EBUSY;
+	} else {
+		ks->queue_ready = sk->sk_data_ready;
+		WRITE_ONCE(sk->sk_data_ready, ready);
+		udp_set_bit(GRO_ENABLED, sk);
+		udp_set_bit(ACCEPT_L4, sk);
+		WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
+	}
+	write_unlock_bh(&sk->sk_callback_lock);
+	release_sock(sk);
+	return err;
+}
+
+/**
+ * af_ktls_lower_unqueue - the queue is the reader's of the UDP socket again
+ * @ks: our socket, locked
+ */
+void af_ktls_lower_unqueue(struct af_ktls_sock *ks)
+{
+	struct sock *sk = ks->taken;
+
+	lock_sock(sk);
+	write_lock_bh(&sk->sk_callback_lock);
+	WRITE_ONCE(sk->sk_data_ready, ks->queue_ready);
+	udp_clear_bit(GRO_ENABLED, sk);
+	udp_clear_bit(ACCEPT_L4, sk);
+	write_unlock_bh(&sk->sk_callback_lock);
+	release_sock(sk);
 }
 
 /* Nobody is in af_ktls_encap_rcv() any more who came there before it was left. */

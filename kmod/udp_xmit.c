@@ -17,8 +17,6 @@
 
 #include "af_ktls.h"
 
-/* Room for what lower layers put in front: links, IPv6, UDP. Tunnels' devices get more. */
-#define AF_KTLS_HEADROOM	(LL_MAX_HEADER + sizeof(struct ipv6hdr) + sizeof(struct udphdr))
 /*
  * What fits a page with everything that belongs to it; the rest goes to single pages: large ones
  * are scarce.
@@ -146,26 +144,84 @@ static void af_ktls_way6(struct sock *sk, size_t size, struct af_ktls_way *way)
 }
 #endif
 
-/* Where a datagram of `size` bytes goes; false: the socket itself must find out. */
+/* Where a datagram of `size` bytes goes; no `dst`: the socket itself must find out. It is locked. */
+static void af_ktls_way_locked(struct sock *sk, size_t size, struct af_ktls_way *way)
+{
+	memset(way, 0, sizeof(*way));
+	/* It may have been disconnected since. */
+	if (sk->sk_state != TCP_ESTABLISHED || sock_flag(sk, SOCK_LOCALROUTE))
+		return;
+	way->source = inet_sk(sk)->inet_sport;
+	way->dest = inet_sk(sk)->inet_dport;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&sk->sk_v6_daddr)) {
+		af_ktls_way6(sk, size, way);
+		return;
+	}
+#endif
+	af_ktls_way4(sk, size, way);
+}
+
 static bool af_ktls_way(struct sock *sk, size_t size, struct af_ktls_way *way)
 {
-	bool slow;
+	bool slow = lock_sock_fast(sk);
 
-	memset(way, 0, sizeof(*way));
-	slow = lock_sock_fast(sk);
-	/* It may have been disconnected since. */
-	if (sk->sk_state == TCP_ESTABLISHED && !sock_flag(sk, SOCK_LOCALROUTE)) {
-		way->source = inet_sk(sk)->inet_sport;
-		way->dest = inet_sk(sk)->inet_dport;
-#if IS_ENABLED(CONFIG_IPV6)
-		if (sk->sk_family == AF_INET6 && !ipv6_addr_v4mapped(&sk->sk_v6_daddr))
-			af_ktls_way6(sk, size, way);
-		else
-#endif
-			af_ktls_way4(sk, size, way);
-	}
+	af_ktls_way_locked(sk, size, way);
 	unlock_sock_fast(sk, slow);
 	return way->dst;
+}
+
+/* A route for a socket that has none that is good any more; it remembers it. It is locked. */
+static void af_ktls_way_find(struct sock *sk, struct af_ktls_way *way)
+{
+	struct dst_entry *dst = NULL;
+
+	if (way->family == AF_INET) {
+		struct inet_sock *inet = inet_sk(sk);
+		struct rtable *route;
+
+		route = ip_route_output_ports(sock_net(sk), &way->flow.u.ip4, sk, inet->inet_daddr,
+					      inet->inet_saddr, way->dest, way->source,
+					      IPPROTO_UDP, READ_ONCE(inet->tos),
+					      READ_ONCE(sk->sk_bound_dev_if));
+		dst = IS_ERR(route) ? NULL : &route->dst;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	if (way->family == AF_INET6) {
+		struct flowi6 *fl = &way->flow.u.ip6;
+
+		fl->flowi6_oif = READ_ONCE(sk->sk_bound_dev_if);
+		fl->flowi6_mark = READ_ONCE(sk->sk_mark);
+		dst = ip6_dst_lookup_flow(sock_net(sk), sk, fl, NULL);
+		if (IS_ERR(dst))
+			dst = NULL;
+	}
+#endif
+	if (dst) {
+		dst_hold(dst);
+		sk_dst_set(sk, dst);
+	}
+	way->dst = dst;
+}
+
+/* As af_ktls_way(), where nobody can wait: the route is looked up here. */
+static int af_ktls_way_now(struct sock *sk, struct af_ktls_way *way)
+{
+	int err = 0;
+
+	bh_lock_sock(sk);
+	if (sock_owned_by_user(sk)) {
+		err = -EAGAIN;
+	} else {
+		/* Whether it fits, IP says. */
+		af_ktls_way_locked(sk, 0, way);
+		if (!way->dst && way->family)
+			af_ktls_way_find(sk, way);
+		if (!way->dst)
+			err = way->family ? -EHOSTUNREACH : -EDESTADDRREQ;
+	}
+	bh_unlock_sock(sk);
+	return err;
 }
 
 static void af_ktls_udp_header(struct sk_buff *skb, const struct af_ktls_way *way)
@@ -180,6 +236,12 @@ static void af_ktls_udp_header(struct sk_buff *skb, const struct af_ktls_way *wa
 	udp->len = htons(skb->len);
 	udp->check = 0;
 	skb_dst_set(skb, way->dst);
+	if (skb_is_gso(skb)) {
+		/* Of each datagram, once it is cut: udp_set_csum() writes the sum for the whole. */
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_transport_header(skb) - skb->head;
+		skb->csum_offset = offsetof(struct udphdr, check);
+	}
 }
 
 static int af_ktls_send4(struct sock *sk, struct sk_buff *skb, struct af_ktls_way *way)
@@ -256,6 +318,32 @@ int af_ktls_udp_send(struct socket *lower, struct sk_buff *skb)
 
 	if (!af_ktls_way(sk, sizeof(struct udphdr) + skb->len, &way))
 		return af_ktls_send_slowly(lower, skb);
+	rcu_read_lock();
+	err = way.family == AF_INET6 ? af_ktls_send6(sk, skb, &way) : af_ktls_send4(sk, skb, &way);
+	rcu_read_unlock();
+	return err > 0 || err == -ENOBUFS ? 0 : err;
+}
+
+/**
+ * af_ktls_udp_depart - send a datagram, or a train of them, where nobody can wait
+ * @sk: the UDP socket
+ * @skb: the payload; a train has gso_size and gso_segs; consumed, and charged to the socket
+ *
+ * In softirq, or with bottom halves off.
+ *
+ * Return: 0, -EAGAIN when somebody has the socket just now, -EHOSTUNREACH, -EDESTADDRREQ, or what
+ * IP says.
+ */
+int af_ktls_udp_depart(struct sock *sk, struct sk_buff *skb)
+{
+	struct af_ktls_way way;
+	int err = af_ktls_way_now(sk, &way);
+
+	if (err) {
+		kfree_skb(skb);
+		return err;
+	}
+	skb_set_owner_w(skb, sk);
 	rcu_read_lock();
 	err = way.family == AF_INET6 ? af_ktls_send6(sk, skb, &way) : af_ktls_send4(sk, skb, &way);
 	rcu_read_unlock();

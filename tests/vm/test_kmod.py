@@ -103,7 +103,8 @@ def beside(engine: Engine) -> Iterator[Module]:
     name = f"kmod-{os.getpid()}"
     container = engine.client.containers.run(
         IMAGE, ["sleep", "infinity"], detach=True, init=True, network_mode="none", cap_drop=["ALL"],
-        cap_add=list(CAPABILITIES), labels=ownership.labels(name), name=ownership.called(name, "programs"),
+        cap_add=list(CAPABILITIES), devices=["/dev/net/tun"],
+        labels=ownership.labels(name), name=ownership.called(name, "programs"),
     )  # fmt: skip
     yield Module(engine, container)
     container.remove(force=True)
@@ -184,6 +185,7 @@ PROGRAMS: list[tuple[str, list[str]]] = [
     ("closes", []),
     ("reconnect", []),
     ("traffic", []),
+    ("tunnel", ["NET_ADMIN", "SYS_ADMIN"]),
     ("streams", []),
     ("races 5 1", []),
     ("idle 800", ["SYS_RESOURCE"]),

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the UDP socket's queue to the TUN device, in softirq. A train is taken whole; each record of
+ * it is copied out, decrypted, and its packet given to GRO, which makes a superpacket of those that
+ * follow each other.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/filter.h>
+#include <linux/udp.h>
+#include <net/gro.h>
+#include <net/udp.h>
+
+#include "tunnel.h"
+
+/* A record that is not a packet, or is the library's: to the reader of our socket. */
+static void af_ktls_rx_control(struct af_ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq)
+{
+	if (!af_ktls_charge(ks, skb) || sk_filter(&ks->sk, skb)) {
+		af_ktls_count(ks, rx_full);
+		af_ktls_dbg_record(ks, seq, "no room in the receive buffer, or its filter");
+		kfree_skb(skb);
+		return;
+	}
+	*af_ktls_cb(skb) = (struct af_ktls_cb){ .type = type, .seq = seq };
+	skb_queue_tail(&ks->sk.sk_receive_queue, skb);
+	ks->sk.sk_data_ready(&ks->sk);
+}
+
+/* Version and length of a packet; the IP stack looks at the rest. */
+static __be16 af_ktls_rx_protocol(const struct sk_buff *skb)
+{
+	if (skb->len >= sizeof(struct iphdr) && skb->data[0] >> 4 == 4)
+		return htons(ETH_P_IP);
+	if (skb->len >= sizeof(struct ipv6hdr) && skb->data[0] >> 4 == 6)
+		return htons(ETH_P_IPV6);
+	return 0;
+}
+
+static void af_ktls_rx_packet(struct af_ktls_tunnel *t, struct net_device *dev, struct sk_buff *skb)
+{
+	struct af_ktls_sock *ks = t->ks;
+
+	__skb_pull(skb, AF_KTLS_PREFIX);
+	skb->protocol = af_ktls_rx_protocol(skb);
+	if (!skb->protocol || !(READ_ONCE(dev->flags) & IFF_UP)) {
+		af_ktls_count(ks, tunnel_rx_dropped);
+		dev_core_stats_rx_dropped_inc(dev);
+		kfree_skb(skb);
+		return;
+	}
+	skb->dev = dev;
+	skb->ip_summed = CHECKSUM_NONE;
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	skb_probe_transport_header(skb);
+	af_ktls_count(ks, tunnel_rx_packets);
+	af_ktls_add(ks, tunnel_rx_bytes, skb->len);
+	dev_sw_netstats_rx_add(dev, skb->len);
+	napi_gro_receive(&t->rx, skb);
+}
+
+/* Authentic: where to. A program of XDP's is the TUN driver's, which the daemon's write() meets. */
+static void af_ktls_rx_opened(struct af_ktls_tunnel *t, struct sk_buff *skb,
+			      const struct af_ktls_record *record)
+{
+	struct net_device *dev = READ_ONCE(t->dev);
+	struct af_ktls_sock *ks = t->ks;
+
+	af_ktls_count(ks, rx_records);
+	af_ktls_add(ks, rx_bytes, skb->len);
+	if (dev && record->type == AF_KTLS_TYPE_DATA && skb->len > AF_KTLS_PREFIX &&
+	    skb->data[0] == AF_KTLS_PREFIX_DATA && !dev_xdp_prog_count(dev))
+		af_ktls_rx_packet(t, dev, skb);
+	else
+		af_ktls_rx_control(ks, skb, record->type, record->seq);
+}
+
+static bool af_ktls_rx_accept(struct af_ktls_sock *ks, u64 seq)
+{
+	int err;
+
+	spin_lock(&ks->rx_lock);
+	err = af_ktls_window_accept(&ks->window, seq & AF_KTLS_SEQ_MAX);
+	spin_unlock(&ks->rx_lock);
+	if (err == -EALREADY)
+		af_ktls_count(ks, rx_replayed);
+	else if (err)
+		af_ktls_count(ks, rx_old);
+	return !err;
+}
+
+/*
+ * One of our records: from where its sender may still write to where nobody else can, then
+ * decrypted there. The packet behind the prefix is aligned.
+ */
+static void af_ktls_rx_record(struct af_ktls_tunnel *t, const struct sk_buff *datagram, int offset,
+			      const u8 *header, const struct af_ktls_record *record)
+{
+	struct af_ktls_sock *ks = t->ks;
+	size_t explicit = ks->cipher->explicit, sealed = record->length - explicit;
+	struct sk_buff *skb = NULL;
+	int err = -ENOMEM;
+
+	if (t->open)
+		skb = napi_alloc_skb(&t->rx, sealed + NET_SKB_PAD);
+	if (skb) {
+		skb_reserve(skb, L1_CACHE_BYTES - NET_IP_ALIGN - AF_KTLS_PREFIX);
+		skb_put(skb, sealed);
+		err = skb_copy_bits(datagram, offset + AF_KTLS_HEADER + explicit, skb->data,
+				    sealed);
+	}
+	if (!err)
+		err = af_ktls_job_open(ks, &t->open, skb, skb->data, header + AF_KTLS_HEADER,
+				       record);
+	if (err == -EBADMSG) {
+		af_ktls_count(ks, rx_forged);
+		af_ktls_dbg_record(ks, record->seq, "forged");
+	} else if (err) {
+		af_ktls_count(ks, rx_errors);
+		af_ktls_dbg_record(ks, record->seq, "no memory, or the cipher's driver failed");
+	} else if (af_ktls_rx_accept(ks, record->seq)) {
+		skb_trim(skb, sealed - AF_KTLS_TAG);
+		af_ktls_rx_opened(t, skb, record);
+		return;
+	}
+	kfree_skb(skb);
+}
+
+/* What is the library's goes to it by our socket: it is not read from the UDP socket any more. */
+static void af_ktls_rx_pass(struct af_ktls_sock *ks, const struct sk_buff *datagram, int offset,
+			    size_t size, u64 seq)
+{
+	struct sk_buff *skb = alloc_skb(size, GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!skb || skb_copy_bits(datagram, offset, skb_put(skb, size), size)) {
+		af_ktls_count(ks, rx_errors);
+		kfree_skb(skb);
+		return;
+	}
+	af_ktls_count(ks, rx_passed);
+	af_ktls_rx_control(ks, skb, KTLS_RAW, seq);
+}
+
+/* A datagram: one record, mostly. Returns how many were looked at. */
+static int af_ktls_rx_datagram(struct af_ktls_tunnel *t, const struct sk_buff *skb, int offset,
+			       int length)
+{
+	u8 header[AF_KTLS_HEADER + AF_KTLS_MAX_EXPLICIT];
+	struct af_ktls_sock *ks = t->ks;
+	struct af_ktls_record record;
+	int seen, size, left = KTLS_MAX_RECORDS;
+
+	for (seen = 0; length > 0; seen++, offset += size, length -= size) {
+		enum af_ktls_verdict verdict = AF_KTLS_MALFORMED;
+
+		/* Read once: what is judged is what is used. */
+		if (!skb_copy_bits(skb, offset, header, min_t(int, length, sizeof(header))))
+			verdict = af_ktls_record_parse(header, length, ks->rx.epoch, ks->cipher,
+						       &record);
+		if (verdict == AF_KTLS_MALFORMED) {
+			af_ktls_count(ks, rx_malformed);
+			af_ktls_dbg_bytes(ks, length, "malformed");
+			return seen + 1;
+		}
+		size = AF_KTLS_HEADER + record.length;
+		if (verdict == AF_KTLS_PASS) {
+			af_ktls_rx_pass(ks, skb, offset, size, record.seq);
+		} else if (left-- <= 0) {
+			af_ktls_count(ks, rx_excess);
+			af_ktls_dbg_record(ks, record.seq, "too many in its datagram");
+		} else if (af_ktls_wanted(ks, record.seq, false)) {
+			af_ktls_rx_record(t, skb, offset, header, &record);
+		}
+	}
+	return seen;
+}
+
+static int af_ktls_rx_train(struct af_ktls_tunnel *t, struct sk_buff *skb)
+{
+	int size = skb_is_gso(skb) ? skb_shinfo(skb)->gso_size : skb->len, offset, seen = 0;
+
+	/* Nobody else has verified it, if it is one by itself. */
+	if (udp_lib_checksum_complete(skb)) {
+		af_ktls_count(t->ks, rx_malformed);
+		kfree_skb(skb);
+		return 1;
+	}
+	af_ktls_count(t->ks, tunnel_rx_trains);
+	for (offset = 0; offset < skb->len; offset += size)
+		seen += af_ktls_rx_datagram(t, skb, offset, min_t(int, size, skb->len - offset));
+	consume_skb(skb);
+	return seen;
+}
+
+/* What IP says of something sent: it may be forged, and ends nothing. */
+static int af_ktls_rx_error(struct af_ktls_sock *ks, int err)
+{
+	WRITE_ONCE(ks->sk.sk_err, err);
+	sk_error_report(&ks->sk);
+	return 1;
+}
+
+/**
+ * af_ktls_tunnel_rx - take datagrams from the UDP socket's queue
+ * @napi: the tunnel's
+ * @budget: how many records; the last train may go beyond
+ */
+int af_ktls_tunnel_rx(struct napi_struct *napi, int budget)
+{
+	struct af_ktls_tunnel *t = container_of(napi, struct af_ktls_tunnel, rx);
+	struct sock *lower = t->ks->lower->sk;
+	int work = 0, offset = 0, err = 0;
+	struct sk_buff *skb;
+
+	while (work < budget) {
+		skb = __skb_recv_udp(lower, MSG_DONTWAIT, &offset, &err);
+		if (!skb && err == -EAGAIN)
+			break;
+		work += skb ? max(af_ktls_rx_train(t, skb), 1) : af_ktls_rx_error(t->ks, -err);
+	}
+	if (work < budget)
+		napi_complete_done(napi, work);
+	return min(work, budget);
+}

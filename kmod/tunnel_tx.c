@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the TUN device to the wire, in softirq: a superpacket is cut into packets, each becomes a
+ * record, encrypted in its place beside the others, and all of them leave as one train.
+ */
+#include <linux/udp.h>
+#include <net/gso.h>
+#include <net/udp.h>
+
+#include "tunnel.h"
+
+#define AF_KTLS_BATCH		16
+/* What a train may have: records of one length, the last may be shorter (udp(7), UDP_SEGMENT). */
+#define AF_KTLS_TRAIN_RECORDS	UDP_MAX_SEGMENTS
+#define AF_KTLS_TRAIN_PAYLOAD	(IP_MAX_MTU - sizeof(struct iphdr) - sizeof(struct udphdr))
+
+/* The device is there as long as this runs. */
+static void af_ktls_tx_drop(struct af_ktls_tunnel *t, unsigned int packets)
+{
+	af_ktls_add(t->ks, tunnel_tx_dropped, packets);
+	dev_core_stats_tx_dropped_inc(t->dev);
+}
+
+static void af_ktls_train_clear(struct af_ktls_train *train)
+{
+	train->skb = NULL;
+	train->records = 0;
+	train->payload = 0;
+	train->bytes = 0;
+}
+
+/**
+ * af_ktls_train_free - free what was not sent
+ * @train: the train, which nobody works on any more
+ */
+void af_ktls_train_free(struct af_ktls_train *train)
+{
+	kfree_skb(train->skb);
+	if (train->page.page)
+		put_page(train->page.page);
+}
+
+static void af_ktls_train_depart(struct af_ktls_tunnel *t)
+{
+	struct af_ktls_train *train = &t->train;
+	struct af_ktls_sock *ks = t->ks;
+	struct sk_buff *skb = train->skb;
+	int err;
+
+	if (!skb)
+		return;
+	if (train->records > 1) {
+		skb_shinfo(skb)->gso_size = train->size;
+		skb_shinfo(skb)->gso_segs = train->records;
+		skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+	}
+	err = af_ktls_udp_depart(ks->lower->sk, skb);
+	if (err) {
+		af_ktls_add(ks, tx_errors, train->records);
+		af_ktls_tx_drop(t, train->records);
+		if (err == -EMSGSIZE) {
+			/* The daemon lowers the device's MTU. */
+			WRITE_ONCE(ks->sk.sk_err, EMSGSIZE);
+			sk_error_report(&ks->sk);
+		}
+	} else {
+		af_ktls_add(ks, tx_records, train->records);
+		af_ktls_add(ks, tx_bytes, train->bytes + AF_KTLS_PREFIX * train->records);
+		af_ktls_add(ks, tunnel_tx_packets, train->records);
+		af_ktls_add(ks, tunnel_tx_bytes, train->bytes);
+		af_ktls_count(ks, tunnel_tx_trains);
+	}
+	af_ktls_train_clear(train);
+}
+
+/* Would a record of `size` bytes go on the train's last page, or on another that it may have? */
+static bool af_ktls_train_fits(const struct af_ktls_train *train, size_t size)
+{
+	return size <= train->size && train->records < AF_KTLS_TRAIN_RECORDS &&
+	       train->payload + size <= AF_KTLS_TRAIN_PAYLOAD &&
+	       skb_shinfo(train->skb)->nr_frags < MAX_SKB_FRAGS;
+}
+
+/* Room for a record, in the train or the next one; NULL: there is no memory, or none to send. */
+static u8 *af_ktls_train_room(struct af_ktls_tunnel *t, size_t size)
+{
+	struct af_ktls_train *train = &t->train;
+	struct sock *lower = t->ks->lower->sk;
+
+	if (train->skb && !af_ktls_train_fits(train, size))
+		af_ktls_train_depart(t);
+	if (!train->skb) {
+		if (sk_wmem_alloc_get(lower) >= READ_ONCE(lower->sk_sndbuf))
+			return NULL;
+		train->skb = alloc_skb(AF_KTLS_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
+		if (!train->skb)
+			return NULL;
+		skb_reserve(train->skb, AF_KTLS_HEADROOM);
+		train->size = size;
+	}
+	if (!skb_page_frag_refill(size, &train->page, GFP_ATOMIC | __GFP_NOWARN))
+		return NULL;
+	return page_address(train->page.page) + train->page.offset;
+}
+
+/* The record that is in the room is the train's last. */
+static void af_ktls_train_add(struct af_ktls_tunnel *t, size_t size, size_t packet)
+{
+	struct af_ktls_train *train = &t->train;
+	struct page_frag *page = &train->page;
+	struct sk_buff *skb = train->skb;
+	int frags = skb_shinfo(skb)->nr_frags;
+
+	if (skb_can_coalesce(skb, frags, page->page, page->offset)) {
+		skb_frag_size_add(&skb_shinfo(skb)->frags[frags - 1], size);
+	} else {
+		skb_fill_page_desc(skb, frags, page->page, page->offset, size);
+		get_page(page->page);
+	}
+	page->offset += size;
+	skb->len += size;
+	skb->data_len += size;
+	skb->truesize += size;
+	train->payload += size;
+	train->bytes += packet;
+	train->records++;
+	/* Nothing may follow a shorter one. */
+	if (size < train->size)
+		af_ktls_train_depart(t);
+}
+
+static bool af_ktls_tx_number(struct af_ktls_sock *ks, u64 *seq)
+{
+	*seq = atomic64_fetch_add_unless(&ks->tx_next, 1, AF_KTLS_SEQ_MAX + 1);
+	if (*seq > AF_KTLS_SEQ_MAX)
+		return false;
+	*seq |= (u64)ks->tx.epoch << AF_KTLS_SEQ_BITS;
+	return true;
+}
+
+/* A packet as it leaves, but for a checksum that may be left to whoever copies it. */
+static bool af_ktls_tx_seal(struct af_ktls_tunnel *t, const struct sk_buff *skb)
+{
+	struct af_ktls_sock *ks = t->ks;
+	size_t payload = AF_KTLS_PREFIX + skb->len, size = af_ktls_overhead(ks->cipher) + payload;
+	u8 *record, *text;
+	int err;
+	u64 seq;
+
+	if (payload > KTLS_MAX_PAYLOAD || !t->seal ||
+	    (skb->ip_summed == CHECKSUM_PARTIAL &&
+	     skb_checksum_start_offset(skb) > skb_headlen(skb)))
+		return false;
+	record = af_ktls_train_room(t, size);
+	if (!record)
+		return false;
+	text = record + AF_KTLS_HEADER + ks->cipher->explicit;
+	*text = AF_KTLS_PREFIX_DATA;
+	skb_copy_and_csum_dev(skb, text + AF_KTLS_PREFIX);
+	if (!af_ktls_tx_number(ks, &seq))
+		return false;
+	err = af_ktls_job_seal(ks, &t->seal, t->train.skb, record, payload, seq);
+	if (err) {
+		af_ktls_count(ks, tx_errors);
+		if (err != -EINPROGRESS)
+			return false;
+		/* A driver writes there now. */
+		t->train.page.offset += size;
+		af_ktls_train_depart(t);
+		return false;
+	}
+	af_ktls_train_add(t, size, skb->len);
+	return true;
+}
+
+static int af_ktls_tx_segments(struct af_ktls_tunnel *t, struct sk_buff *segments)
+{
+	struct sk_buff *skb, *next;
+	int count = 0;
+
+	skb_list_walk_safe(segments, skb, next) {
+		skb_mark_not_on_list(skb);
+		if (!af_ktls_tx_seal(t, skb))
+			af_ktls_tx_drop(t, 1);
+		consume_skb(skb);
+		count++;
+	}
+	return count;
+}
+
+/* What the ring has: a packet, a superpacket, or a frame of XDP's. Returns how many packets. */
+static int af_ktls_tx_frame(struct af_ktls_tunnel *t, void *frame)
+{
+	struct sk_buff *skb = frame, *segments = NULL;
+
+	if (tun_is_xdp_frame(frame)) {
+		t->ptr_free(frame);
+		af_ktls_tx_drop(t, 1);
+		return 1;
+	}
+	if (skb->protocol != htons(ETH_P_IP) && skb->protocol != htons(ETH_P_IPV6))
+		goto drop;
+	/* As a reader of the descriptor would be counted: a superpacket is one. */
+	dev_sw_netstats_tx_add(t->dev, 1, skb->len);
+	if (skb_is_gso(skb)) {
+		segments = __skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM, true);
+		if (IS_ERR(segments))
+			goto drop;
+	}
+	if (!segments)
+		return af_ktls_tx_segments(t, skb);
+	consume_skb(skb);
+	return af_ktls_tx_segments(t, segments);
+drop:
+	kfree_skb(skb);
+	af_ktls_tx_drop(t, 1);
+	return 1;
+}
+
+static int af_ktls_tx_take(struct af_ktls_tunnel *t, void **batch)
+{
+	int count;
+
+	spin_lock(&t->ring->consumer_lock);
+	count = __ptr_ring_consume_batched(t->ring, batch, AF_KTLS_BATCH);
+	if (t->wake_queue)
+		t->wake_queue(t->file, count);
+	spin_unlock(&t->ring->consumer_lock);
+	return count;
+}
+
+/**
+ * af_ktls_tunnel_tx - send packets that are in the ring
+ * @napi: the tunnel's
+ * @budget: how many packets; the last superpackets may go beyond
+ */
+int af_ktls_tunnel_tx(struct napi_struct *napi, int budget)
+{
+	struct af_ktls_tunnel *t = container_of(napi, struct af_ktls_tunnel, tx);
+	void *batch[AF_KTLS_BATCH];
+	int work = 0, count, i;
+
+	do {
+		count = af_ktls_tx_take(t, batch);
+		for (i = 0; i < count; i++)
+			work += af_ktls_tx_frame(t, batch[i]);
+	} while (count && work < budget);
+	af_ktls_train_depart(t);
+	if (work < budget)
+		napi_complete_done(napi, work);
+	return min(work, budget);
+}
