@@ -11,6 +11,17 @@
 
 #include <linux/tls.h>
 
+/* hrtimer_init() is gone since 6.16, hrtimer_setup() came with 6.13. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define af_ktls_timer_setup(timer, call) do { \
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT); \
+	(timer)->function = (call); \
+} while (0)
+#else
+#define af_ktls_timer_setup(timer, call) \
+	hrtimer_setup(timer, call, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT)
+#endif
+
 /* As of 7.x; where there is none, symbol_get() finds none. */
 struct file;
 void tun_wake_queue(struct file *file, int consumed);

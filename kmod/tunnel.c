@@ -38,6 +38,7 @@ static void af_ktls_tunnel_leave_device(struct af_ktls_tunnel *t)
 		return;
 	af_ktls_tun_unhook(t);
 	napi_disable(&t->tx);
+	hrtimer_cancel(&t->pause);
 	WRITE_ONCE(t->dev, NULL);
 	/* What GRO holds for the device goes up, and nobody has seen it any more. */
 	napi_disable(&t->rx);
@@ -63,6 +64,7 @@ static int af_ktls_tunnel_start(struct af_ktls_sock *ks, struct af_ktls_tunnel *
 
 	netif_napi_add_tx(af_ktls_napi_device, &t->tx, af_ktls_tunnel_tx);
 	netif_napi_add(af_ktls_napi_device, &t->rx, af_ktls_tunnel_rx);
+	af_ktls_timer_setup(&t->pause, af_ktls_tunnel_paused);
 	napi_enable(&t->tx);
 	napi_enable(&t->rx);
 	ks->tunnel = t;
@@ -79,6 +81,7 @@ static int af_ktls_tunnel_start(struct af_ktls_sock *ks, struct af_ktls_tunnel *
 		return 0;
 	}
 	napi_disable(&t->tx);
+	hrtimer_cancel(&t->pause);
 	napi_disable(&t->rx);
 	netif_napi_del(&t->tx); /* waits until nobody is in its hook */
 	netif_napi_del(&t->rx);

@@ -3,6 +3,7 @@
 #ifndef AF_KTLS_TUNNEL_H
 #define AF_KTLS_TUNNEL_H
 
+#include <linux/hrtimer.h>
 #include <linux/if_tun.h>
 #include <linux/netdevice.h>
 #include <linux/ptr_ring.h>
@@ -62,6 +63,7 @@ struct af_ktls_train {
  * @list: of all tunnels, for devices that go
  * @tx: from the ring to the wire
  * @rx: from the UDP socket to the device
+ * @pause: while the UDP socket has no room
  * @tun_ready: who was told when a packet was in the ring, before it was us
  * @train: in @tx
  * @seal: in @tx; NULL: given to a driver that is done later, and the tunnel has ended
@@ -82,6 +84,7 @@ struct af_ktls_tunnel {
 	struct list_head list;
 	struct napi_struct tx;
 	struct napi_struct rx;
+	struct hrtimer pause;
 	void (*tun_ready)(struct sock *sk);
 	struct af_ktls_train train;
 	struct af_ktls_job *seal;
@@ -117,6 +120,7 @@ int af_ktls_tunnel_rx(struct napi_struct *napi, int budget);
 
 /* tunnel_tx.c */
 int af_ktls_tunnel_tx(struct napi_struct *napi, int budget);
+enum hrtimer_restart af_ktls_tunnel_paused(struct hrtimer *timer);
 void af_ktls_train_free(struct af_ktls_train *train);
 
 #endif

@@ -9,7 +9,8 @@
 
 #include "tunnel.h"
 
-#define AF_KTLS_BATCH		16
+/* How long a full socket is left alone; then there may be room again. */
+#define AF_KTLS_PAUSE		(50 * NSEC_PER_USEC)
 /* What a train may have: records of one length, the last may be shorter (udp(7), UDP_SEGMENT). */
 #define AF_KTLS_TRAIN_RECORDS	UDP_MAX_SEGMENTS
 #define AF_KTLS_TRAIN_PAYLOAD	(IP_MAX_MTU - sizeof(struct iphdr) - sizeof(struct udphdr))
@@ -81,17 +82,14 @@ static bool af_ktls_train_fits(const struct af_ktls_train *train, size_t size)
 	       skb_shinfo(train->skb)->nr_frags < MAX_SKB_FRAGS;
 }
 
-/* Room for a record, in the train or the next one; NULL: there is no memory, or none to send. */
+/* Room for a record, in the train or the next one; NULL: there is no memory. */
 static u8 *af_ktls_train_room(struct af_ktls_tunnel *t, size_t size)
 {
 	struct af_ktls_train *train = &t->train;
-	struct sock *lower = t->ks->lower->sk;
 
 	if (train->skb && !af_ktls_train_fits(train, size))
 		af_ktls_train_depart(t);
 	if (!train->skb) {
-		if (sk_wmem_alloc_get(lower) >= READ_ONCE(lower->sk_sndbuf))
-			return NULL;
 		train->skb = alloc_skb(AF_KTLS_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
 		if (!train->skb)
 			return NULL;
@@ -217,16 +215,39 @@ drop:
 	return 1;
 }
 
-static int af_ktls_tx_take(struct af_ktls_tunnel *t, void **batch)
+/* The socket's send buffer is the bound of what is on its way; what has no room waits in the ring. */
+static bool af_ktls_tx_full(struct af_ktls_tunnel *t)
 {
-	int count;
+	struct sock *lower = t->ks->lower->sk;
 
+	if (sk_wmem_alloc_get(lower) < READ_ONCE(lower->sk_sndbuf))
+		return false;
+	hrtimer_start(&t->pause, AF_KTLS_PAUSE, HRTIMER_MODE_REL_SOFT);
+	return true;
+}
+
+/**
+ * af_ktls_tunnel_paused - there may be room to send again
+ * @timer: the tunnel's
+ */
+enum hrtimer_restart af_ktls_tunnel_paused(struct hrtimer *timer)
+{
+	napi_schedule(&container_of(timer, struct af_ktls_tunnel, pause)->tx);
+	return HRTIMER_NORESTART;
+}
+
+static void *af_ktls_tx_take(struct af_ktls_tunnel *t)
+{
+	void *frame;
+
+	if (af_ktls_tx_full(t))
+		return NULL;
 	spin_lock(&t->ring->consumer_lock);
-	count = __ptr_ring_consume_batched(t->ring, batch, AF_KTLS_BATCH);
-	if (t->wake_queue)
-		t->wake_queue(t->file, count);
+	frame = __ptr_ring_consume(t->ring);
+	if (frame && t->wake_queue)
+		t->wake_queue(t->file, 1);
 	spin_unlock(&t->ring->consumer_lock);
-	return count;
+	return frame;
 }
 
 /**
@@ -237,14 +258,11 @@ static int af_ktls_tx_take(struct af_ktls_tunnel *t, void **batch)
 int af_ktls_tunnel_tx(struct napi_struct *napi, int budget)
 {
 	struct af_ktls_tunnel *t = container_of(napi, struct af_ktls_tunnel, tx);
-	void *batch[AF_KTLS_BATCH];
-	int work = 0, count, i;
+	void *frame;
+	int work = 0;
 
-	do {
-		count = af_ktls_tx_take(t, batch);
-		for (i = 0; i < count; i++)
-			work += af_ktls_tx_frame(t, batch[i]);
-	} while (count && work < budget);
+	while (work < budget && (frame = af_ktls_tx_take(t)))
+		work += af_ktls_tx_frame(t, frame);
 	af_ktls_train_depart(t);
 	if (work < budget)
 		napi_complete_done(napi, work);

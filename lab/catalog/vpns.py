@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from lab.catalog.suites import Suite
 from lab.core.documents import NAME, Document
@@ -47,12 +47,29 @@ class Proof(Document):
     counters: Ends | None = None
 
 
+class Module(Document):
+    """A kernel module that is not the kernel's own: the image that has it, and the command there that loads it."""
+
+    image: str
+    load: Annotated[list[str], Field(min_length=1)]
+
+
 class KernelFeature(Document):
-    """A feature that the kernel must have. `probe`, in a container of the base image, exits 0 if it is there."""
+    """A feature that the kernel must have. `probe`, in a container of the base image, exits 0 if it is there.
+
+    It takes an option that the kernel was built with, or a `module` that the lab loads in guests, and nowhere else.
+    """
 
     feature: str
-    config: Annotated[str, Field(pattern=r"^CONFIG_[A-Z0-9_]+$")]
+    config: Annotated[str | None, Field(pattern=r"^CONFIG_[A-Z0-9_]+$")] = None
+    module: Module | None = None
     probe: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _takes_one(self) -> KernelFeature:
+        if (self.config is None) == (self.module is None):
+            raise ValueError(f"{self.feature}: either `config` or `module`")
+        return self
 
 
 class Needs(Document):
@@ -145,6 +162,11 @@ class Vpn:
     def needs(self, variant: str) -> Needs:
         """What both endpoints need for `variant`: the needs of the VPN and those of this data path."""
         return self.file.needs + self.file.variants[variant].needs
+
+    def images(self, variant: str) -> list[str]:
+        """The names of the images that `variant` takes: the VPN's, its own, those of modules that it needs."""
+        modules = [feature.module.image for feature in self.needs(variant).kernel if feature.module]
+        return list(dict.fromkeys([self.name, self.image(variant), *modules]))
 
     def why_not(self, variant: str, suite: Suite) -> str:
         """Why `variant` lacks the suite; empty if it has it. The reason is the suite's, the VPN's or the variant's."""

@@ -45,6 +45,11 @@ def folders(images: Path, only: str | None = None) -> list[Path]:
     return [folder for folder in image_folders if folder.name in chosen]
 
 
+def folder(images: Path, name: str) -> Path:
+    """The folder of an image: one of `images`, or the kernel module's beside it."""
+    return images / name if (images / name).is_dir() else images.parent / name
+
+
 def _with_parents(name: str, by_name: dict[str, Path]) -> set[str]:
     if name not in by_name:
         raise unknown("image", name, list(by_name))

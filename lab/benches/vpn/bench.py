@@ -123,6 +123,8 @@ class Site:
     def __init__(self, choice: Choice, engines: Sequence[Engine]) -> None:
         self.choice, self.engines = choice, engines
         self.lacks = lacking(engines[0], choice.catalog, choice.vpns)
+        for engine in engines[1:]:
+            requirements.load(engine, choice.vpns)
         self.paths = [(vpn, variant) for vpn, variant in choice.paths if (vpn.name, variant) not in self.lacks]
         check_images(engines[0], choice.catalog, self.paths)
         self.plan = _plan(choice, self.lacks)
@@ -145,7 +147,8 @@ class Site:
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
             "folders": {
-                name: images.folder_digest(images_of(choice.catalog) / name) for name in image_names(choice.paths)
+                name: images.folder_digest(images.folder(images_of(choice.catalog), name))
+                for name in image_names(choice.paths)
             },
             "lacks": {f"{vpn}/{variant}": reason for (vpn, variant), reason in self.lacks.items()},
             **platform.describe(engine, image_names(self.paths), packages),
@@ -184,7 +187,7 @@ def data_paths(vpns: Iterable[Vpn]) -> list[DataPath]:
 
 def image_names(paths: Iterable[DataPath]) -> list[str]:
     """The images that a run of these data paths uses."""
-    return list(dict.fromkeys([*SHARED, *(name for vpn, variant in paths for name in (vpn.name, vpn.image(variant)))]))
+    return list(dict.fromkeys([*SHARED, *(name for vpn, variant in paths for name in vpn.images(variant))]))
 
 
 def images_of(catalog: Catalog) -> Path:
@@ -209,6 +212,7 @@ def check_images(engine: Engine, catalog: Catalog, paths: Iterable[DataPath]) ->
     Raises:
         LabError: an image is missing or out of date; names all of these.
     """
-    stale = [name for name in image_names(paths) if not images.is_current(engine, images_of(catalog) / name)]
+    every = images_of(catalog)
+    stale = [name for name in image_names(paths) if not images.is_current(engine, images.folder(every, name))]
     if stale:
         raise LabError(f"images missing or out of date: {', '.join(stale)}", "`lab build` makes them")

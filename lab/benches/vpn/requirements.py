@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from docker.errors import APIError
+from docker.errors import APIError, ImageNotFound
 
 from lab.catalog.vpns import KernelFeature, Needs, Vpn
 from lab.core.command import Result
@@ -34,8 +34,9 @@ AT_ONCE = 8
 def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
     """Why this engine cannot run a data path, by VPN and variant; a data path that it can run has no entry.
 
-    Only the base image must be there.
+    Only the base image must be there. In a guest, the modules that they need are loaded first.
     """
+    load(engine, vpns)
     reasons: dict[tuple[str, str], str] = {}
     with _probing(engine) as probes:
         for vpn in vpns:
@@ -47,6 +48,20 @@ def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
                 if reason := common or _missing(probes, vpn, variant.needs):
                     reasons[vpn.name, name] = f"{reason}; try --engine vm" if engine.name == "host" else reason
     return reasons
+
+
+def load(engine: Engine, vpns: Sequence[Vpn]) -> None:
+    """Load the modules that data paths need, if the engine's machine is the lab's own: a guest.
+
+    Where one cannot be loaded, the feature's probe says so.
+    """
+    if engine.name != "vm":
+        return
+    features = [feature for vpn in vpns for name in vpn.file.variants for feature in vpn.needs(name).kernel]
+    modules = {feature.module.image: feature.module for feature in features if feature.module}
+    for module in modules.values():
+        with suppress(ImageNotFound):
+            engine.once(f"lab/{module.image}:latest", module.load, timeout=60, cap_add=["SYS_MODULE"])
 
 
 @dataclass(frozen=True)
@@ -126,8 +141,10 @@ def _missing(probes: Probes, vpn: Vpn, own: Needs) -> str:
 
 def reason(feature: KernelFeature, config: Mapping[str, str], kernel: str, complaint: str) -> str:
     """Name what is missing, and how that is known."""
-    setting = config.get(feature.config)
-    if not config:
+    setting = config.get(feature.config or "")
+    if feature.module:
+        why = f"its probe says: {complaint.splitlines()[-1]} (it takes the module of {feature.module.image}/)"
+    elif not config:
         why = f"its probe says: {complaint.splitlines()[-1]} (it takes {feature.config})"
     elif setting is None:
         why = f"{feature.config} is not set"
