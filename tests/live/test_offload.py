@@ -143,7 +143,8 @@ def test_no_number_is_used_twice(bed: Lab) -> None:
 
 REPLAY = r"""
 set -euo pipefail
-tunnel=$1 wire=$2
+tunnel=$1 wire=$2 early=$3
+((early == 0)) || ping -n -q -c "$early" -i 0.005 -W 5 "$tunnel" >/dev/null
 tcpdump -i eth0 -n -s 0 -c 1 -U --immediate-mode -Z root -w /run/one.pcap \
     "udp port 443 and dst $wire and udp[4:2] = 174" 2>/run/tcpdump.log &
 trap 'rm -f /run/one.pcap' EXIT
@@ -155,7 +156,12 @@ perl -MSocket -e '
     my $packet = substr do { local $/; <$file> }, 24 + 16 + 14;
     substr($packet, 26, 2) = "\0\0";  # the device would have computed the checksum: none
     socket my $raw, AF_INET, SOCK_RAW, 255 or die "socket: $!\n";
-    for (1 .. 20) { send $raw, $packet, 0, pack_sockaddr_in 0, inet_aton $ARGV[1] or die "send: $!\n" }
+    my $behind = $packet;  # a forged alert of the same epoch before it, which would be refused alone
+    substr($behind, 28, 0) = pack("CnnNnn", 21, 0xfefd, 1, 0, 9, 30) . "\0" x 30;
+    substr($behind, 24, 2) = pack "n", 174 + 13 + 30;
+    for my $one (($packet) x 20, ($behind) x 20) {
+        send $raw, $one, 0, pack_sockaddr_in 0, inet_aton $ARGV[1] or die "send: $!\n";
+    }
 ' /run/one.pcap "$wire"
 ping -n -q -c 1 -W 5 "$tunnel" >/dev/null
 """
@@ -168,11 +174,16 @@ def echoes(bed: Lab, end: str) -> int:
     return int(values[names.index("InEchos")])
 
 
+@pytest.mark.parametrize("early", [0, 200], ids=["by GnuTLS", "by the opener"])
 @pytest.mark.parametrize(("attacker", "victim"), [("client", "server"), ("server", "client")])
-def test_a_record_is_taken_once(bed: Lab, attacker: str, victim: str) -> None:
-    """Also by an end that has sealed records itself in between: its answers to the ping."""
+def test_a_record_is_taken_once(bed: Lab, attacker: str, victim: str, early: int) -> None:
+    """Also by an end that has sealed records itself in between: its answers to the ping.
+
+    The first records of a session are GnuTLS's. A replay comes alone, and behind a record that is none.
+    """
     start(bed, server=OFFLOADED, client=OFFLOADED)
     before, environment = echoes(bed, victim), bed.environment(attacker)
     where = bed.host(f"{attacker}-load")
-    said(where, "bash -c %s replay %s %s", REPLAY, environment["TUNNEL_PEER"], environment["PEER"])
-    assert echoes(bed, victim) == before + 2
+    peers = environment["TUNNEL_PEER"], environment["PEER"]
+    said(where, "bash -c %s replay %s %s %s", REPLAY, *peers, str(early))
+    assert echoes(bed, victim) == before + early + 2

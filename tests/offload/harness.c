@@ -11,7 +11,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,15 +126,12 @@ static void train(char **sizes)
 		fprintf(stderr, "depart: %s\n", strerror(errno));
 	if (t->single)
 		put("", 0, "", 0);
-	for (;;) {
-		struct pollfd ready = { .fd = to, .events = POLLIN };
-		ssize_t size;
+	while (train_waits(t) || train_receive(t, to)) {
+		size_t size;
+		const uint8_t *front = train_front(t, &size);
 
-		if (!train_waits(t) && poll(&ready, 1, 0) < 1)
-			break;
-		size = train_pull(t, to, data, sizeof(data));
-		need(size >= 0, "pull");
-		put(data, size, "", 0);
+		put(front, size, "", 0);
+		train_took(t, size);
 	}
 	train_free(t);
 	free(t);

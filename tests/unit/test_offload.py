@@ -121,7 +121,7 @@ def superpacket_of(packets: list[Packet]) -> Packet:
 @pytest.fixture(scope="session")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("offload") / "harness"
-    sources = [str(HARNESS), str(OFFLOAD / "superpacket.c"), str(OFFLOAD / "train.c")]
+    sources = [str(HARNESS), *(str(OFFLOAD / f"{name}.c") for name in ("superpacket", "checksum", "train"))]
     subprocess.run(["gcc", *WARNINGS, *SANITIZERS, f"-I{OFFLOAD}", "-o", str(made), *sources], check=True)
     return made
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DTLS 1.2 records of AEAD suites, sealed beside GnuTLS with the keys of its session (RFC 6347 4.1, RFC 5288, RFC 6655,
- * RFC 7905): straight from a packet into its place in a train. gnutls_record_send(3) seals the same record, but allocates
- * and copies for each, and takes a lock several times.
+ * DTLS 1.2 records of AEAD suites, sealed beside GnuTLS with the keys of its session: straight from a packet into its place
+ * in a train. gnutls_record_send(3) seals the same record, but allocates and copies for each, and takes a lock several times.
  *
  * There is one sequence of numbers, GnuTLS's, since no number may be used twice with a key: sealer_begin takes the next one
  * from the session, and sealer_end gives the session the one after the last that was used. In between nothing else may be
@@ -11,24 +10,14 @@
 #ifndef SEALER_H
 #define SEALER_H
 
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
+#include "record.h"
 
 /* Begins as zeros. */
 struct sealer {
 	gnutls_session_t session; /* of which the keys are, and which is open for us; NULL between trains */
-	gnutls_aead_cipher_hd_t cipher;
+	struct record_keys keys;
 	uint64_t next;  /* epoch and sequence number of the next record, as they stand in it */
 	uint64_t first; /* and of the first one of this train */
-	bool keyed;
-	uint8_t key[32], iv[12]; /* those of `cipher`: the session's may have changed, or be another session's */
-	size_t key_size;
-	size_t salt; /* bytes of `iv` that the keys gave: 4, or all 12 where the nonce is not sent */
-	size_t tag;  /* bytes */
 };
 
 /* Begin to seal in this session. Returns false where its version or suite is not one of ours: send by GnuTLS. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "superpacket.h"
 
+#include "bytes.h"
+#include "checksum.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#endif
 
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
@@ -23,97 +23,6 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-static uint16_t get16(const uint8_t *at)
-{
-	return at[0] << 8 | at[1];
-}
-
-static void put16(uint8_t *at, size_t value)
-{
-	at[0] = value >> 8;
-	at[1] = value;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return ntohl(value);
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(at, &value, sizeof(value));
-}
-
-/*
- * The sum of 16 bit words that the Internet checksum is made of (RFC 1071), unfolded and in the machine's own byte order,
- * which the folded result undoes. A word of 32 bits is as good as two of 16: the fold adds its halves.
- */
-static uint64_t sum_words(const uint8_t *at, size_t size, uint64_t sum)
-{
-	uint32_t word = 0;
-
-	for (; size >= sizeof(word); size -= sizeof(word), at += sizeof(word)) {
-		memcpy(&word, at, sizeof(word));
-		sum += word;
-	}
-	word = 0;
-	memcpy(&word, at, size);
-	return sum + word;
-}
-
-#if defined(__x86_64__) && defined(__GNUC__)
-/*
- * The same in vectors, since every byte of a superpacket passes here: multiplied by one, neighbours are added to 32 bits
- * (vpmaddwd). That takes them for signed, so each is moved down by 0x8000 first, and the whole up again. A sum of 64 KiB
- * does not fill its 32 bits.
- */
-__attribute__((target("avx2"))) static uint64_t sum_vectors(const uint8_t *at, size_t size, uint64_t sum)
-{
-	const __m256i down = _mm256_set1_epi16((short)0x8000), ones = _mm256_set1_epi16(1);
-	const __m256i none = _mm256_setzero_si256();
-	__m256i four[4] = { none, none, none, none };
-	size_t done = size & ~(size_t)127;
-	int32_t lanes[8];
-
-	for (const uint8_t *end = at + done; at < end; at += 128)
-#pragma GCC unroll 4
-		for (unsigned int i = 0; i < 4; i++) {
-			__m256i words = _mm256_loadu_si256((const __m256i *)(at + 32 * i));
-
-			words = _mm256_madd_epi16(_mm256_xor_si256(words, down), ones);
-			four[i] = _mm256_add_epi32(four[i], words);
-		}
-	four[0] = _mm256_add_epi32(_mm256_add_epi32(four[0], four[1]), _mm256_add_epi32(four[2], four[3]));
-	_mm256_storeu_si256((__m256i *)lanes, four[0]);
-	for (unsigned int i = 0; i < 8; i++)
-		sum += (int64_t)lanes[i];
-	return sum_words(at, size - done, sum + done / 2 * 0x8000);
-}
-
-static uint64_t sum(const uint8_t *at, size_t size, uint64_t sum)
-{
-	/* Below that the vectors are not worth it. */
-	if (size >= 128 && __builtin_cpu_supports("avx2"))
-		return sum_vectors(at, size, sum);
-	return sum_words(at, size, sum);
-}
-#else
-#define sum sum_words
-#endif
-
-static uint16_t folded(uint64_t sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
-
 static bool is_ipv6(const uint8_t *packet)
 {
 	return packet[0] >> 4 == 6;
@@ -123,8 +32,8 @@ static bool is_ipv6(const uint8_t *packet)
 static uint64_t pseudo_header(const uint8_t *packet, uint8_t protocol)
 {
 	if (is_ipv6(packet))
-		return sum(packet + 8, 32, htons(protocol));
-	return sum(packet + 12, 8, htons(protocol));
+		return checksum_sum(packet + 8, 32, htons(protocol));
+	return checksum_sum(packet + 12, 8, htons(protocol));
 }
 
 static void put_checksum(uint8_t *at, uint16_t complement)
@@ -147,7 +56,7 @@ static void put_length(uint8_t *packet, size_t network, size_t size)
 	}
 	put16(packet + 2, size);
 	put16(packet + 10, 0);
-	put_checksum(packet + 10, ~folded(sum(packet, network, 0)));
+	put_checksum(packet + 10, ~checksum_folded(checksum_sum(packet, network, 0)));
 }
 
 /* Complete a checksum that the sender left to the device: it has the pseudo header's sum in its place. */
@@ -157,7 +66,7 @@ static bool complete(struct superpacket *s, size_t start, size_t offset)
 
 	if (start + offset + 2 > s->size)
 		return false;
-	checksum = ~folded(sum(s->packet + start, s->size - start, 0));
+	checksum = ~checksum_folded(checksum_sum(s->packet + start, s->size - start, 0));
 	if (!checksum)
 		checksum = 0xffff; /* which is as right, and 0 says of UDP that there is none (RFC 768) */
 	put_checksum(s->packet + start + offset, checksum);
@@ -243,7 +152,7 @@ ssize_t superpacket_next(struct superpacket *s, uint8_t *to, size_t room)
 		put16(transport + 4, size - s->network);
 	}
 	put16(transport + checksum_at(s->protocol), 0);
-	checksum = ~folded(sum(transport, size - s->network, s->pseudo + htons(size - s->network)));
+	checksum = ~checksum_folded(checksum_sum(transport, size - s->network, s->pseudo + htons(size - s->network)));
 	if (!checksum && s->protocol == IPPROTO_UDP)
 		checksum = 0xffff;
 	put_checksum(transport + checksum_at(s->protocol), checksum);
@@ -267,7 +176,7 @@ static bool joinable(const uint8_t *packet, size_t size, size_t *network, size_t
 		*network = (packet[0] & 15) * 4;
 		if (packet[0] >> 4 != 4 || *network != IPV4_HEADER || get16(packet + 2) != size || get16(packet + 6) & 0xbfff)
 			return false; /* options, a fragment, or bytes behind the packet */
-		if (folded(sum_words(packet, IPV4_HEADER, 0)) != 0xffff)
+		if (checksum_folded(checksum_sum(packet, IPV4_HEADER, 0)) != 0xffff)
 			return false;
 		protocol = packet[9];
 	}
@@ -292,7 +201,7 @@ static bool right(const uint8_t *packet, size_t size, size_t network)
 {
 	uint64_t pseudo = pseudo_header(packet, protocol_of(packet)) + htons(size - network);
 
-	return folded(sum(packet + network, size - network, pseudo)) == 0xffff;
+	return checksum_folded(checksum_sum(packet + network, size - network, pseudo)) == 0xffff;
 }
 
 /* Do the headers say that the packet follows what is held? */
@@ -392,7 +301,7 @@ bool merge_finish(struct merge *m)
 		put16(transport + 4, m->size - m->network);
 	/* What a device that computes checksums wants: the pseudo header's sum in the place of the checksum. */
 	put_checksum(transport + checksum_at(protocol),
-		     folded(pseudo_header(m->packet, protocol) + htons(m->size - m->network)));
+		     checksum_folded(pseudo_header(m->packet, protocol) + htons(m->size - m->network)));
 	return true;
 }
 

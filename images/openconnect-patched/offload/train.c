@@ -203,11 +203,16 @@ static bool made_room(struct train *t)
 	return true;
 }
 
-static bool received(struct train *t, int fd)
+bool train_receive(struct train *t, int fd)
 {
-	struct train_in *in = t->in;
+	struct train_in *in;
 	int count;
 
+	if (!t->in && !made_room(t)) {
+		errno = ENOMEM;
+		return false;
+	}
+	in = t->in;
 	for (unsigned int i = 0; i < TRAIN_BATCH; i++)
 		in->messages[i].msg_hdr = (struct msghdr){
 			.msg_iov = &in->parts[i], .msg_iovlen = 1,
@@ -248,34 +253,38 @@ bool train_waits(const struct train *t)
 	return t->in && t->in->next < t->in->count;
 }
 
-ssize_t train_pull(struct train *t, int fd, void *data, size_t size)
+uint8_t *train_front(struct train *t, size_t *size)
 {
-	struct train_in *in;
+	struct train_in *in = t->in;
 	struct mmsghdr *message;
 	size_t left;
 
-	if (!t->in && !made_room(t))
-		return recv(fd, data, size, 0);
-	if (!train_waits(t) && !received(t, fd))
-		return -1;
-	in = t->in;
+	if (!train_waits(t))
+		return NULL;
 	message = &in->messages[in->next];
 	if (!in->each)
 		look_up(t, message);
-	left = message->msg_len - in->done;
-	if (left > in->each)
-		left = in->each;
-	if (size > left)
-		size = left;
-	memcpy(data, in->memory + (size_t)in->next * DATAGRAM_MAX + in->done, size);
+	*size = 0;
+	if (in->each) { /* otherwise the datagram is an empty one */
+		*size = in->each - in->done % in->each;
+		left = message->msg_len - in->done;
+		if (*size > left)
+			*size = left;
+	}
+	return in->memory + (size_t)in->next * DATAGRAM_MAX + in->done;
+}
+
+void train_took(struct train *t, size_t size)
+{
+	struct train_in *in = t->in;
+
 	t->pulled++;
-	in->done += left; /* the rest of a datagram that does not fit is lost, as in recv(2) */
-	if (in->done >= message->msg_len) {
+	in->done += size;
+	if (in->done >= in->messages[in->next].msg_len) {
 		in->next++;
 		in->done = 0;
 		in->each = 0;
 	}
-	return size;
 }
 
 void train_forget(struct train *t)

@@ -3,7 +3,7 @@
  * Trains: many datagrams to one peer in one system call and through the network stack as one, by UDP_SEGMENT and UDP_GRO
  * (udp(7)). All datagrams of a train have the same length but for the last one, which may be shorter.
  *
- * `train_push` and `train_pull` stand where send(2) and recv(2) of a connected UDP socket stood, one datagram a call.
+ * `train_push` stands where send(2) of a connected UDP socket stood, one datagram a call.
  */
 #ifndef TRAIN_H
 #define TRAIN_H
@@ -30,8 +30,8 @@ struct train {
 	bool single;          /* the kernel or the path takes no trains: each datagram is sent by itself */
 	int error;            /* errno of what could not be sent since the last departure; EMSGSIZE before all others */
 	struct train_in *in;  /* receiving: allocated when the first datagram is wanted */
-	uint64_t pulled;      /* datagrams that were handed out */
-	struct timespec when; /* the kernel's time stamp of the datagram pulled last, if the socket is asked for any */
+	uint64_t pulled;      /* datagrams, or parts of them, that were handed out */
+	struct timespec when; /* the kernel's time stamp of the datagram looked at last, if the socket is asked for any */
 };
 
 /*
@@ -59,11 +59,17 @@ void train_made(struct train *t, int fd, size_t size);
 /* As send(2). While datagrams are collected it always succeeds; what fails is told by train_depart. */
 ssize_t train_push(struct train *t, int fd, const void *data, size_t size);
 
-/* As recv(2), of one datagram. Only where none is left of the last call does it make another one. */
-ssize_t train_pull(struct train *t, int fd, void *data, size_t size);
-
-/* Is there a datagram left, so that the next train_pull makes no call? */
+/* Is there anything left of what was received? */
 bool train_waits(const struct train *t);
+
+/*
+ * Receive, where nothing is left: returns false, and sets errno, where nothing came. train_front is what is left of the next
+ * datagram, which may be written to until the next train_receive, or NULL where none is left; train_took says how many bytes
+ * of it were used.
+ */
+bool train_receive(struct train *t, int fd);
+uint8_t *train_front(struct train *t, size_t *size);
+void train_took(struct train *t, size_t size);
 
 /* Forget what was found out about another socket, and what is left of it. */
 void train_forget(struct train *t);
