@@ -16,6 +16,22 @@ void opener_free(struct opener *o)
 	memset(o, 0, sizeof(*o));
 }
 
+bool opener_took(const struct opener *o)
+{
+	return o->keys.set && o->next > o->floor;
+}
+
+uint64_t opener_next(const struct opener *o)
+{
+	return (uint64_t)o->epoch << 48 | o->next;
+}
+
+void opener_resume(struct opener *o, uint64_t next)
+{
+	o->next = next & RECORD_SEQUENCE_MAX;
+	memset(o->seen, 0xff, sizeof(o->seen));
+}
+
 void opener_close(struct opener *o)
 {
 	o->closed = true;

@@ -66,6 +66,14 @@ size_t opener_take(struct opener *o, gnutls_session_t session, struct train *t, 
  */
 ssize_t opener_pull(struct opener *o, struct train *t, int fd, void *data, size_t size);
 
+/* Has anything been taken with these keys? Then the peer has them, too. */
+bool opener_took(const struct opener *o);
+
+/* For whoever takes records in our place: the number above all that were taken, the epoch in its upper 16 bits; and, when that
+ * is over, the number above all that the other took. What is below it is taken, as far as we know. */
+uint64_t opener_next(const struct opener *o);
+void opener_resume(struct opener *o, uint64_t next);
+
 /* gnutls_record_recv has returned 0: the peer has closed the session, and nothing that follows counts. */
 void opener_close(struct opener *o);
 
