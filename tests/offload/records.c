@@ -20,6 +20,8 @@
  *     p DATAGRAM       it arrives, and gnutls_record_recv is called without the opener: as of "g"
  *     k                both ends agree on new keys
  *     w                the opener's floor, in eight bytes
+ *     n                the number above all that the opener took, in eight bytes
+ *     r NUMBER         somebody else has taken what is below this number
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -289,6 +291,14 @@ static void carry_out(uint8_t *message, size_t size)
 		opener_update(&opener, server.session);
 		put64(number, opener.floor);
 		put(number, sizeof(number), "", 0);
+		break;
+	case 'n':
+		put64(number, opener_next(&opener) & RECORD_SEQUENCE_MAX);
+		put(number, sizeof(number), "", 0);
+		break;
+	case 'r':
+		opener_resume(&opener, (opener_next(&opener) & ~RECORD_SEQUENCE_MAX) | get64(message + 1));
+		put("", 0, "", 0);
 		break;
 	default:
 		need(0, "no such command");

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
-from docker.errors import APIError
+from docker.errors import APIError, ImageNotFound
+from pydantic import ValidationError
 
 from lab.benches.vpn import requirements
 from lab.benches.vpn.requirements import lacks, reason
-from lab.catalog.vpns import KernelFeature, Needs, Variant, Vpn, VpnFile
+from lab.catalog.vpns import KernelFeature, Module, Needs, Variant, Vpn, VpnFile
 from lab.core.command import Result
 from lab.core.signals import Stopped
 from lab.engines.engine import Engine, once_name
@@ -31,6 +32,21 @@ FEATURE = KernelFeature(feature="ESP", config="CONFIG_INET_ESP", probe=["true"])
 def test_what_is_missing_is_named_and_how_that_is_known(config: dict[str, str], why: str) -> None:
     said = reason(FEATURE, config, "6.18.44", "RTNETLINK answers:\nOperation not supported")
     assert said == f"kernel 6.18.44 has no ESP: {why}"
+
+
+MODULE = KernelFeature(feature="AF_X", module=Module(image="xmod", load=["x-load", "allow=all"]), probe=["probe", "x"])
+
+
+def test_a_module_that_is_missing_is_named() -> None:
+    said = reason(MODULE, {"CONFIG_INET": "y"}, "6.18.44", "Address family not supported by protocol")
+    why = "its probe says: Address family not supported by protocol (it takes the module of xmod/)"
+    assert said == f"kernel 6.18.44 has no AF_X: {why}"
+
+
+@pytest.mark.parametrize("more", [{}, {"config": "CONFIG_X", "module": MODULE.module}], ids=["neither", "both"])
+def test_a_feature_is_the_kernels_own_or_a_modules(more: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="AF_X: either `config` or `module`"):
+        KernelFeature(feature="AF_X", probe=["true"], **more)
 
 
 TOPOLOGY = """\
@@ -59,9 +75,9 @@ class Machine:
         self.ran.append((image, argv, options))
         if argv == requirements.CONFIG:
             return Result(0, "CONFIG_INET_ESP=m\n", "")
-        if any(device.split(":")[0] not in self.devices for device in options["devices"]):
+        if any(device.split(":")[0] not in self.devices for device in options.get("devices", [])):
             raise APIError("500 Server Error", explanation=ABSENT)
-        ok = argv == ["true"] or argv[1] in self.kernel
+        ok = argv == ["true"] or argv[0] == "x-load" or argv[1] in self.kernel
         return Result(0, "", "") if ok else Result(1, "", f"{argv[1]}: Operation not supported")
 
 
@@ -104,6 +120,26 @@ def test_a_kernel_feature_is_asked_for_only_where_a_variant_needs_it(found: Lack
     said = found(Machine(devices=["/dev/net/tun"], kernel=["esp"]), vpn(TUN, plain=Needs(), esp=ESP, tls=TLS))
     assert list(said) == [("alpha", "tls")]
     assert said["alpha", "tls"] == "kernel 6.18.44 has no TLS: CONFIG_TLS is not set"
+
+
+@pytest.mark.parametrize(("name", "loaded"), [("vm", 1), ("host", 0)])
+def test_a_module_is_loaded_in_guests_alone_and_once(found: Lacks, name: str, loaded: int) -> None:
+    needs = Needs(kernel=[MODULE])
+    machine = Machine(devices=["/dev/net/tun"], kernel=["x"], name=name)
+    assert found(machine, vpn(TUN, one=needs, two=needs)) == {}
+    loads = [(image, argv, options["cap_add"]) for image, argv, options in machine.ran if argv[0] == "x-load"]
+    assert loads == [("lab/xmod:latest", ["x-load", "allow=all"], ["SYS_MODULE"])] * loaded
+
+
+def test_without_the_modules_image_the_probe_says_what_is_missing(found: Lacks) -> None:
+    class Bare(Machine):
+        def once(self, image: str, argv: list[str], **options: Any) -> Result:
+            if image == "lab/xmod:latest":
+                raise ImageNotFound("no such image")
+            return super().once(image, argv, **options)
+
+    said = found(Bare(devices=["/dev/net/tun"]), vpn(TUN, one=Needs(kernel=[MODULE])))
+    assert "has no AF_X: its probe says: x: Operation not supported" in said["alpha", "one"]
 
 
 def test_the_way_out_is_a_kernel_of_ones_own_where_there_is_another(found: Lacks) -> None:

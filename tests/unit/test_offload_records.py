@@ -23,8 +23,10 @@ KEEPS_WINDOW = "-DGNUTLS_RECORD_SET_STATE_KEEPS_WINDOW=1"
 """The distribution's GnuTLS does not, which is the same to a client that receives nothing."""
 HEADER = 13
 WINDOW = 15 * 64
-FIRST = 65
-"""The least number that is the opener's, where GnuTLS has received the handshake's last record alone, number 0."""
+FIRST = 1
+"""The least number that is the opener's, where GnuTLS was given the handshake's last record alone, number 0."""
+FAR = 65
+"""So far above the number that GnuTLS took last is it where GnuTLS may have been given anything."""
 AGAIN = -28
 AEAD = ["AES-128-GCM", "AES-256-GCM", "AES-128-CCM", "AES-128-CCM-8", "CHACHA20-POLY1305"]
 
@@ -230,6 +232,18 @@ class TestWindow:
             expected: bytes | str = "dropped" if number in taken or top - number >= WINDOW else b"data"
             assert session.open(session.record(number)) == expected, number
 
+    @pytest.mark.parametrize("next_one", [200, 255, 256, 1000, 5000])
+    def test_what_another_took_meanwhile_is_taken(self, session: Session, next_one: int) -> None:
+        assert session.open(session.record(100)) == b"data"
+        assert struct.unpack("!Q", session.ask("n")) == (101,)
+        session.ask("r", struct.pack("!Q", next_one))
+        for below in (100, 101, next_one - 64, next_one - 1):
+            assert session.open(session.record(below)) == "dropped"
+        for number in (next_one, next_one + 2, next_one + 900, next_one + 1):
+            assert session.open(session.record(number)) == b"data"
+            assert session.open(session.record(number)) == "dropped"
+        assert session.open(session.record(next_one - 1)) == "dropped"
+
     def test_the_last_numbers_of_an_epoch(self, session: Session) -> None:
         last = 2**48 - 2
         assert session.open(session.record(last)) == b"data"
@@ -239,12 +253,28 @@ class TestWindow:
 
 class TestBesideGnuTls:
     def test_numbers_below_the_floor_remain_its_own(self, session: Session) -> None:
-        assert session.floor() == FIRST
-        early = session.record(FIRST - 1, b"early")
+        assert session.gnutls(session.record(10)) == b"data"
+        assert session.floor() == 10 + FAR
+        early = session.record(10 + FAR - 1, b"early")
         assert session.open(early) == "left"
         assert session.gnutls(early) == b"early"
         assert session.gnutls(early) == AGAIN
         assert session.open(early) == "left"
+
+    def test_it_begins_above_what_gnutls_was_given(self, session: Session) -> None:
+        assert session.before(session.record(5, b"five")) == b"five"
+        assert session.floor() == 6
+        assert session.open(session.record(6)) == b"data"
+        assert session.open(session.record(5)) == "left"
+
+    @pytest.mark.parametrize(("number", "floor"), [(40, 41), (64, 65), (65, 65), (100_000, 65)])
+    def test_what_was_forged_moves_its_beginning_no_further_than_gnutls_goes(
+        self, session: Session, number: int, floor: int
+    ) -> None:
+        forged = bytearray(session.record(number))
+        forged[-1] ^= 1
+        assert session.before(bytes(forged)) == AGAIN
+        assert session.floor() == floor
 
     def test_what_it_took_out_of_order_before(self, session: Session) -> None:
         """The session tells the number that was taken last, which is not the highest one."""
@@ -316,8 +346,8 @@ class TestTrain:
         records = [session.record(number, b"%05d" % number) for number in range(FIRST, FIRST + 5)]
         forged = bytearray(records[2])
         forged[-1] ^= 1
-        assert session.train(*records[:2], bytes(forged), *records[3:]) == [b"00065", b"00066", b"00068", b"00069"]
-        assert session.train(records[2]) == [b"00067"]
+        assert session.train(*records[:2], bytes(forged), *records[3:]) == [b"00001", b"00002", b"00004", b"00005"]
+        assert session.train(records[2]) == [b"00003"]
 
     def test_only_forged_ones(self, session: Session) -> None:
         record = bytearray(session.record(FIRST))
@@ -350,8 +380,9 @@ class TestTrain:
         assert session.open(session.record(FIRST + 4)) == "dropped"
 
     def test_records_that_share_a_datagram(self, session: Session) -> None:
-        records = [session.record(number, b"%d" % number) for number in (3, FIRST, 4, FIRST + 1, FIRST + 2)]
-        assert session.train(b"".join(records)) == [b"3", b"65", b"4", b"66", b"67"]
+        assert session.gnutls(session.record(1)) == b"data"
+        records = [session.record(number, b"%d" % number) for number in (3, 1 + FAR, 4, 2 + FAR, 3 + FAR)]
+        assert session.train(b"".join(records)) == [b"3", b"66", b"4", b"67", b"68"]
         assert session.train(b"".join(records)) == []
 
     @pytest.mark.parametrize("kind", [20, 21, 22, 23, 24, 99])
@@ -377,7 +408,7 @@ class TestTrain:
         assert session.train(taken) == [b"taken"]
         session.rekey()
         assert session.train(taken) == []
-        assert session.train(session.record(1, b"one"), session.record(FIRST, b"two")) == [b"one", b"two"]
+        assert session.train(session.record(1, b"one"), session.record(2, b"two")) == [b"one", b"two"]
 
     def test_gnutls_keeps_nothing_for_later(self, session: Session) -> None:
         """What stands behind a record that it was given before the opener began, and arrives once more."""

@@ -30,11 +30,36 @@ void opener_resume(struct opener *o, uint64_t next)
 {
 	o->next = next & RECORD_SEQUENCE_MAX;
 	memset(o->seen, 0xff, sizeof(o->seen));
+	if (o->next % 64)
+		o->seen[o->next / 64 % OPENER_WORDS] = (1ULL << o->next % 64) - 1;
 }
 
 void opener_close(struct opener *o)
 {
 	o->closed = true;
+}
+
+/* GnuTLS is given what a datagram begins with: it may take it. */
+static void show(struct opener *o, const uint8_t *datagram)
+{
+	uint64_t number = get64(datagram + 3);
+
+	if (number >= o->shown)
+		o->shown = number + 1;
+}
+
+/*
+ * The least number of the epoch that GnuTLS cannot have taken, where it took `last` last. That need not be the highest one,
+ * but it was in the window below what followed the highest one. Nor has GnuTLS taken what it was never given; but what it
+ * was given can be forged.
+ */
+static uint64_t untouched(const struct opener *o, uint64_t last)
+{
+	uint64_t far = last + GNUTLS_WINDOW;
+
+	if (o->shown > last && o->shown < far)
+		return o->shown & RECORD_SEQUENCE_MAX;
+	return far & RECORD_SEQUENCE_MAX;
 }
 
 void opener_update(struct opener *o, gnutls_session_t session)
@@ -52,8 +77,7 @@ void opener_update(struct opener *o, gnutls_session_t session)
 	if (!record_keys_set(&o->keys, session, &key, &iv))
 		return;
 	o->epoch = last >> 48;
-	/* The last one need not be the highest one, but it was in the window below what followed the highest one. */
-	o->floor = (last & RECORD_SEQUENCE_MAX) + GNUTLS_WINDOW;
+	o->floor = untouched(o, last);
 	o->next = o->floor;
 	memset(o->seen, 0, sizeof(o->seen));
 }
@@ -100,9 +124,12 @@ static enum opener_answer whose(const struct opener *o, const uint8_t *datagram,
 	return OPENER_OPENED;
 }
 
-size_t opener_leaves(const struct opener *o, const uint8_t *datagram, size_t size)
+size_t opener_leaves(struct opener *o, const uint8_t *datagram, size_t size)
 {
-	return whose(o, datagram, &size) == OPENER_LEAVES ? size : 0;
+	if (whose(o, datagram, &size) != OPENER_LEAVES)
+		return 0;
+	show(o, datagram);
+	return size;
 }
 
 /* Decrypt a record, whose header is in order, in its place. */
@@ -179,11 +206,16 @@ ssize_t opener_pull(struct opener *o, struct train *t, int fd, void *data, size_
 		o->error = 0;
 		return -1;
 	}
-	if (!train_waits(t) && !train_receive(t, fd))
-		return t->in ? -1 : recv(fd, data, size, 0); /* no memory: no trains, and nothing for opener_take */
+	if (!train_waits(t) && !train_receive(t, fd)) {
+		if (t->in)
+			return -1;
+		o->shown = UINT64_MAX;
+		return recv(fd, data, size, 0); /* no memory: no trains, and nothing for opener_take */
+	}
 	while ((front = train_front(t, &left))) {
 		answer = whose(o, front, &left);
 		if (answer == OPENER_LEAVES && left <= size) {
+			show(o, front);
 			memcpy(data, front, left);
 			train_took(t, left);
 			return left;

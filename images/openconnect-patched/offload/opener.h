@@ -5,8 +5,8 @@
  *
  * No record may be delivered twice, whoever opens it, and GnuTLS and the opener each remember only what they took
  * themselves. So each number of an epoch belongs to one of them alone. When the opener takes an epoch's keys, GnuTLS may
- * have delivered some of its records already, all of them below a number that the session and the size of GnuTLS's window
- * tell: application data below it remain GnuTLS's for good, and so does all that is not application data. Application data
+ * have delivered some of its records already, all of them below a number that is known from what it was given, the session,
+ * and the size of GnuTLS's window: application data below it remain GnuTLS's for good, and so does all that is not application data. Application data
  * from there on are the opener's, with a window of its own (RFC 6347 4.1.2.6), and GnuTLS must not be given them, whatever
  * it asks for. It gets what it reads from opener_pull, or as opener_leaves says: from the handshake on one record at a time,
  * since it keeps the rest of a datagram for later.
@@ -26,6 +26,7 @@
 struct opener {
 	struct record_keys keys;
 	uint16_t epoch; /* of the keys */
+	uint64_t shown; /* above all numbers, epoch on top, that GnuTLS was given */
 	uint64_t floor; /* the least number of the epoch that is ours */
 	uint64_t next;  /* above all that were taken */
 	uint64_t seen[OPENER_WORDS]; /* a ring of bits: numbers that were taken */
@@ -52,7 +53,7 @@ void opener_update(struct opener *o, gnutls_session_t session);
 enum opener_answer opener_open(struct opener *o, uint8_t *datagram, size_t *size, uint8_t **data, size_t *length);
 
 /* Bytes of the first record of a datagram if it is GnuTLS's: give it that record, and no more. Otherwise 0: nothing. */
-size_t opener_leaves(const struct opener *o, const uint8_t *datagram, size_t size);
+size_t opener_leaves(struct opener *o, const uint8_t *datagram, size_t size);
 
 /*
  * Open records of a train, whose socket is read where none waits, until one has data: returns their bytes, and `*data` in the
