@@ -23,33 +23,35 @@ const struct af_ktls_cipher *af_ktls_cipher_find(u16 id)
 	return NULL;
 }
 
+/* One instruction each where the processor has it: cpu_to_be64() and the like, here and in user space. */
 static void put16(u8 *p, u16 value)
 {
-	p[0] = value >> 8;
-	p[1] = value;
+	__be16 big = cpu_to_be16(value);
+
+	memcpy(p, &big, sizeof(big));
 }
 
 static void put64(u8 *p, u64 value)
 {
-	int i;
+	__be64 big = cpu_to_be64(value);
 
-	for (i = 0; i < 8; i++)
-		p[i] = value >> (56 - 8 * i);
+	memcpy(p, &big, sizeof(big));
 }
 
 static u16 get16(const u8 *p)
 {
-	return p[0] << 8 | p[1];
+	__be16 big;
+
+	memcpy(&big, p, sizeof(big));
+	return be16_to_cpu(big);
 }
 
 static u64 get64(const u8 *p)
 {
-	u64 value = 0;
-	int i;
+	__be64 big;
 
-	for (i = 0; i < 8; i++)
-		value = value << 8 | p[i];
-	return value;
+	memcpy(&big, p, sizeof(big));
+	return be64_to_cpu(big);
 }
 
 /**

@@ -7,6 +7,7 @@
 #include <linux/types.h>
 #include <linux/string.h>
 #include <linux/errno.h>
+#include <asm/byteorder.h>
 #else
 #include "tests/kernel-types.h"
 #endif

@@ -93,6 +93,30 @@ struct af_ktls_tunnel {
 	void (*wake_queue)(struct file *file, int consumed);
 };
 
+/**
+ * struct af_ktls_cut - a superpacket that is being cut
+ * @skb: the superpacket
+ * @headers: its headers, those of the packet that was written last
+ * @six: IPv6
+ * @transport: where TCP's header begins
+ * @head: bytes of headers
+ * @at: bytes of payload that were written
+ * @id: IPv4's identification, of the next packet
+ * @seq: TCP's sequence number, of the first packet
+ * @flags: TCP's flags, of the superpacket
+ */
+struct af_ktls_cut {
+	const struct sk_buff *skb;
+	u8 headers[128] __aligned(8);
+	bool six;
+	unsigned int transport;
+	unsigned int head;
+	unsigned int at;
+	u16 id;
+	u32 seq;
+	u8 flags;
+};
+
 /* tunnel.c */
 int af_ktls_tunnel_set(struct af_ktls_sock *ks, const struct ktls_tunnel *option);
 void af_ktls_tunnel_off(struct af_ktls_sock *ks);
@@ -100,6 +124,11 @@ void af_ktls_tunnel_free(struct af_ktls_sock *ks);
 void af_ktls_tunnel_name(struct af_ktls_sock *ks, char name[IFNAMSIZ]);
 int af_ktls_tunnels_init(void);
 void af_ktls_tunnels_exit(void);
+
+/* tunnel_cut.c */
+bool af_ktls_cut_begin(struct af_ktls_cut *cut, const struct sk_buff *skb);
+unsigned int af_ktls_cut_next(const struct af_ktls_cut *cut);
+void af_ktls_cut_write(struct af_ktls_cut *cut, u8 *to);
 
 /* tunnel_job.c */
 struct af_ktls_job *af_ktls_job_make(struct crypto_aead *aead);

@@ -13,6 +13,26 @@
 
 #include "tunnel.h"
 
+/* Bytes of a datagram: whole in a page, mostly. */
+static int af_ktls_rx_bytes(const struct sk_buff *skb, int offset, void *to, int size)
+{
+	int at = offset - skb_headlen(skb), i;
+
+	for (i = 0; at >= 0 && i < skb_shinfo(skb)->nr_frags; i++) {
+		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+		int there = skb_frag_size(frag);
+
+		if (at + size <= there && !PageHighMem(skb_frag_page(frag))) {
+			memcpy(to, skb_frag_address(frag) + at, size);
+			return 0;
+		}
+		if (at < there)
+			break;
+		at -= there;
+	}
+	return skb_copy_bits(skb, offset, to, size);
+}
+
 /* A record that is not a packet, or is the library's: to the reader of our socket. */
 static void af_ktls_rx_control(struct af_ktls_sock *ks, struct sk_buff *skb, u8 type, u64 seq)
 {
@@ -50,10 +70,11 @@ static void af_ktls_rx_packet(struct af_ktls_tunnel *t, struct net_device *dev, 
 		return;
 	}
 	skb->dev = dev;
-	skb->ip_summed = CHECKSUM_NONE;
+	/* It is what the peer has sent: its tag says so. As WireGuard has it. */
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = ~0;
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
-	skb_probe_transport_header(skb);
 	af_ktls_count(ks, tunnel_rx_packets);
 	af_ktls_add(ks, tunnel_rx_bytes, skb->len);
 	dev_sw_netstats_rx_add(dev, skb->len);
@@ -107,8 +128,8 @@ static void af_ktls_rx_record(struct af_ktls_tunnel *t, const struct sk_buff *da
 	if (skb) {
 		skb_reserve(skb, L1_CACHE_BYTES - NET_IP_ALIGN - AF_KTLS_PREFIX);
 		skb_put(skb, sealed);
-		err = skb_copy_bits(datagram, offset + AF_KTLS_HEADER + explicit, skb->data,
-				    sealed);
+		err = af_ktls_rx_bytes(datagram, offset + AF_KTLS_HEADER + explicit, skb->data,
+				       sealed);
 	}
 	if (!err)
 		err = af_ktls_job_open(ks, &t->open, skb, skb->data, header + AF_KTLS_HEADER,
@@ -155,7 +176,7 @@ static int af_ktls_rx_datagram(struct af_ktls_tunnel *t, const struct sk_buff *s
 		enum af_ktls_verdict verdict = AF_KTLS_MALFORMED;
 
 		/* Read once: what is judged is what is used. */
-		if (!skb_copy_bits(skb, offset, header, min_t(int, length, sizeof(header))))
+		if (!af_ktls_rx_bytes(skb, offset, header, min_t(int, length, sizeof(header))))
 			verdict = af_ktls_record_parse(header, length, ks->rx.epoch, ks->cipher,
 						       &record);
 		if (verdict == AF_KTLS_MALFORMED) {

@@ -136,25 +136,31 @@ static bool af_ktls_tx_number(struct af_ktls_sock *ks, u64 *seq)
 	return true;
 }
 
-/* A packet as it leaves, but for a checksum that may be left to whoever copies it. */
-static bool af_ktls_tx_seal(struct af_ktls_tunnel *t, const struct sk_buff *skb)
+/* Where a packet is to be written, behind the prefix of its record; NULL: it is dropped. */
+static u8 *af_ktls_tx_place(struct af_ktls_tunnel *t, size_t length)
+{
+	const struct af_ktls_cipher *cipher = t->ks->cipher;
+	u8 *record;
+
+	if (AF_KTLS_PREFIX + length > KTLS_MAX_PAYLOAD || !t->seal)
+		return NULL;
+	record = af_ktls_train_room(t, af_ktls_overhead(cipher) + AF_KTLS_PREFIX + length);
+	if (!record)
+		return NULL;
+	record += AF_KTLS_HEADER + cipher->explicit;
+	*record = AF_KTLS_PREFIX_DATA;
+	return record + AF_KTLS_PREFIX;
+}
+
+/* The packet is in its place. */
+static bool af_ktls_tx_seal(struct af_ktls_tunnel *t, u8 *packet, size_t length)
 {
 	struct af_ktls_sock *ks = t->ks;
-	size_t payload = AF_KTLS_PREFIX + skb->len, size = af_ktls_overhead(ks->cipher) + payload;
-	u8 *record, *text;
+	size_t payload = AF_KTLS_PREFIX + length, size = af_ktls_overhead(ks->cipher) + payload;
+	u8 *record = packet - AF_KTLS_PREFIX - ks->cipher->explicit - AF_KTLS_HEADER;
 	int err;
 	u64 seq;
 
-	if (payload > KTLS_MAX_PAYLOAD || !t->seal ||
-	    (skb->ip_summed == CHECKSUM_PARTIAL &&
-	     skb_checksum_start_offset(skb) > skb_headlen(skb)))
-		return false;
-	record = af_ktls_train_room(t, size);
-	if (!record)
-		return false;
-	text = record + AF_KTLS_HEADER + ks->cipher->explicit;
-	*text = AF_KTLS_PREFIX_DATA;
-	skb_copy_and_csum_dev(skb, text + AF_KTLS_PREFIX);
 	if (!af_ktls_tx_number(ks, &seq))
 		return false;
 	err = af_ktls_job_seal(ks, &t->seal, t->train.skb, record, payload, seq);
@@ -167,8 +173,22 @@ static bool af_ktls_tx_seal(struct af_ktls_tunnel *t, const struct sk_buff *skb)
 		af_ktls_train_depart(t);
 		return false;
 	}
-	af_ktls_train_add(t, size, skb->len);
+	af_ktls_train_add(t, size, length);
 	return true;
+}
+
+/* A packet as it leaves, but for a checksum that is left to whoever copies it. */
+static void af_ktls_tx_packet(struct af_ktls_tunnel *t, const struct sk_buff *skb)
+{
+	u8 *packet = NULL;
+
+	if (skb->ip_summed != CHECKSUM_PARTIAL ||
+	    skb_checksum_start_offset(skb) <= skb_headlen(skb))
+		packet = af_ktls_tx_place(t, skb->len);
+	if (packet)
+		skb_copy_and_csum_dev(skb, packet);
+	if (!packet || !af_ktls_tx_seal(t, packet, skb->len))
+		af_ktls_tx_drop(t, 1);
 }
 
 static int af_ktls_tx_segments(struct af_ktls_tunnel *t, struct sk_buff *segments)
@@ -178,10 +198,29 @@ static int af_ktls_tx_segments(struct af_ktls_tunnel *t, struct sk_buff *segment
 
 	skb_list_walk_safe(segments, skb, next) {
 		skb_mark_not_on_list(skb);
-		if (!af_ktls_tx_seal(t, skb))
-			af_ktls_tx_drop(t, 1);
+		af_ktls_tx_packet(t, skb);
 		consume_skb(skb);
 		count++;
+	}
+	return count;
+}
+
+/* What is left of a superpacket goes where one of it had no room. */
+static int af_ktls_tx_cut(struct af_ktls_tunnel *t, struct af_ktls_cut *cut)
+{
+	unsigned int length;
+	int count = 0;
+	u8 *packet;
+
+	while ((length = af_ktls_cut_next(cut))) {
+		count++;
+		packet = af_ktls_tx_place(t, length);
+		if (packet)
+			af_ktls_cut_write(cut, packet);
+		if (!packet || !af_ktls_tx_seal(t, packet, length)) {
+			af_ktls_tx_drop(t, 1);
+			break;
+		}
 	}
 	return count;
 }
@@ -190,6 +229,8 @@ static int af_ktls_tx_segments(struct af_ktls_tunnel *t, struct sk_buff *segment
 static int af_ktls_tx_frame(struct af_ktls_tunnel *t, void *frame)
 {
 	struct sk_buff *skb = frame, *segments = NULL;
+	struct af_ktls_cut cut;
+	int count;
 
 	if (tun_is_xdp_frame(frame)) {
 		t->ptr_free(frame);
@@ -200,6 +241,11 @@ static int af_ktls_tx_frame(struct af_ktls_tunnel *t, void *frame)
 		goto drop;
 	/* As a reader of the descriptor would be counted: a superpacket is one. */
 	dev_sw_netstats_tx_add(t->dev, 1, skb->len);
+	if (skb_is_gso(skb) && af_ktls_cut_begin(&cut, skb)) {
+		count = af_ktls_tx_cut(t, &cut);
+		consume_skb(skb);
+		return count;
+	}
 	if (skb_is_gso(skb)) {
 		segments = __skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM, true);
 		if (IS_ERR(segments))
