@@ -129,7 +129,7 @@ void af_ktls_record_aad(u8 aad[AF_KTLS_AAD], u8 type, u64 seq, size_t payload)
 /**
  * af_ktls_record_nonce - write the nonce of a record
  * @nonce: where to
- * @salt: the fixed part, from the key
+ * @salt: the fixed part, from the key, in KTLS_MAX_SALT bytes
  * @seq: epoch and sequence number
  * @explicit: the part sent with the record, for ciphers that have one
  * @cipher: the cipher
@@ -139,9 +139,10 @@ void af_ktls_record_nonce(u8 nonce[AF_KTLS_NONCE], const u8 *salt, u64 seq, cons
 {
 	int i;
 
-	memcpy(nonce, salt, cipher->salt);
+	/* Lengths that the compiler knows, for each record: a cipher has either all 12 bytes, or 4 and 8. */
+	memcpy(nonce, salt, AF_KTLS_NONCE);
 	if (cipher->explicit) {
-		memcpy(nonce + cipher->salt, explicit, cipher->explicit);
+		memcpy(nonce + AF_KTLS_NONCE - AF_KTLS_MAX_EXPLICIT, explicit, AF_KTLS_MAX_EXPLICIT);
 		return;
 	}
 	for (i = 0; i < 8; i++)

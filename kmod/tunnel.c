@@ -22,6 +22,17 @@ static void af_ktls_udp_ready(struct sock *lower)
 		napi_schedule(&ks->tunnel->rx);
 }
 
+/**
+ * af_ktls_tunnel_tell - let the daemon know, by its socket's error
+ * @ks: our socket
+ * @err: what went wrong; the one before is told first
+ */
+void af_ktls_tunnel_tell(struct af_ktls_sock *ks, int err)
+{
+	if (cmpxchg(&ks->sk.sk_err, 0, err) == 0)
+		sk_error_report(&ks->sk);
+}
+
 static void af_ktls_tunnel_kick(struct napi_struct *napi)
 {
 	local_bh_disable();
@@ -204,8 +215,7 @@ static int af_ktls_tunnels_event(struct notifier_block *block, unsigned long eve
 		if (t->dev != dev)
 			continue;
 		af_ktls_tunnel_leave_device(t);
-		WRITE_ONCE(t->ks->sk.sk_err, ENODEV);
-		sk_error_report(&t->ks->sk);
+		af_ktls_tunnel_tell(t->ks, ENODEV);
 	}
 	mutex_unlock(&af_ktls_tunnels_lock);
 	return NOTIFY_DONE;

@@ -120,6 +120,7 @@ struct af_ktls_cut {
 /* tunnel.c */
 int af_ktls_tunnel_set(struct af_ktls_sock *ks, const struct ktls_tunnel *option);
 void af_ktls_tunnel_off(struct af_ktls_sock *ks);
+void af_ktls_tunnel_tell(struct af_ktls_sock *ks, int err);
 void af_ktls_tunnel_free(struct af_ktls_sock *ks);
 void af_ktls_tunnel_name(struct af_ktls_sock *ks, char name[IFNAMSIZ]);
 int af_ktls_tunnels_init(void);

@@ -68,8 +68,7 @@ static int af_ktls_job_result(struct af_ktls_sock *ks, struct af_ktls_job **plac
 	job->ks = ks;
 	job->skb = skb_get(skb);
 	af_ktls_job_put(job);
-	WRITE_ONCE(ks->sk.sk_err, EOPNOTSUPP);
-	sk_error_report(&ks->sk);
+	af_ktls_tunnel_tell(ks, EOPNOTSUPP);
 	return -EINPROGRESS;
 }
 

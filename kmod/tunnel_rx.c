@@ -14,7 +14,7 @@
 #include "tunnel.h"
 
 /* Bytes of a datagram: whole in a page, mostly. */
-static int af_ktls_rx_bytes(const struct sk_buff *skb, int offset, void *to, int size)
+static __always_inline int af_ktls_rx_bytes(const struct sk_buff *skb, int offset, void *to, int size)
 {
 	int at = offset - skb_headlen(skb), i;
 
@@ -31,6 +31,13 @@ static int af_ktls_rx_bytes(const struct sk_buff *skb, int offset, void *to, int
 		at -= there;
 	}
 	return skb_copy_bits(skb, offset, to, size);
+}
+
+static int af_ktls_rx_header(const struct sk_buff *skb, int offset, u8 *header, int length)
+{
+	const int most = AF_KTLS_HEADER + AF_KTLS_MAX_EXPLICIT;
+
+	return af_ktls_rx_bytes(skb, offset, header, likely(length >= most) ? most : length);
 }
 
 /* A record that is not a packet, or is the library's: to the reader of our socket. */
@@ -176,7 +183,7 @@ static int af_ktls_rx_datagram(struct af_ktls_tunnel *t, const struct sk_buff *s
 		enum af_ktls_verdict verdict = AF_KTLS_MALFORMED;
 
 		/* Read once: what is judged is what is used. */
-		if (!af_ktls_rx_bytes(skb, offset, header, min_t(int, length, sizeof(header))))
+		if (!af_ktls_rx_header(skb, offset, header, length))
 			verdict = af_ktls_record_parse(header, length, ks->rx.epoch, ks->cipher,
 						       &record);
 		if (verdict == AF_KTLS_MALFORMED) {
@@ -217,8 +224,7 @@ static int af_ktls_rx_train(struct af_ktls_tunnel *t, struct sk_buff *skb)
 /* What IP says of something sent: it may be forged, and ends nothing. */
 static int af_ktls_rx_error(struct af_ktls_sock *ks, int err)
 {
-	WRITE_ONCE(ks->sk.sk_err, err);
-	sk_error_report(&ks->sk);
+	af_ktls_tunnel_tell(ks, err);
 	return 1;
 }
 

@@ -59,11 +59,8 @@ static void af_ktls_train_depart(struct af_ktls_tunnel *t)
 	if (err) {
 		af_ktls_add(ks, tx_errors, train->records);
 		af_ktls_tx_drop(t, train->records);
-		if (err == -EMSGSIZE) {
-			/* The daemon lowers the device's MTU. */
-			WRITE_ONCE(ks->sk.sk_err, EMSGSIZE);
-			sk_error_report(&ks->sk);
-		}
+		if (err == -EMSGSIZE)
+			af_ktls_tunnel_tell(ks, EMSGSIZE); /* it lowers the device's MTU */
 	} else {
 		af_ktls_add(ks, tx_records, train->records);
 		af_ktls_add(ks, tx_bytes, train->bytes + AF_KTLS_PREFIX * train->records);
@@ -98,6 +95,12 @@ static u8 *af_ktls_train_room(struct af_ktls_tunnel *t, size_t size)
 	}
 	if (!skb_page_frag_refill(size, &train->page, GFP_ATOMIC | __GFP_NOWARN))
 		return NULL;
+	/* It is content with a single page, whatever was asked for. */
+	if (train->page.offset + size > train->page.size) {
+		put_page(train->page.page);
+		train->page.page = NULL;
+		return NULL;
+	}
 	return page_address(train->page.page) + train->page.offset;
 }
 
@@ -122,9 +125,6 @@ static void af_ktls_train_add(struct af_ktls_tunnel *t, size_t size, size_t pack
 	train->payload += size;
 	train->bytes += packet;
 	train->records++;
-	/* Nothing may follow a shorter one. */
-	if (size < train->size)
-		af_ktls_train_depart(t);
 }
 
 static bool af_ktls_tx_number(struct af_ktls_sock *ks, u64 *seq)
@@ -161,19 +161,26 @@ static bool af_ktls_tx_seal(struct af_ktls_tunnel *t, u8 *packet, size_t length)
 	int err;
 	u64 seq;
 
-	if (!af_ktls_tx_number(ks, &seq))
-		return false;
-	err = af_ktls_job_seal(ks, &t->seal, t->train.skb, record, payload, seq);
-	if (err) {
-		af_ktls_count(ks, tx_errors);
-		if (err != -EINPROGRESS)
-			return false;
-		/* A driver writes there now. */
-		t->train.page.offset += size;
-		af_ktls_train_depart(t);
+	if (!af_ktls_tx_number(ks, &seq)) {
+		af_ktls_tunnel_tell(ks, EKEYEXPIRED);
 		return false;
 	}
+	err = af_ktls_job_seal(ks, &t->seal, t->train.skb, record, payload, seq);
+	if (err)
+		af_ktls_count(ks, tx_errors);
+	if (err && err != -EINPROGRESS)
+		return false;
 	af_ktls_train_add(t, size, length);
+	if (err) {
+		/* A driver writes to its pages yet: they stay until it is done, and nobody gets them. */
+		af_ktls_tx_drop(t, t->train.records - 1);
+		kfree_skb(t->train.skb);
+		af_ktls_train_clear(&t->train);
+		return false;
+	}
+	/* Nothing may follow a shorter one. */
+	if (size < t->train.size)
+		af_ktls_train_depart(t);
 	return true;
 }
 

@@ -28,7 +28,7 @@ static void run(const char *format, int number)
 {
 	char command[256];
 
-	snprintf(command, sizeof(command), format, number, number);
+	snprintf(command, sizeof(command), format, number, number, number);
 	CHECK(!system(command));
 }
 
@@ -50,6 +50,30 @@ static struct sockaddr_in address(int network, int number, int port)
 	return a;
 }
 
+/* TCP through the tunnel, of either family, from the driver to the other end. */
+static int listening(int six)
+{
+	struct sockaddr_in6 own6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
+	struct sockaddr_in own = address(8, 2, PORT);
+	int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+
+	inet_pton(AF_INET6, "fd08::2", &own6.sin6_addr);
+	CHECK(!(six ? bind(fd, (void *)&own6, sizeof(own6)) : bind(fd, (void *)&own, sizeof(own))));
+	CHECK(!listen(fd, 1));
+	return fd;
+}
+
+static int dialled(int six)
+{
+	struct sockaddr_in6 peer6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
+	struct sockaddr_in peer = address(8, 2, PORT);
+	int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+
+	inet_pton(AF_INET6, "fd08::2", &peer6.sin6_addr);
+	CHECK(!(six ? connect(fd, (void *)&peer6, sizeof(peer6)) : connect(fd, (void *)&peer, sizeof(peer))));
+	return fd;
+}
+
 static int connected(int network, int number, int port, int type)
 {
 	struct sockaddr_in own = address(network, number, port), peer = address(network, 3 - number, port);
@@ -67,6 +91,14 @@ static int tunnel(int fd, int tun, int framing, int reserved)
 	return option(fd, KTLS_TUNNEL, &t, sizeof(t));
 }
 
+/* From here no process sees the packets of the device. -1: they are the program's, as before. */
+static int carry_packets(int fd, int tun)
+{
+	struct ktls_tunnel tunnel = { .fd = tun, .framing = KTLS_ANYCONNECT };
+
+	return setsockopt(fd, SOL_KTLS, KTLS_TUNNEL, &tunnel, sizeof(tunnel));
+}
+
 /* Own device, UDP socket and keys; the kernel has all of them. The numbers of the ends' records differ, their key is one. */
 static struct end come_up(int number)
 {
@@ -76,12 +108,12 @@ static struct end come_up(int number)
 	run("ip addr add 10.9.0.%d/24 dev wire && ip link set wire up && ip link set lo up", number);
 	end.tun = open_tun("tun0", IFF_TUN | IFF_VNET_HDR);
 	CHECK(!ioctl(end.tun, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6));
-	run("ip link set tun0 addrgenmode none && ip addr add 10.8.0.%d/24 dev tun0 && ip link set tun0 mtu 1400 up", number);
+	run("ip link set tun0 addrgenmode none && ip addr add 10.8.0.%d/24 dev tun0 && ip addr add fd08::%d/64 dev tun0 nodad && ip link set tun0 mtu 1400 up", number);
 	end.udp = connected(9, number, PORT, SOCK_DGRAM);
 	setsockopt(end.udp, SOL_SOCKET, SO_SNDBUFFORCE, &(int){ 1 << 22 }, sizeof(int));
 	setsockopt(end.udp, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 1 << 22 }, sizeof(int));
 	end.ktls = ready(end.udp, first[number], first[3 - number]);
-	CHECK(!tunnel(end.ktls, end.tun, KTLS_ANYCONNECT, 0));
+	CHECK(!carry_packets(end.ktls, end.tun));
 	return end;
 }
 
@@ -134,7 +166,7 @@ static int other(int from, int to)
 {
 	struct sockaddr_in own = address(8, 2, PORT), peer;
 	socklen_t length = sizeof(peer);
-	int listener, fd, size;
+	int listener[2], fd, size, six;
 	struct ktls_stats s;
 	struct end end;
 	char word;
@@ -142,13 +174,15 @@ static int other(int from, int to)
 	CHECK(!unshare(CLONE_NEWNET));
 	CHECK(write(to, "n", 1) == 1 && read(from, &word, 1) == 1);
 	end = come_up(2);
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(!bind(listener, (void *)&own, sizeof(own)) && !listen(listener, 1));
+	for (six = 0; six < 2; six++)
+		listener[six] = listening(six);
 	CHECK(write(to, "l", 1) == 1);
-	fd = accept(listener, NULL, NULL);
-	receive_bytes(fd);
-	send_bytes(fd);
-	close(fd);
+	for (six = 0; six < 2; six++) {
+		fd = accept(listener[six], NULL, NULL);
+		receive_bytes(fd);
+		send_bytes(fd);
+		close(fd);
+	}
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	CHECK(!bind(fd, (void *)&own, sizeof(own)));
 	CHECK(write(to, "u", 1) == 1);
@@ -271,11 +305,12 @@ static void drive(int from, int to, pid_t pid)
 	end = come_up(1);
 	FAILS(tunnel(end.ktls, end.tun, KTLS_ANYCONNECT, 0), EALREADY);
 	CHECK(read(from, &word, 1) == 1);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(!connect(fd, (void *)&peer, sizeof(peer)));
-	send_bytes(fd);
-	receive_bytes(fd);
-	close(fd);
+	for (i = 0; i < 2; i++) {
+		fd = dialled(i);
+		send_bytes(fd);
+		receive_bytes(fd);
+		close(fd);
+	}
 	CHECK(read(from, &word, 1) == 1);
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	CHECK(!connect(fd, (void *)&peer, sizeof(peer)));

@@ -28,8 +28,10 @@ def test_framing_and_window_under_sanitizers(tmp_path: Path) -> None:
 
 
 def test_the_example_is_the_one_that_is_compiled_and_run() -> None:
-    (shown,) = re.findall(r"```c\n(.*?)```", (KMOD / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert shown in (KMOD / "tests" / "example.c").read_text(encoding="utf-8")
+    shown = re.findall(r"```c\n(.*?)```", (KMOD / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(shown) == 2
+    for example, program in zip(shown, ("example.c", "tunnel.c"), strict=True):
+        assert example in (KMOD / "tests" / program).read_text(encoding="utf-8")
 
 
 def test_every_errno_of_the_options_is_documented() -> None:

@@ -27,8 +27,10 @@ def sources() -> Iterator[str]:
 
 
 def wanted(name: str) -> set[str]:
+    if name.endswith("/ktls.h"):  # the module's, which programs of any licence include
+        return {"GPL-2.0-only WITH Linux-syscall-note"}
     if name.startswith("kmod/"):
-        return {"GPL-2.0-only", "GPL-2.0-only WITH Linux-syscall-note"}
+        return {"GPL-2.0-only"}
     if "/patches/" in name:
         return {PATCHED[Path(name).parent.name]}
     return {"MIT"}

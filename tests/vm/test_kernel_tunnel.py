@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""OpenConnect whose packets the kernel carries: beside peers without it, across what ends a session or moves it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from docker.models.containers import Container
+from e2e.command import wait_for
+
+from lab.benches.vpn import requirements
+from lab.benches.vpn.tunnel import Tunnel
+from lab.catalog.catalog import Catalog
+from lab.engines.choice import Choice
+from lab.engines.engine import Engine
+from lab.engines.opening import opened
+from lab.testbed import testbed
+from lab.testbed.meter import Meter
+
+pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.timeout(1800)]
+
+KERNEL, OFFLOADED, STOCK = "dtls-kernel", "dtls-gso", "dtls"
+VPN = Catalog().vpns["openconnect"]
+SUITE = "AES-128-GCM"
+STOP = """
+daemons() { pgrep -v -x 'docker-init|tini|sleep|sh|bash|pgrep|wait-until|timeout'; }
+export -f daemons
+kill -KILL $(daemons)
+wait-until 20 bash -c '! daemons'
+rm -rf /run/vpn
+"""
+"""All but the container's own processes are the VPN's."""
+CARRIED = re.compile(r"^kernel tunnel: DTLS1\.2 AES-128-GCM tun0 rx=(\d+) tx=(\d+)$", re.MULTILINE)
+
+
+class Ends:
+    """Both ends in a guest, brought up anew as often as one likes, each in a variant of its own."""
+
+    def __init__(self, bed: testbed.Testbed, tunnel: Tunnel) -> None:
+        self.bed, self.tunnel = bed, tunnel
+        self.peer = tunnel.address("server")
+
+    def container(self, role: str) -> Container:
+        return testbed.containers_of(self.bed.engine, self.bed.name, role=role)[0]
+
+    def run(self, role: str, *argv: str, timeout: float = 60) -> str:
+        """What a command prints at an end; it must succeed."""
+        result = self.bed.engine.execute(self.container(role), list(argv), timeout=timeout)
+        assert result.status == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def start(self, server: str, client: str) -> None:
+        for end in ("server", "client"):
+            self.run(end, "bash", "-c", STOP)
+        for end, variant in (("server", server), ("client", client)):
+            self.run(end, "env", f"VARIANT={variant}", f"SUITE={SUITE}", "up")
+
+    def carried(self, end: str) -> tuple[int, int]:
+        """Bytes of packets that the kernel gave to the tunnel's device and took from it; none: the daemon does."""
+        found = CARRIED.search(self.run(end, "kernel-tunnel"))
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
+    def stream(self, *words: str) -> int:
+        """Bytes that TCP carried in a second."""
+        argv = ("iperf3", "--json", "--time", "1", "--client", self.peer, *words)
+        return int(json.loads(self.run("client-load", *argv))["end"]["sum_received"]["bytes"])
+
+    def ping(self, *words: str) -> None:
+        self.run("client-load", "ping", "-n", "-q", "-c", "3", "-i", "0.05", "-W", "10", *words, self.peer)
+
+    def log(self, end: str) -> str:
+        return self.run(end, "cat", "/run/vpn/openconnect.log")
+
+
+@pytest.fixture(scope="module")
+def ends() -> Iterator[Ends]:
+    with opened(Choice(name="vm", processors=2), print) as engine:
+        assert not requirements.lacks(engine, [VPN]).get(("openconnect", KERNEL))
+        yield from brought_up(engine)
+
+
+def brought_up(engine: Engine) -> Iterator[Ends]:
+    suite = next(row for row in Catalog().suites.values() if row.native.get(VPN.file.dialect) == SUITE)
+    with testbed.opened(engine, "kernel-tunnel") as bed:
+        tunnel = Tunnel(bed, Meter(bed), VPN, KERNEL, suite)
+        tunnel.bring_up()
+        yield Ends(bed, tunnel)
+
+
+@pytest.mark.parametrize(
+    ("server", "client"),
+    [(KERNEL, STOCK), (STOCK, KERNEL), (KERNEL, OFFLOADED), (OFFLOADED, KERNEL), (KERNEL, KERNEL)],
+    ids=lambda variant: variant,
+)
+def test_either_end_may_be_without(ends: Ends, server: str, client: str) -> None:
+    ends.start(server, client)
+    for words in ([], ["--reverse"], ["--parallel", "4"]):
+        assert ends.stream(*words) > 1_000_000
+    for size in ("8", "1000", "5000"):
+        ends.ping("-s", size)
+    for end, variant in (("server", server), ("client", client)):
+        received, sent = ends.carried(end)
+        assert (received > 1_000_000 and sent > 1_000_000) == (variant == KERNEL)
+
+
+def test_the_daemons_say_what_passed_without_them(ends: Ends) -> None:
+    ends.start(KERNEL, KERNEL)
+    ends.stream()
+    ends.stream("--reverse")
+    totals = re.search(r"^RX: .* \((\d+) B\); TX: .* \((\d+) B\)$", ends.run("client", "session"), re.MULTILINE)
+    assert totals is not None
+    for told, counted in zip(map(int, totals.groups()), ends.carried("client"), strict=True):
+        assert counted <= told <= counted + 10_000
+
+
+def test_a_client_that_connects_anew_is_carried_again(ends: Ends) -> None:
+    ends.start(KERNEL, KERNEL)
+    ends.stream()
+    before = ends.carried("client")
+    ends.run("client", "bash", "-c", "kill -USR2 $(</run/vpn/pid)")
+    wait_for(lambda: ends.log("client").count("Established DTLS connection") == 2, "a new session", 60)
+    ends.ping()
+    wait_for(lambda: 0 < ends.carried("client")[1] < before[1], "the kernel to have it", 60)
+    assert ends.stream() > 1_000_000
+    assert ends.carried("server")[0] > 1_000_000
+
+
+def idle(ends: Ends, end: str) -> bool:
+    return ends.carried(end) == (0, 0)
+
+
+def test_either_daemon_dies(ends: Ends) -> None:
+    """What the kernel did for it ends with it, and the next one begins from nothing."""
+    for end in ("client", "server"):
+        ends.start(KERNEL, KERNEL)
+        ends.stream()
+        ends.run(end, "bash", "-c", STOP)
+        wait_for(partial(idle, ends, end), "the end of its tunnel", 60)
+        assert "tun0" not in ends.run(end, "ip", "-brief", "link")
+    ends.start(KERNEL, KERNEL)
+    assert ends.stream() > 1_000_000
+
+
+def test_a_device_that_goes_leaves_the_session_to_the_daemon(ends: Ends) -> None:
+    ends.start(KERNEL, KERNEL)
+    ends.stream()
+    ends.run("client", "ip", "link", "del", "tun0")
+    wait_for(lambda: "carried in user space again" in ends.log("client"), "the daemon to hear of it", 60)
+    assert ends.carried("client") == (0, 0)
+    ends.start(KERNEL, KERNEL)
+    assert ends.stream() > 1_000_000
+
+
+def test_where_the_module_is_for_others_packets_stay_with_the_daemons(ends: Ends) -> None:
+    engine = ends.bed.engine
+
+    def module(*argv: str) -> None:
+        result = engine.once("lab/kmod:latest", list(argv), timeout=60, cap_add=["SYS_MODULE"])
+        assert result.status == 0, result.stdout + result.stderr
+
+    for end in ("server", "client"):
+        ends.run(end, "bash", "-c", STOP)
+    module("bash", "-c", "until rmmod af_ktls 2>/dev/null; do sleep 0.2; done")
+    try:
+        ends.run("server", "env", f"VARIANT={KERNEL}", f"SUITE={SUITE}", "up")
+        result = engine.execute(
+            ends.container("client"), ["env", f"VARIANT={KERNEL}", f"SUITE={SUITE}", "up"], timeout=60
+        )
+        assert result.status == 1
+        assert "the kernel does not carry the packets" in result.stderr
+        assert "Kernel DTLS: off for this session: Address family not supported" in ends.log("client")
+        assert ends.stream() > 1_000_000
+    finally:
+        module("ktls-load", "allow=all")
