@@ -72,7 +72,7 @@ static int af_ktls_proc_show(struct seq_file *m, void *at)
 	struct af_ktls_sock *ks = list_entry(at, struct af_ktls_sock, all);
 
 	if (at == &af_ktls_socks)
-		seq_puts(m, "version cipher port peer tunnel tx_driver rx_driver tx_records tx_bytes tx_errors rx_records rx_bytes rx_passed rx_malformed rx_forged rx_replayed rx_old rx_full rx_errors rx_excess tunnel_tx_packets tunnel_tx_bytes tunnel_tx_trains tunnel_tx_dropped tunnel_rx_packets tunnel_rx_bytes tunnel_rx_trains tunnel_rx_dropped\n");
+		seq_puts(m, "version cipher port peer tunnel tx_driver rx_driver tx_records tx_bytes tx_errors rx_records rx_bytes rx_passed rx_malformed rx_forged rx_replayed rx_old rx_full rx_errors rx_excess tunnel_tx_packets tunnel_tx_bytes tunnel_tx_trains tunnel_tx_dropped tunnel_rx_packets tunnel_rx_bytes tunnel_rx_trains tunnel_rx_stale tunnel_rx_dropped\n");
 	else if (net_eq(sock_net(&ks->sk), seq_file_net(m)) && af_ktls_lower(ks) && ks->taken)
 		af_ktls_proc_line(m, ks);
 	return 0;

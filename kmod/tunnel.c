@@ -3,7 +3,8 @@
  * Tunnels: made, ended. Two NAPI instances each, of one device of the module's own: from the TUN
  * device's ring to the wire, and from the UDP socket's queue to the TUN device.
  *
- * Lock order: our socket's lock or rtnl, af_ktls_tunnels_lock, the UDP socket's lock.
+ * Lock order: our socket's lock or rtnl, af_ktls_tunnels_lock, callback locks. Nobody holds the mutex who may wait for a user:
+ * who waits for it may hold rtnl.
  */
 #include <linux/slab.h>
 
@@ -18,8 +19,11 @@ static void af_ktls_udp_ready(struct sock *lower)
 {
 	struct af_ktls_sock *ks = rcu_dereference_sk_user_data(lower);
 
-	if (ks)
-		napi_schedule(&ks->tunnel->rx);
+	/* Another socket of ours may have the place already. */
+	struct af_ktls_tunnel *t = ks ? READ_ONCE(ks->tunnel) : NULL;
+
+	if (t)
+		napi_schedule(&t->rx);
 }
 
 /**
@@ -78,7 +82,7 @@ static int af_ktls_tunnel_start(struct af_ktls_sock *ks, struct af_ktls_tunnel *
 	af_ktls_timer_setup(&t->pause, af_ktls_tunnel_paused);
 	napi_enable(&t->tx);
 	napi_enable(&t->rx);
-	ks->tunnel = t;
+	WRITE_ONCE(ks->tunnel, t);
 	err = af_ktls_tun_hook(t);
 	if (!err) {
 		err = af_ktls_lower_queue(ks, af_ktls_udp_ready);
@@ -96,7 +100,7 @@ static int af_ktls_tunnel_start(struct af_ktls_sock *ks, struct af_ktls_tunnel *
 	napi_disable(&t->rx);
 	netif_napi_del(&t->tx); /* waits until nobody is in its hook */
 	netif_napi_del(&t->rx);
-	ks->tunnel = NULL;
+	WRITE_ONCE(ks->tunnel, NULL);
 	return err;
 }
 
@@ -108,8 +112,8 @@ static int af_ktls_tunnel_make(struct af_ktls_sock *ks, int fd)
 	if (!t)
 		return -ENOMEM;
 	t->ks = ks;
-	t->seal = af_ktls_job_make(ks->tx.aead);
-	t->open = af_ktls_job_make(ks->rx.aead);
+	t->seal = af_ktls_job_make(ks->tx.aead, GFP_KERNEL_ACCOUNT);
+	t->open = af_ktls_job_make(ks->rx.aead, GFP_KERNEL_ACCOUNT);
 	if (t->seal && t->open)
 		err = af_ktls_tun_find(t, fd);
 	if (!err)

@@ -19,6 +19,7 @@
  * @ks: once it is left to a driver that is done later: our socket, held until then
  * @skb: likewise the buffer that the driver writes to
  * @ends: whoever comes second frees it: the driver, or who left it the record
+ * @late: how many records before were left to a driver, in a row
  * @sg: additional data, then the record
  * @aad: additional data
  * @nonce: nonce
@@ -28,6 +29,7 @@ struct af_ktls_job {
 	struct af_ktls_sock *ks;
 	struct sk_buff *skb;
 	atomic_t ends;
+	unsigned int late;
 	struct scatterlist sg[2];
 	u8 aad[AF_KTLS_AAD];
 	u8 nonce[AF_KTLS_NONCE];
@@ -66,7 +68,7 @@ struct af_ktls_train {
  * @pause: while the UDP socket has no room
  * @tun_ready: who was told when a packet was in the ring, before it was us
  * @train: in @tx
- * @seal: in @tx; NULL: given to a driver that is done later, and the tunnel has ended
+ * @seal: in @tx; NULL: the driver is always done later, and the direction has ended
  * @open: in @rx; likewise
  * @ptr_free: the TUN driver's, which is a module of its own: held
  * @wake_queue: likewise; may be NULL
@@ -132,7 +134,7 @@ unsigned int af_ktls_cut_next(const struct af_ktls_cut *cut);
 void af_ktls_cut_write(struct af_ktls_cut *cut, u8 *to);
 
 /* tunnel_job.c */
-struct af_ktls_job *af_ktls_job_make(struct crypto_aead *aead);
+struct af_ktls_job *af_ktls_job_make(struct crypto_aead *aead, gfp_t gfp);
 void af_ktls_job_cancel(struct af_ktls_job *job);
 int af_ktls_job_seal(struct af_ktls_sock *ks, struct af_ktls_job **job, struct sk_buff *skb,
 		     u8 *record, size_t payload, u64 seq);

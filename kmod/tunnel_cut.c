@@ -77,7 +77,7 @@ static u8 af_ktls_cut_flags(const struct af_ktls_cut *cut, unsigned int payload)
 
 	if (cut->head + cut->at + payload < cut->skb->len)
 		flags &= ~(TCPHDR_FIN | TCPHDR_PSH);
-	if (cut->at && skb_shinfo(cut->skb)->gso_type & SKB_GSO_TCP_ECN)
+	if (cut->at)
 		flags &= ~TCPHDR_CWR;
 	return flags;
 }

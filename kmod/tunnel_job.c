@@ -2,20 +2,25 @@
 /*
  * A tunnel's records at the cipher, one after the other, in softirq, where nobody can wait.
  *
- * A driver that is done later is not for a tunnel: the first time one says so the record is left to
- * it, with all that it writes to, and that direction ends.
+ * A driver that is done later has its record left to it, with all that it writes to, and the record
+ * is lost. On 6.12 that may happen now and then, where the kernel's use of vector registers was
+ * interrupted. A driver that always is, is not for a tunnel: that direction ends.
  */
 #include <linux/slab.h>
 
 #include "tunnel.h"
 
+/* So many records of a direction in a row. */
+#define AF_KTLS_JOBS_LATE	8
+
 /* Both have had it: the driver, and who left it the record. */
 static void af_ktls_job_put(struct af_ktls_job *job)
 {
-	struct af_ktls_sock *ks = job->ks;
+	struct af_ktls_sock *ks;
 
 	if (atomic_inc_return(&job->ends) < 2)
 		return;
+	ks = job->ks; /* set by the other one, if we are the driver */
 	kfree_skb(job->skb);
 	kfree_sensitive(job);
 	af_ktls_put(ks);
@@ -31,11 +36,11 @@ static void af_ktls_job_done(void *data, int err)
 /**
  * af_ktls_job_make - what it takes to have records encrypted or decrypted
  * @aead: the cipher with its key
+ * @gfp: how to allocate
  */
-struct af_ktls_job *af_ktls_job_make(struct crypto_aead *aead)
+struct af_ktls_job *af_ktls_job_make(struct crypto_aead *aead, gfp_t gfp)
 {
-	struct af_ktls_job *job =
-		kzalloc(sizeof(*job) + crypto_aead_reqsize(aead), GFP_KERNEL_ACCOUNT);
+	struct af_ktls_job *job = kzalloc(sizeof(*job) + crypto_aead_reqsize(aead), gfp);
 
 	if (!job)
 		return NULL;
@@ -61,14 +66,21 @@ static int af_ktls_job_result(struct af_ktls_sock *ks, struct af_ktls_job **plac
 {
 	struct af_ktls_job *job = *place;
 
-	if (likely(err != -EINPROGRESS))
+	if (likely(err != -EINPROGRESS)) {
+		job->late = 0;
 		return err;
+	}
 	*place = NULL;
+	if (job->late < AF_KTLS_JOBS_LATE)
+		*place = af_ktls_job_make(crypto_aead_reqtfm(&job->request), GFP_ATOMIC);
+	if (*place)
+		(*place)->late = job->late + 1;
 	refcount_inc(&ks->uses);
 	job->ks = ks;
 	job->skb = skb_get(skb);
 	af_ktls_job_put(job);
-	af_ktls_tunnel_tell(ks, EOPNOTSUPP);
+	if (!*place)
+		af_ktls_tunnel_tell(ks, EOPNOTSUPP);
 	return -EINPROGRESS;
 }
 
@@ -81,7 +93,7 @@ static int af_ktls_job_result(struct af_ktls_sock *ks, struct af_ktls_job **plac
  * @payload: its length
  * @seq: number of the record, epoch on top
  *
- * Return: 0, -EINPROGRESS when a driver has the record and the direction ended, or its other error.
+ * Return: 0, -EINPROGRESS when a driver has the record, or its other error.
  */
 int af_ktls_job_seal(struct af_ktls_sock *ks, struct af_ktls_job **job, struct sk_buff *skb,
 		     u8 *record, size_t payload, u64 seq)

@@ -155,19 +155,36 @@ static void af_ktls_rx_record(struct af_ktls_tunnel *t, const struct sk_buff *da
 	kfree_skb(skb);
 }
 
-/* What is the library's goes to it by our socket: it is not read from the UDP socket any more. */
+/*
+ * A handshake in this epoch is the library's, and goes to it by our socket: the UDP socket is not
+ * read any more. Those of other epochs are over: both ends have this one's keys. Nothing of it is
+ * authentic yet, so it leaves room to what is.
+ */
 static void af_ktls_rx_pass(struct af_ktls_sock *ks, const struct sk_buff *datagram, int offset,
-			    size_t size, u64 seq)
+			    const struct af_ktls_record *record)
 {
-	struct sk_buff *skb = alloc_skb(size, GFP_ATOMIC | __GFP_NOWARN);
+	size_t size = AF_KTLS_HEADER + record->length;
+	struct sk_buff *skb;
 
+	if (record->type != AF_KTLS_TYPE_HANDSHAKE ||
+	    af_ktls_epoch(record->seq) != ks->rx.epoch) {
+		af_ktls_count(ks, tunnel_rx_stale);
+		af_ktls_dbg_record(ks, record->seq, "no handshake of this epoch");
+		return;
+	}
+	if (atomic_read(&ks->sk.sk_rmem_alloc) > READ_ONCE(ks->sk.sk_rcvbuf) / 2) {
+		af_ktls_count(ks, rx_full);
+		af_ktls_dbg_record(ks, record->seq, "no room for what is the library's");
+		return;
+	}
+	skb = alloc_skb(size, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb || skb_copy_bits(datagram, offset, skb_put(skb, size), size)) {
 		af_ktls_count(ks, rx_errors);
 		kfree_skb(skb);
 		return;
 	}
 	af_ktls_count(ks, rx_passed);
-	af_ktls_rx_control(ks, skb, KTLS_RAW, seq);
+	af_ktls_rx_control(ks, skb, KTLS_RAW, record->seq);
 }
 
 /* A datagram: one record, mostly. Returns how many were looked at. */
@@ -192,11 +209,11 @@ static int af_ktls_rx_datagram(struct af_ktls_tunnel *t, const struct sk_buff *s
 			return seen + 1;
 		}
 		size = AF_KTLS_HEADER + record.length;
-		if (verdict == AF_KTLS_PASS) {
-			af_ktls_rx_pass(ks, skb, offset, size, record.seq);
-		} else if (left-- <= 0) {
+		if (left-- <= 0) {
 			af_ktls_count(ks, rx_excess);
 			af_ktls_dbg_record(ks, record.seq, "too many in its datagram");
+		} else if (verdict == AF_KTLS_PASS) {
+			af_ktls_rx_pass(ks, skb, offset, &record);
 		} else if (af_ktls_wanted(ks, record.seq, false)) {
 			af_ktls_rx_record(t, skb, offset, header, &record);
 		}
@@ -206,10 +223,11 @@ static int af_ktls_rx_datagram(struct af_ktls_tunnel *t, const struct sk_buff *s
 
 static int af_ktls_rx_train(struct af_ktls_tunnel *t, struct sk_buff *skb)
 {
-	int size = skb_is_gso(skb) ? skb_shinfo(skb)->gso_size : skb->len, offset, seen = 0;
+	bool several = skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4;
+	int size = several ? skb_shinfo(skb)->gso_size : skb->len, offset, seen = 0;
 
 	/* Nobody else has verified it, if it is one by itself. */
-	if (udp_lib_checksum_complete(skb)) {
+	if (!skb_frags_readable(skb) || udp_lib_checksum_complete(skb)) {
 		af_ktls_count(t->ks, rx_malformed);
 		kfree_skb(skb);
 		return 1;
@@ -228,6 +246,12 @@ static int af_ktls_rx_error(struct af_ktls_sock *ks, int err)
 	return 1;
 }
 
+static bool af_ktls_rx_idle(struct sock *lower)
+{
+	return skb_queue_empty_lockless(&lower->sk_receive_queue) &&
+	       skb_queue_empty_lockless(&udp_sk(lower)->reader_queue) && !READ_ONCE(lower->sk_err);
+}
+
 /**
  * af_ktls_tunnel_rx - take datagrams from the UDP socket's queue
  * @napi: the tunnel's
@@ -241,6 +265,9 @@ int af_ktls_tunnel_rx(struct napi_struct *napi, int budget)
 	struct sk_buff *skb;
 
 	while (work < budget) {
+		/* Asked of an empty queue, it might poll other devices from within this poll. */
+		if (af_ktls_rx_idle(lower))
+			break;
 		skb = __skb_recv_udp(lower, MSG_DONTWAIT, &offset, &err);
 		if (!skb && err == -EAGAIN)
 			break;

@@ -25,8 +25,9 @@ static struct net_device *af_ktls_tun_device(struct net *net, struct file *file)
 
 static int af_ktls_tun_check(struct net_device *dev)
 {
-	if (dev->type != ARPHRD_NONE)
-		return -EPROTOTYPE; /* a TAP */
+	/* A TAP can be given another type, but not another header. */
+	if (dev->type != ARPHRD_NONE || dev->hard_header_len || dev->addr_len)
+		return -EPROTOTYPE;
 	/* Other queues have other readers, whose packets would overtake ours. */
 	if (READ_ONCE(dev->real_num_tx_queues) > 1)
 		return -EOPNOTSUPP;

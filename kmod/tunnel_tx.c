@@ -50,6 +50,11 @@ static void af_ktls_train_depart(struct af_ktls_tunnel *t)
 
 	if (!skb)
 		return;
+	if (!train->records) {
+		kfree_skb(skb);
+		train->skb = NULL;
+		return;
+	}
 	if (train->records > 1) {
 		skb_shinfo(skb)->gso_size = train->size;
 		skb_shinfo(skb)->gso_segs = train->records;
@@ -295,7 +300,11 @@ static void *af_ktls_tx_take(struct af_ktls_tunnel *t)
 
 	if (af_ktls_tx_full(t))
 		return NULL;
-	spin_lock(&t->ring->consumer_lock);
+	/* Who reads or polls the descriptor takes it with softirqs on: whom we interrupt we must not wait for. */
+	if (!spin_trylock(&t->ring->consumer_lock)) {
+		hrtimer_start(&t->pause, AF_KTLS_PAUSE, HRTIMER_MODE_REL_SOFT);
+		return NULL;
+	}
 	frame = __ptr_ring_consume(t->ring);
 	if (frame && t->wake_queue)
 		t->wake_queue(t->file, 1);

@@ -152,7 +152,8 @@ int af_ktls_lower_take(struct af_ktls_sock *ks, struct socket *lower)
  * @ready: whom to tell: under RCU, with bottom halves off
  *
  * So trains of datagrams come whole: while a socket has an encap_rcv(), UDP cuts them. What is
- * nobody's goes nowhere: the queue is bounded, and charged, by UDP itself.
+ * nobody's goes nowhere: the queue is bounded, and charged, by UDP itself. The socket itself is not
+ * locked: who has it may wait for a user.
  *
  * Return: 0, or -EBUSY when an UDP_ENCAP came between.
  */
@@ -161,7 +162,6 @@ int af_ktls_lower_queue(struct af_ktls_sock *ks, void (*ready)(struct sock *sk))
 	struct sock *sk = ks->taken;
 	int err = 0;
 
-	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	if (!af_ktls_is_taken(sk)) {
 		err = -EBUSY;
@@ -173,7 +173,6 @@ int af_ktls_lower_queue(struct af_ktls_sock *ks, void (*ready)(struct sock *sk))
 		WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
 	}
 	write_unlock_bh(&sk->sk_callback_lock);
-	release_sock(sk);
 	return err;
 }
 
@@ -185,13 +184,11 @@ void af_ktls_lower_unqueue(struct af_ktls_sock *ks)
 {
 	struct sock *sk = ks->taken;
 
-	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	WRITE_ONCE(sk->sk_data_ready, ks->queue_ready);
 	udp_clear_bit(GRO_ENABLED, sk);
 	udp_clear_bit(ACCEPT_L4, sk);
 	write_unlock_bh(&sk->sk_callback_lock);
-	release_sock(sk);
 }
 
 /* Nobody is in af_ktls_encap_rcv() any more who came there before it was left. */

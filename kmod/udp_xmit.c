@@ -192,6 +192,7 @@ static void af_ktls_way_find(struct sock *sk, struct af_ktls_way *way)
 
 		fl->flowi6_oif = READ_ONCE(sk->sk_bound_dev_if);
 		fl->flowi6_mark = READ_ONCE(sk->sk_mark);
+		fl->flowi6_uid = sock_net_uid(sock_net(sk), sk);
 		dst = ip6_dst_lookup_flow(sock_net(sk), sk, fl, NULL);
 		if (IS_ERR(dst))
 			dst = NULL;
@@ -249,7 +250,7 @@ static int af_ktls_send4(struct sock *sk, struct sk_buff *skb, struct af_ktls_wa
 	struct flowi4 *fl = &way->flow.u.ip4;
 
 	af_ktls_udp_header(skb, way);
-	udp_set_csum(sk->sk_no_check_tx, skb, fl->saddr, fl->daddr, skb->len);
+	udp_set_csum(sk->sk_no_check_tx && !skb_is_gso(skb), skb, fl->saddr, fl->daddr, skb->len);
 	return ip_queue_xmit(sk, skb, &way->flow);
 }
 
@@ -259,7 +260,7 @@ static int af_ktls_send6(struct sock *sk, struct sk_buff *skb, struct af_ktls_wa
 	struct flowi6 *fl = &way->flow.u.ip6;
 
 	af_ktls_udp_header(skb, way);
-	udp6_set_csum(udp_get_no_check6_tx(sk), skb, &fl->saddr, &fl->daddr, skb->len);
+	udp6_set_csum(udp_get_no_check6_tx(sk) && !skb_is_gso(skb), skb, &fl->saddr, &fl->daddr, skb->len);
 	return ip6_xmit(sk, skb, fl, READ_ONCE(sk->sk_mark), NULL, way->tclass,
 			READ_ONCE(sk->sk_priority));
 }

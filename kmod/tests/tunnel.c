@@ -203,7 +203,7 @@ static int other(int from, int to)
 	}
 	CHECK(read(from, &word, 1) == 1);
 	s = stats(end.ktls);
-	CHECK(s.rx_forged == 2 && s.rx_replayed == 1 && s.rx_passed == 1);
+	CHECK(s.rx_forged == 2 && s.rx_replayed == 1 && s.rx_passed == 1 && s.tunnel_rx_stale == 1);
 	CHECK(s.tunnel_rx_dropped == 1 && !s.rx_errors && !s.tx_errors && !s.tunnel_tx_dropped);
 	/* Superpackets and trains: far fewer of them than packets. */
 	CHECK(s.tunnel_tx_bytes > BYTES && s.tunnel_rx_bytes > BYTES);
@@ -266,15 +266,17 @@ static int made(__u64 seq, const void *payload, int size, int type, unsigned cha
 	return got;
 }
 
-/* To the other end past its tunnel's own sender: forged, one of a train; replayed; no packet; the library's; an alert. */
+/* To the other end past its tunnel's own sender: forged; replayed; no packet; another epoch's; the library's; an alert. */
 static void hostile(struct end *end)
 {
-	const unsigned char hello[] = { 22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 'o', 'h' };
+	const unsigned char over[] = { 22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 'n', 'o' };
+	const unsigned char hello[] = { 22, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 2, 'o', 'h' };
 	unsigned char record[2048], train[3 * 2048];
 	__u64 next = sequences(end->ktls).tx + 400; /* within the window of those that still come */
 	int size, i;
 
 	CHECK(send(end->ktls, "\3dpd", 4, 0) == 4);
+	CHECK(send(end->udp, over, sizeof(over), 0) == sizeof(over));
 	CHECK(send(end->udp, hello, sizeof(hello), 0) == sizeof(hello));
 	size = made(next, "\2\0", 2, 21, record);
 	CHECK(send(end->udp, record, size, 0) == size);

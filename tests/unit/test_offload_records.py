@@ -236,6 +236,9 @@ class TestWindow:
     def test_what_another_took_meanwhile_is_taken(self, session: Session, next_one: int) -> None:
         assert session.open(session.record(100)) == b"data"
         assert struct.unpack("!Q", session.ask("n")) == (101,)
+        session.ask("r", struct.pack("!Q", 50))  # less than what it took itself: nothing new
+        assert session.open(session.record(60)) == b"data"
+        assert session.open(session.record(100)) == "dropped"
         session.ask("r", struct.pack("!Q", next_one))
         for below in (100, 101, next_one - 64, next_one - 1):
             assert session.open(session.record(below)) == "dropped"

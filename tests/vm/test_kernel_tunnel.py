@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -127,6 +128,54 @@ def test_a_client_that_connects_anew_is_carried_again(ends: Ends) -> None:
     wait_for(lambda: 0 < ends.carried("client")[1] < before[1], "the kernel to have it", 60)
     assert ends.stream() > 1_000_000
     assert ends.carried("server")[0] > 1_000_000
+
+
+RECORDS = r"""
+set -euo pipefail
+tcpdump -i eth0 -n -s 0 -B 65536 -U --immediate-mode -Z root -w /run/records.pcap udp port 443 2>/run/tcpdump.log &
+capture=$!
+trap 'rm -f /run/records.pcap' EXIT
+wait-until 20 grep -q '^tcpdump: listening on' /run/tcpdump.log
+iperf3 --bitrate 20M --time 8 --client "$1" >/dev/null
+kill -INT "$capture"
+wait
+perl -e '
+    open my $file, "<:raw", $ARGV[0] or die "$ARGV[0]: $!\n";
+    read $file, my $head, 24;
+    my (%seen, %count, %twice);
+    while (read($file, $head, 16) == 16) {
+        my (undef, undef, $size) = unpack "L3", $head;
+        read $file, my $packet, $size;
+        my $ip = substr $packet, 14;
+        my $from = join ":", unpack("N", substr $ip, 12), unpack("n", substr $ip, 20), unpack("n", substr $ip, 22);
+        my $payload = substr $ip, 20 + 8;
+        while (length $payload >= 13) {  # a train is captured as the one packet that it passes as
+            my $number = substr $payload, 3, 8;
+            if ($number !~ /^\0\0/) {
+                $count{$from}++;
+                $twice{$from}++ if $seen{$from . $number}++;
+            }
+            $payload = substr $payload, 13 + unpack "n", substr $payload, 11;
+        }
+    }
+    printf "%d %d\n", $count{$_}, $twice{$_} // 0 for sort keys %count;
+' /run/records.pcap
+"""
+"""For each end of each session: how many records it sent, and how many of them with a number that it had used."""
+
+
+def test_no_number_is_used_twice_across_hand_overs(ends: Ends) -> None:
+    """With an upload on its way when a new session begins, so that packets wait for it when the kernel takes it."""
+    ends.start(KERNEL, KERNEL)
+    ends.ping()
+    with ThreadPoolExecutor(1) as pool:
+        counted = pool.submit(ends.run, "client-load", "bash", "-c", RECORDS, "records", ends.peer, timeout=120)
+        wait_for(lambda: ends.carried("client")[1] > 2_000_000, "the upload", 60)
+        ends.run("client", "bash", "-c", "kill -USR2 $(</run/vpn/pid)")
+        lines = [tuple(map(int, line.split())) for line in counted.result().splitlines()]
+    assert len(lines) == 4
+    assert sum(count for count, _ in lines) > 5000
+    assert [twice for _, twice in lines] == [0] * 4
 
 
 def idle(ends: Ends, end: str) -> bool:

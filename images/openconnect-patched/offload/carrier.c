@@ -156,6 +156,9 @@ static bool passing(int error)
 	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EINTR;
 }
 
+/* Records that are nobody's and are passed over in one call: a flood of them must not keep the program. */
+#define PASSED_OVER 64
+
 enum carrier_answer carrier_take(struct carrier *c, void *data, size_t *size)
 {
 	char control[CMSG_SPACE(1)];
@@ -164,15 +167,20 @@ enum carrier_answer carrier_take(struct carrier *c, void *data, size_t *size)
 				  .msg_controllen = sizeof(control) };
 	const uint8_t *bytes = data;
 	struct cmsghdr *header;
+	unsigned int over = 0;
 	ssize_t got;
 	uint8_t type;
 
 again:
+	if (over++ == PASSED_OVER)
+		return CARRIER_NOTHING;
 	iov.iov_len = *size;
 	message.msg_controllen = sizeof(control);
 	got = recvmsg(c->fd, &message, 0);
 	if (got < 0 && passing(errno))
 		goto again;
+	if (got < 0 && errno == EMSGSIZE)
+		return CARRIER_NARROW;
 	if (got < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? CARRIER_NOTHING : CARRIER_OVER;
 	header = CMSG_FIRSTHDR(&message);

@@ -7,7 +7,7 @@
  *   carrier_take()    what is not a packet, and what is the library's
  *   carrier_end()     packets are the program's again
  *
- * In between GnuTLS must not send in the session: a number would be used twice. It must not be started before an authentic
+ * In between neither GnuTLS nor a sealer must send in the session: a number would be used twice. It must not be started before an authentic
  * record of application data came from the peer, or a lost last flight of the handshake may yet be sent again; nor while
  * records wait in a train. Only sessions that opener.h knows: it tells which records were taken.
  */
@@ -58,6 +58,7 @@ enum carrier_answer {
 	CARRIER_DATA,    /* application data in `data`, `*size` bytes */
 	CARRIER_LIBRARY, /* call carrier_end(), then gnutls_record_recv, whose pull function asks carrier_pull() first */
 	CARRIER_CLOSED,  /* the peer has closed the session, or given it up */
+	CARRIER_NARROW,  /* what was sent did not fit the path, and was lost */
 	CARRIER_OVER     /* the kernel cannot go on, errno says why: call carrier_end() */
 };
 

@@ -33,7 +33,7 @@
 
 /* Control message at level SOL_KTLS, both ways: one byte, the content type of the record. */
 #define KTLS_RECORD_TYPE	1
-/* Not a type: with a tunnel, a record that is the library's, header first, as it came. */
+/* Not a type: with a tunnel, a handshake in this epoch, for the library: header first, as it came. */
 #define KTLS_RAW		0
 
 #define KTLS_DTLS_1_2		0xfefd
@@ -160,6 +160,7 @@ struct ktls_info {
  * @tunnel_rx_packets: packets given to the TUN device
  * @tunnel_rx_bytes: their bytes
  * @tunnel_rx_trains: datagrams and trains of datagrams that came
+ * @tunnel_rx_stale: records of another epoch, or a change of it: dropped
  * @tunnel_rx_dropped: authentic, but no IP packet, or the device was down
  *
  * Later versions append: ask with the size you know.
@@ -185,6 +186,7 @@ struct ktls_stats {
 	__u64 tunnel_rx_packets;
 	__u64 tunnel_rx_bytes;
 	__u64 tunnel_rx_trains;
+	__u64 tunnel_rx_stale;
 	__u64 tunnel_rx_dropped;
 };
 

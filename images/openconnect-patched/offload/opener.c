@@ -28,6 +28,9 @@ uint64_t opener_next(const struct opener *o)
 
 void opener_resume(struct opener *o, uint64_t next)
 {
+	/* It never goes back: what was taken stays taken. */
+	if (next <= opener_next(o))
+		return;
 	o->next = next & RECORD_SEQUENCE_MAX;
 	memset(o->seen, 0xff, sizeof(o->seen));
 	if (o->next % 64)

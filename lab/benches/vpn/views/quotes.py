@@ -29,6 +29,11 @@ WIRE = "eth0"
 """The interface of an endpoint on the wire."""
 
 
+def on(wire: str) -> dict[str, str]:
+    """The load that figures are quoted of, on a wire other than a whole one if that is named."""
+    return LOAD | {"conditions": f"{LOAD['conditions']} wire={wire}"} if wire else LOAD
+
+
 @dataclass(frozen=True)
 class Repeats:
     """How well the cells of a run repeat.
@@ -59,25 +64,26 @@ class Quotes(quotes.Quotes):
         super().__init__(run)
         self.raw = raw
 
-    def _cell(self, metric: str, end: str, path: str, suite: str) -> list[Any]:
+    def _cell(self, metric: str, end: str, path: str, suite: str, wire: str = "") -> list[Any]:
+        """A cell's figures, on a `wire` other than a whole one if that is named."""
         vpn, _, variant = path.partition("/")
-        return self.cell(metric, end, **LOAD, vpn=vpn, variant=variant, suite=suite)
+        return self.cell(metric, end, **on(wire), vpn=vpn, variant=variant, suite=suite)
 
-    def rate(self, path: str, suite: str) -> str:
+    def rate(self, path: str, suite: str, wire: str = "") -> str:
         """Throughput, Mbit/s: `quotes.typical`."""
-        return quotes.typical(self._cell(MEASURE, "server", path, suite))
+        return quotes.typical(self._cell(MEASURE, "server", path, suite, wire))
 
-    def median_rate(self, path: str, suite: str) -> str:
+    def median_rate(self, path: str, suite: str, wire: str = "") -> str:
         """The median throughput, Mbit/s, without interval; of each mode."""
-        return quotes.medians(self._cell(MEASURE, "server", path, suite))
+        return quotes.medians(self._cell(MEASURE, "server", path, suite, wire))
 
-    def cost(self, path: str, suite: str) -> str:
+    def cost(self, path: str, suite: str, wire: str = "") -> str:
         """CPU seconds of the whole machine per GB carried: `quotes.typical`."""
-        return quotes.typical(self._cell("cost", "machine", path, suite))
+        return quotes.typical(self._cell("cost", "machine", path, suite, wire))
 
-    def median_cost(self, path: str, suite: str) -> str:
+    def median_cost(self, path: str, suite: str, wire: str = "") -> str:
         """The median of the same; of each mode."""
-        return quotes.medians(self._cell("cost", "machine", path, suite))
+        return quotes.medians(self._cell("cost", "machine", path, suite, wire))
 
     def ahead(self, path: str, other: str, suite: str) -> str:
         """How much faster a data path is shown to be than another, as the report compares them: the 95 % interval.
