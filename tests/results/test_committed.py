@@ -99,13 +99,13 @@ def shown(folder: Path, name: str) -> Table:
 @pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
 def test_the_table_of_throughput_is_what_the_samples_say(folder: Path) -> None:
     def key(sample: dict[str, Any]) -> tuple[str, ...]:
-        return sample["measure"], f"{sample['vpn']}/{sample['variant']}", sample["suite"]
+        return sample["measure"], f"{sample['vpn']}/{sample['variant']}", sample["suite"], sample["conditions"]
 
     values = read(folder, "throughput", "server", key)
     table, checked = shown(folder, "matrix"), 0
     for row in table.rows:
         for column, cell in zip(table.columns[1:], row[1:], strict=True):
-            mine = values.get(("throughput", column.splitlines()[0], row[0].text))
+            mine = values.get(("throughput", column.splitlines()[0], row[0].text, "direction=up streams=1"))
             told = cell.text.splitlines()[0] if cell.text else ""
             if mine and "|" not in told:  # modes have no median in common
                 assert told == figure(median(mine)), (column, row[0].text)
