@@ -9,6 +9,7 @@
  *
  * A message is its length in four bytes, in the machine's order, and so many bytes.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -17,25 +18,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "messages.h"
 #include "superpacket.h"
 #include "train.h"
-
-static void need(int right, const char *what)
-{
-	if (right)
-		return;
-	fprintf(stderr, "harness: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void put(const void *data, size_t size, const void *more, size_t rest)
-{
-	uint32_t all = size + rest;
-
-	fwrite(&all, sizeof(all), 1, stdout);
-	fwrite(data, 1, size, stdout);
-	fwrite(more, 1, rest, stdout);
-}
 
 /* The next message, in memory of just its size, so that the sanitizer sees a byte too many. */
 static uint8_t *get(size_t *size)

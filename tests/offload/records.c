@@ -23,6 +23,7 @@
  *     n                the number above all that the opener took, in eight bytes
  *     r NUMBER         somebody else has taken what is below this number
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <gnutls/dtls.h>
@@ -34,6 +35,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "messages.h"
 #include "opener.h"
 #include "sealer.h"
 #include "train.h"
@@ -50,23 +52,6 @@ static size_t made_size;
 static bool catches;        /* nothing that the client sends gets out */
 static const uint8_t *given; /* to the server's GnuTLS, past its train */
 static size_t given_size;
-
-static void need(int right, const char *what)
-{
-	if (right)
-		return;
-	fprintf(stderr, "records: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void put(const void *data, size_t size, const void *more, size_t rest)
-{
-	uint32_t all = size + rest;
-
-	fwrite(&all, sizeof(all), 1, stdout);
-	fwrite(data, 1, size, stdout);
-	fwrite(more, 1, rest, stdout);
-}
 
 static ssize_t push(gnutls_transport_ptr_t end, const void *data, size_t size)
 {
