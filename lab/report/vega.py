@@ -11,20 +11,36 @@ from pathlib import Path
 import vl_convert
 
 from lab.core import files
+from lab.core.errors import LabError
+
+CALLED = "window.vegaEmbed="
+"""What the page's own script calls is a property of the window."""
+
+
+def whole(script: str) -> bool:
+    """Whether this script, from the cache or the library, offers what the page calls."""
+    return CALLED in script
 
 
 @cache
 def script() -> str:
-    """The script. Bundling takes seconds: the user's cache keeps it, under the versions that it was made of."""
+    """The script. Bundling takes seconds: the user's cache keeps it, under the versions that it was made of.
+
+    Raises:
+        LabError: the bundle lacks what the page calls.
+    """
     versions = (version("vl-convert-python"), vl_convert.get_vega_version(), vl_convert.get_vega_embed_version())
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lab"
     kept = folder / f"vega-{'-'.join(versions)}.js"
     try:
-        if kept.stat().st_uid == os.getuid():
-            return kept.read_text(encoding="utf-8")
-    except OSError:
+        if kept.stat().st_uid == os.getuid() and whole(text := kept.read_text(encoding="utf-8")):
+            return text
+    except (OSError, UnicodeDecodeError):
         pass
-    made: str = vl_convert.javascript_bundle("")
+    made: str = vl_convert.javascript_bundle()  # of an empty snippet it would make an empty bundle
+    if not whole(made):
+        hint = "install the packages of requirements.txt again: make setup"
+        raise LabError(f"vl-convert {versions[0]} bundles no vega-embed: the page could not draw its pictures", hint)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files.write(kept, made)
