@@ -167,17 +167,21 @@ def _suite(ends: Ends) -> str:
     return ends.address(ends.client, "SUITE")
 
 
-ANY = (bypass, outside, comes_back, another_suite)
+NEW = (comes_back, another_suite)
+"""What makes a tunnel a new one."""
+ANY = (bypass, outside, *NEW)
 """What breaks every data path."""
 FALLING_BACK = (no_udp, no_udp_for_a_moment)
 """What makes a VPN that can send by TCP as well do so."""
 
 
-def cases(vpn: Vpn, variants: Sequence[str], *, falls_back: Sequence[str] = ()) -> list[tuple[Vpn, str, Break]]:
-    """Every fault for the first of `variants`, and for the others what is quick: a load that stalls is waited for."""
+def cases(
+    vpn: Vpn, variants: Sequence[str], kinds: Sequence[Break] = ANY, *, falls_back: Sequence[str] = ()
+) -> list[tuple[Vpn, str, Break]]:
+    """Each kind of fault for the first of `variants`; for the others not where a load stalls, which is waited for."""
     found: list[tuple[Vpn, str, Break]] = []
     for number, variant in enumerate(variants):
-        faults = [each for each in ANY if number == 0 or each is not bypass]
+        faults = [each for each in kinds if number == 0 or each is not bypass]
         faults += FALLING_BACK if variant in falls_back else ()
         spoken = [row for row in CATALOG.suites.values() if row.quick and not vpn.why_not(variant, row)]
         found += [(vpn, variant, each) for each in faults if each is not another_suite or len(spoken) > 1]

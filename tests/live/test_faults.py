@@ -17,12 +17,15 @@ pytestmark = pytest.mark.docker
 
 HERE = {"openconnect": ("dtls", "tls"), "openvpn": ("udp", "tcp")}
 """Data paths that need no more than this machine's own kernel."""
+ANEW = {"wireguard": ("udp-go",)}
+"""The same; only their tunnels begin anew. Packets past a tunnel are seen on the wire, whoever's tunnel it is."""
 CASES = [
     pytest.param(*case, id=f"{case[0].name}-{case[1]}-{case[2].__name__}")
-    for name, variants in HERE.items()
-    for case in faults.cases(CATALOG.vpns[name], variants, falls_back=["dtls"])
+    for kinds, paths in ((faults.ANY, HERE), (faults.NEW, ANEW))
+    for name, variants in paths.items()
+    for case in faults.cases(CATALOG.vpns[name], variants, kinds, falls_back=["dtls"])
 ]
-PATHS = [(CATALOG.vpns[name], variant) for name, variants in HERE.items() for variant in variants]
+PATHS = [(CATALOG.vpns[name], variant) for name, variants in (HERE | ANEW).items() for variant in variants]
 
 
 @pytest.mark.parametrize(("vpn", "variant", "fault"), CASES)

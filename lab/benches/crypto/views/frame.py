@@ -56,7 +56,8 @@ def ratios(run: Summary) -> pd.DataFrame:
 def library_of(records: str, dialect: str) -> str | None:
     """The library under a data path, by where its records are processed and its VPN's dialect.
 
-    None if there is no single library: records in the kernel at one endpoint only, or a VPN that does not encrypt.
+    None if there is no single library: records in the kernel at one endpoint only, ciphers that are the VPN's own, or a
+    VPN that does not encrypt.
     """
     known = libraries.load().values()
     if not any(dialect in row.serves for row in known):
