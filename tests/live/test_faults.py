@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 
 HERE = {"openconnect": ("dtls", "tls"), "openvpn": ("udp", "tcp")}
 """Data paths that need no more than this machine's own kernel."""
-ANEW = {"strongswan": ("esp-in-udp-user",), "wireguard": ("udp-go",)}
+ANEW = {"strongswan": ("esp-in-udp-user",), "tinc": ("udp",), "wireguard": ("udp-go",)}
 """The same; only their tunnels begin anew. Packets past a tunnel are seen on the wire, whoever's tunnel it is."""
 CASES = [
     pytest.param(*case, id=f"{case[0].name}-{case[1]}-{case[2].__name__}")

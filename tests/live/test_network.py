@@ -22,6 +22,9 @@ BENCHMARKING = ipaddress.IPv4Network("198.18.0.0/15")
 
 LOAD_PORTS = {"5201", "5202"}
 
+PEERS = {"tinc"}
+"""VPNs whose ends are peers: the one that calls listens as well."""
+
 
 @pytest.fixture(scope="module")
 def outsider(engine: Engine, images: None) -> Iterator[Container]:
@@ -61,6 +64,8 @@ def test_the_server_listens_for_its_vpn_and_for_the_load(live: Lab) -> None:
 
 def test_the_client_waits_for_nobody(live: Lab) -> None:
     found = listeners(live, "client")
+    if live.vpn.name in PEERS:
+        found = {place for place in found if place[1] not in wire_ports(live)}
     assert not {place for place in found if place[0] == "tcp"}
     # A UDP socket that is not connected counts as listening: the client's own, on a port that the kernel drew.
     assert not {place for place in found if int(place[1]) < 32768 and place[1] not in wire_ports(live)}
