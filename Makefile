@@ -37,7 +37,7 @@ help: ## List the targets
 demo: setup ## Set everything up and compare VPNs: the answer on one screen, the rest in a report
 	$(call step,images: the programs of the distribution that this machine can use)
 	@$(BIN)/lab build --runnable --variants packaged
-	$(call step,measuring: about 4 minutes)
+	$(call step,measuring: about 5 minutes)
 	@$(BIN)/lab matrix --variants packaged --ciphers aes-128-gcm,chacha20-poly1305 \
 		--measures throughput --blocks 5 --duration 1
 

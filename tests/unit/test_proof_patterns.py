@@ -130,6 +130,35 @@ def test_a_tunnel_of_the_kernels_is_believed_only_if_the_kernel_says_so(
     believed_no_more(capture, said, instead)
 
 
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (r"^ipsec0: .*\n", ""),
+        (r"^ipsec0: xfrm", "ipsec0: tun of charon-systemd"),
+        (r"^kernel in: .*\n", ""),
+        (r"^kernel out: .*\n", ""),
+        (r"^(kernel out: )\S+", r"\1NULL"),
+        (r"^(kernel in: \S+) encap \S+", r"\1 encap espintcp"),
+    ],
+)
+@pytest.mark.parametrize(
+    "capture",
+    [each for each in CAPTURES if each.vpn.name == "strongswan" and each.native and not each.variant.endswith("-user")],
+    ids=name,
+)
+def test_esp_in_the_kernel_is_believed_only_if_its_states_say_so(capture: Capture, said: str, instead: str) -> None:
+    """The daemon reports the same where it carries ESP itself."""
+    believed_no_more(capture, said, instead)
+
+
+@pytest.mark.parametrize(("said", "instead"), [(r"tun of [\w-]+", "tun of nobody"), (r"tun of [\w-]+", "xfrm")])
+@pytest.mark.parametrize(
+    "capture", [each for each in CAPTURES if each.variant in ("esp-in-udp-user", "udp-go") and each.native], ids=name
+)
+def test_a_tun_device_is_believed_only_if_its_own_program_has_it(capture: Capture, said: str, instead: str) -> None:
+    believed_no_more(capture, said, instead)
+
+
 def believed_no_more(capture: Capture, said: str, instead: str) -> None:
     """What an end printed proves nothing with this instead of that."""
     text = capture.path.read_text(encoding="utf-8")
