@@ -15,6 +15,8 @@ from lab.core.errors import LabError
 
 CALLED = "window.vegaEmbed="
 """What the page's own script calls is a property of the window."""
+SNIPPET = "window.vegaEmbed = vegaEmbed; window.vega = vega; window.vegaLite = vegaLite;"
+"""What a bundle is made for: of an empty snippet it would be empty."""
 
 
 def whole(script: str) -> bool:
@@ -37,7 +39,7 @@ def script() -> str:
             return text
     except (OSError, UnicodeDecodeError):
         pass
-    made: str = vl_convert.javascript_bundle()  # of an empty snippet it would make an empty bundle
+    made = vl_convert.javascript_bundle(SNIPPET)
     if not whole(made):
         hint = "install the packages of requirements.txt again: make setup"
         raise LabError(f"vl-convert {versions[0]} bundles no vega-embed: the page could not draw its pictures", hint)

@@ -45,7 +45,8 @@ LATER = ",".join(
 
 # All that any of the programs needs; each is left what it asks for.
 CAPABILITIES = (
-    "NET_ADMIN", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_MODULE", "SYS_RESOURCE",
+    "NET_ADMIN", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_MODULE",
+    "SYS_RESOURCE",
 )  # fmt: skip
 # A network of its own; and in it a shell that may do no more than the capabilities named.
 LIMITED = """
