@@ -65,7 +65,7 @@ def made(catalog: Catalog) -> Made:
         vpn, suite = catalog.vpns["beta"], catalog.suites["strong"]
         running = {"status": "running", "attrs": {"State": {"ExitCode": 0}}, "reload": lambda: None}
         meter = SimpleNamespace(container=SimpleNamespace(**running), answers=lambda: True)
-        tunnel = Tunnel(cast(Any, bed), cast(Any, meter), vpn, "udp", suite)
+        tunnel = Tunnel(cast(Any, bed), cast(Any, meter), vpn, "udp", suite, catalog.wires["whole"])
         ids = {end: number for number, end in numbers.items()}
         ends = {end: SimpleNamespace(id=ids.get(end, end), role=end, **running) for end in ENDS}
         tunnel.containers = cast(Any, ends)
@@ -157,7 +157,7 @@ def test_whatever_goes_wrong_while_a_part_has_stopped_is_its_fault(
     state, said = ENDED[how]
     container = this.meter.container if which == "meter" else this.containers[which]
     monkeypatch.setattr(this, "bring_up", lambda: vars(container).update(state))
-    with pytest.raises(LabError) as caught, tunnel(this.bed, *cast(Any, [None] * 4)):
+    with pytest.raises(LabError) as caught, tunnel(this.bed, *cast(Any, [None] * 5)):
         raise error
     assert type(caught.value) is LabError, "an end that has stopped is a failure, whatever it looks like"
     assert caught.value.message == f"the {which} {said}: {then}"
@@ -181,7 +181,7 @@ def test_where_all_run_an_error_is_what_it_is(made: Made, monkeypatch: pytest.Mo
     monkeypatch.setattr("lab.benches.vpn.tunnel.Tunnel", lambda *_: this)
     monkeypatch.setattr(this, "bring_up", lambda: None)
     for error in (InvalidSample("another suite"), KeyError("end")):
-        with pytest.raises(type(error)) as caught, tunnel(this.bed, *cast(Any, [None] * 4)):
+        with pytest.raises(type(error)) as caught, tunnel(this.bed, *cast(Any, [None] * 5)):
             raise error
         assert caught.value is error
 
