@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab.benches.vpn import cpu_ledger, proof
-from lab.benches.vpn.cells import wire_of
+from lab.benches.vpn.cells import WHOLE, wire_of
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.tunnel import Tunnel, tunnel
 from lab.catalog.catalog import Catalog
@@ -36,13 +36,13 @@ class Bed:
     options: Mapping[str, Options]
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """`meta` with the offloads and sysctls of both endpoints, read in the first tunnel that comes up."""
+        """`meta` with the offloads and sysctls of both endpoints, read in the first tunnel that comes up, not cut."""
         if "ends" in meta:
             return dict(meta)
         ends: dict[str, Any] = {}
         for cell in self.plan.cells:
             try:
-                with self._tunnel(cell) as tunnel:
+                with self._tunnel(cell, WHOLE) as tunnel:
                     containers = {end: tunnel.containers[end] for end in ("server", "client")}
                     ends = endpoints.describe(self.testbed, containers)
                 break
@@ -50,9 +50,9 @@ class Bed:
                 continue
         return {**meta, "ends": ends}
 
-    def _tunnel(self, cell: Cell) -> Any:
+    def _tunnel(self, cell: Cell, wire: str) -> Any:
         vpn, suite = self.catalog.vpns[cell.vpn], self.catalog.suites[cell.suite]
-        return tunnel(self.testbed, self.meter, vpn, cell.variant, suite, self.catalog.wires[wire_of(cell)])
+        return tunnel(self.testbed, self.meter, vpn, cell.variant, suite, self.catalog.wires[wire])
 
     def revive_meter(self, attempt: Attempt) -> None:
         """Make sure that the meter runs. Without it a load waits until its timeout, and the load would be blamed."""
@@ -63,7 +63,7 @@ class Bed:
     def session(self, attempt: Attempt) -> Iterator[InTunnel]:
         """A new tunnel; raises what `tunnel` raises."""
         self.revive_meter(attempt)
-        with self._tunnel(attempt.cell) as tunnel:
+        with self._tunnel(attempt.cell, wire_of(attempt.cell)) as tunnel:
             yield InTunnel(self, tunnel, attempt)
 
 

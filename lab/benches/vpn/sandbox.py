@@ -46,6 +46,8 @@ def up(
     console.print(
         f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {tunnel.handshake:.2f} s"
     )
+    if not wire.whole:
+        console.print(f"Its wire is {wire.wire}: {wire.sentence}", highlight=False)
     docker = f"docker --host {engine.address}" if engine.address else "docker"
     for command in (
         f"ping {tunnel.address('server')}",
