@@ -14,6 +14,7 @@ from docker.errors import NotFound
 
 from lab.benches.vpn.tunnel import ENDS, METER_FAILED, SETTLED, Tunnel, snapshots, tunnel
 from lab.catalog.catalog import Catalog
+from lab.catalog.wires import Wire
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.testbed import topology
@@ -91,6 +92,16 @@ def test_the_last_two_snapshots_are_the_meters(captured: Captured) -> None:
     forged = 'snapshot {"kernel_threads": {}, "ends": {}}\n'
     assert snapshots(forged + text, roles(text)) == snapshots(text, roles(text))
     assert snapshots("", {}) == []
+
+
+def test_on_a_wire_with_a_small_mtu_later_fragments_are_the_paths_own(made: Made, captured: Captured) -> None:
+    """They have no port that would say whose they are."""
+    text = captured("bracket/failed.txt")
+    tunnel, engine = made(Result(0, "sent", text), roles(text))
+    tunnel.wire = Wire(wire="narrow", title="narrow", mtu=1280)
+    tunnel.load(["nc"], timeout=25)
+    ((_, bracket, _),) = engine.asked
+    assert bracket[2] == "(udp port 2) or (udp and ip[6:2] & 0x1fff != 0)"
 
 
 @pytest.mark.parametrize(("clock", "later"), [("wall", "0.012500"), ("instructions", "0.512500")])

@@ -56,6 +56,8 @@ SETTLED = ["bash", "-c", 'read -rt "$1" <> <(:); shift; exec "$@"', "settled"]
 NAMESPACE = ["readlink", "/proc/self/ns/pid"]
 METER_FAILED = 125
 """The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
+LATER = "(udp and ip[6:2] & 0x1fff != 0)"
+"""A pcap filter for all fragments of a datagram but the first, which alone has a port (RFC 791)."""
 TIMED_OUT = (124, 137)
 """The exit statuses of a command that timed out."""
 UNSUPPORTED = 127
@@ -123,6 +125,15 @@ class Tunnel:
         """The name of the suite in this VPN's dialect."""
         return self.suite.native[self.vpn.file.dialect]
 
+    @property
+    def explained(self) -> str:
+        """A pcap filter for all packets of the data path on this wire.
+
+        Over a small MTU datagrams may go in fragments. Others than the path's own would be seen by their first ones.
+        """
+        own = self.vpn.file.variants[self.variant].wire
+        return f"({own}) or {LATER}" if self.wire.mtu else own
+
     def address(self, end: str) -> str:
         """The address of `server` or `client` inside the tunnel."""
         return self.plan.services[end].environment["TUNNEL_ADDRESS"]
@@ -149,7 +160,7 @@ class Tunnel:
         watched = [number for number, end in roles.items() if end in BESIDE]
         delay = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
         variant = self.vpn.file.variants[self.variant]
-        bracket = ["bracket", f"{delay:.6f}", variant.wire, *watched, "--", *roles, "--"]
+        bracket = ["bracket", f"{delay:.6f}", self.explained, *watched, "--", *roles, "--"]
         settled = [*SETTLED, f"{variant.settle:g}"] if variant.settle else []
         command = [*settled, *bracket, *under, *argv]
         result = self.execute("client-load", command, timeout=timeout + variant.settle)
@@ -230,7 +241,7 @@ class Tunnel:
             InvalidSample: an endpoint reports another suite, or the wire carries what it must not.
         """
         marker = secrets.token_hex(16)
-        command = ["wire-proof", self.address("client"), marker, self.vpn.file.variants[self.variant].wire]
+        command = ["wire-proof", self.address("client"), marker, self.explained]
         captured = self.bed.pool.submit(self.execute, "server-load", command)
         self.prove_suite()
         result = captured.result()
