@@ -189,6 +189,7 @@ void af_ktls_tunnel_free(struct af_ktls_sock *ks)
 	if (!t)
 		return;
 	af_ktls_train_free(&t->train);
+	af_ktls_run_free(&t->run);
 	af_ktls_job_cancel(t->seal);
 	af_ktls_job_cancel(t->open);
 	kfree(t);

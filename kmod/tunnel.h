@@ -54,6 +54,43 @@ struct af_ktls_train {
 	unsigned int bytes;
 };
 
+/* Of a packet, what may be headers: of IPv6, of TCP with all its options. */
+#define AF_KTLS_RUN_HEAD	(sizeof(struct ipv6hdr) + 60)
+
+/**
+ * struct af_ktls_run - packets of a TCP stream that follow each other, put together
+ * @skb: headers of the first, payload of all in pages; NULL: none has begun
+ * @page: where records are decrypted
+ * @allowed: the device takes superpackets, and the cipher is done at once
+ * @likely: the packet before was of the kind
+ * @text: the room for a record
+ * @under: so much of the run's payload lies under the room
+ * @kept: which is kept here
+ * @six: IPv6
+ * @transport: where TCP's header begins
+ * @head: bytes of headers
+ * @size: payload of each packet; the last may have less
+ * @seq: TCP's sequence number, of the next packet
+ * @id: IPv4's identification, of the next packet
+ * @count: how many packets there are
+ */
+struct af_ktls_run {
+	struct sk_buff *skb;
+	struct page_frag page;
+	bool allowed;
+	bool likely;
+	u8 *text;
+	unsigned int under;
+	u8 kept[AF_KTLS_PREFIX + AF_KTLS_RUN_HEAD];
+	bool six;
+	unsigned int transport;
+	unsigned int head;
+	unsigned int size;
+	u32 seq;
+	u16 id;
+	unsigned int count;
+};
+
 /**
  * struct af_ktls_tunnel - what a socket needs to carry the packets of a TUN device
  * @ks: our socket
@@ -68,6 +105,8 @@ struct af_ktls_train {
  * @pause: while the UDP socket has no room
  * @tun_ready: who was told when a packet was in the ring, before it was us
  * @train: in @tx
+ * @to: in @rx: the device that packets go to; NULL: they are the daemon's
+ * @run: in @rx
  * @seal: in @tx; NULL: the driver is always done later, and the direction has ended
  * @open: in @rx; likewise
  * @ptr_free: the TUN driver's, which is a module of its own: held
@@ -89,6 +128,8 @@ struct af_ktls_tunnel {
 	struct hrtimer pause;
 	void (*tun_ready)(struct sock *sk);
 	struct af_ktls_train train;
+	struct net_device *to;
+	struct af_ktls_run run;
 	struct af_ktls_job *seal;
 	struct af_ktls_job *open;
 	void (*ptr_free)(void *ptr);
@@ -149,6 +190,14 @@ void af_ktls_tun_put(struct af_ktls_tunnel *t);
 
 /* tunnel_rx.c */
 int af_ktls_tunnel_rx(struct napi_struct *napi, int budget);
+
+/* tunnel_run.c */
+u8 *af_ktls_run_room(struct af_ktls_run *run, size_t size);
+bool af_ktls_run_take(struct af_ktls_tunnel *t, struct net_device *dev, size_t length);
+void af_ktls_run_look(struct af_ktls_run *run, const u8 *packet, size_t length);
+void af_ktls_run_leave(struct af_ktls_run *run);
+void af_ktls_run_end(struct af_ktls_tunnel *t);
+void af_ktls_run_free(struct af_ktls_run *run);
 
 /* tunnel_tx.c */
 int af_ktls_tunnel_tx(struct napi_struct *napi, int budget);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From the UDP socket's queue to the TUN device, in softirq. A train is taken whole; each record of
- * it is copied out, decrypted, and its packet given to GRO, which makes a superpacket of those that
- * follow each other.
+ * it is copied out and decrypted: in a run of packets that follow each other, or in an skb of its
+ * own. GRO has the one and the other.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -64,6 +64,13 @@ static __be16 af_ktls_rx_protocol(const struct sk_buff *skb)
 	return 0;
 }
 
+static void af_ktls_rx_count(struct af_ktls_tunnel *t, struct net_device *dev, size_t length)
+{
+	af_ktls_count(t->ks, tunnel_rx_packets);
+	af_ktls_add(t->ks, tunnel_rx_bytes, length);
+	dev_sw_netstats_rx_add(dev, length);
+}
+
 static void af_ktls_rx_packet(struct af_ktls_tunnel *t, struct net_device *dev, struct sk_buff *skb)
 {
 	struct af_ktls_sock *ks = t->ks;
@@ -82,26 +89,63 @@ static void af_ktls_rx_packet(struct af_ktls_tunnel *t, struct net_device *dev, 
 	skb->csum_level = ~0;
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
-	af_ktls_count(ks, tunnel_rx_packets);
-	af_ktls_add(ks, tunnel_rx_bytes, skb->len);
-	dev_sw_netstats_rx_add(dev, skb->len);
+	af_ktls_rx_count(t, dev, skb->len);
 	napi_gro_receive(&t->rx, skb);
 }
 
-/* Authentic: where to. A program of XDP's is the TUN driver's, which the daemon's write() meets. */
+/* Is an authentic record a packet for the device? */
+static bool af_ktls_rx_for(const struct net_device *dev, const struct af_ktls_record *record,
+			   const u8 *text, size_t length)
+{
+	return dev && record->type == AF_KTLS_TYPE_DATA && length > AF_KTLS_PREFIX &&
+	       text[0] == AF_KTLS_PREFIX_DATA;
+}
+
+/* A record that was decrypted in an skb: where to. */
 static void af_ktls_rx_opened(struct af_ktls_tunnel *t, struct sk_buff *skb,
 			      const struct af_ktls_record *record)
 {
-	struct net_device *dev = READ_ONCE(t->dev);
-	struct af_ktls_sock *ks = t->ks;
+	if (!af_ktls_rx_for(t->to, record, skb->data, skb->len)) {
+		af_ktls_rx_control(t->ks, skb, record->type, record->seq);
+		return;
+	}
+	if (t->run.allowed)
+		af_ktls_run_look(&t->run, skb->data + AF_KTLS_PREFIX, skb->len - AF_KTLS_PREFIX);
+	af_ktls_rx_packet(t, t->to, skb);
+}
 
-	af_ktls_count(ks, rx_records);
-	af_ktls_add(ks, rx_bytes, skb->len);
-	if (dev && record->type == AF_KTLS_TYPE_DATA && skb->len > AF_KTLS_PREFIX &&
-	    skb->data[0] == AF_KTLS_PREFIX_DATA && !dev_xdp_prog_count(dev))
-		af_ktls_rx_packet(t, dev, skb);
+static struct sk_buff *af_ktls_rx_skb(struct af_ktls_tunnel *t, size_t size)
+{
+	struct sk_buff *skb = napi_alloc_skb(&t->rx, size + NET_SKB_PAD);
+
+	if (!skb)
+		return NULL;
+	/* The packet behind the prefix is aligned. */
+	skb_reserve(skb, L1_CACHE_BYTES - NET_IP_ALIGN - AF_KTLS_PREFIX);
+	skb_put(skb, size);
+	return skb;
+}
+
+/* A record that was decrypted in the run's room: of the run, or it moves to an skb of its own. */
+static void af_ktls_rx_in_run(struct af_ktls_tunnel *t, const u8 *text, size_t length,
+			      const struct af_ktls_record *record)
+{
+	struct sk_buff *skb;
+
+	if (af_ktls_rx_for(t->to, record, text, length) &&
+	    af_ktls_run_take(t, t->to, length - AF_KTLS_PREFIX)) {
+		af_ktls_rx_count(t, t->to, length - AF_KTLS_PREFIX);
+		return;
+	}
+	skb = af_ktls_rx_skb(t, length);
+	if (skb)
+		memcpy(skb->data, text, length);
+	af_ktls_run_leave(&t->run);
+	af_ktls_run_end(t);
+	if (skb)
+		af_ktls_rx_opened(t, skb, record);
 	else
-		af_ktls_rx_control(ks, skb, record->type, record->seq);
+		af_ktls_count(t->ks, rx_errors);
 }
 
 static bool af_ktls_rx_accept(struct af_ktls_sock *ks, u64 seq)
@@ -120,38 +164,43 @@ static bool af_ktls_rx_accept(struct af_ktls_sock *ks, u64 seq)
 
 /*
  * One of our records: from where its sender may still write to where nobody else can, then
- * decrypted there. The packet behind the prefix is aligned.
+ * decrypted there.
  */
 static void af_ktls_rx_record(struct af_ktls_tunnel *t, const struct sk_buff *datagram, int offset,
 			      const u8 *header, const struct af_ktls_record *record)
 {
 	struct af_ktls_sock *ks = t->ks;
 	size_t explicit = ks->cipher->explicit, sealed = record->length - explicit;
-	struct sk_buff *skb = NULL;
+	size_t length = sealed - AF_KTLS_TAG;
+	u8 *room = t->open ? af_ktls_run_room(&t->run, sealed) : NULL;
+	struct sk_buff *skb = t->open && !room ? af_ktls_rx_skb(t, sealed) : NULL;
+	u8 *text = skb ? skb->data : room;
 	int err = -ENOMEM;
 
-	if (t->open)
-		skb = napi_alloc_skb(&t->rx, sealed + NET_SKB_PAD);
-	if (skb) {
-		skb_reserve(skb, L1_CACHE_BYTES - NET_IP_ALIGN - AF_KTLS_PREFIX);
-		skb_put(skb, sealed);
-		err = af_ktls_rx_bytes(datagram, offset + AF_KTLS_HEADER + explicit, skb->data,
-				       sealed);
-	}
+	if (text)
+		err = af_ktls_rx_bytes(datagram, offset + AF_KTLS_HEADER + explicit, text, sealed);
 	if (!err)
-		err = af_ktls_job_open(ks, &t->open, skb, skb->data, header + AF_KTLS_HEADER,
-				       record);
+		err = af_ktls_job_open(ks, &t->open, skb, text, header + AF_KTLS_HEADER, record);
+	if (!err && af_ktls_rx_accept(ks, record->seq)) {
+		af_ktls_count(ks, rx_records);
+		af_ktls_add(ks, rx_bytes, length);
+		if (room) {
+			af_ktls_rx_in_run(t, text, length, record);
+		} else {
+			skb_trim(skb, length);
+			af_ktls_rx_opened(t, skb, record);
+		}
+		return;
+	}
 	if (err == -EBADMSG) {
 		af_ktls_count(ks, rx_forged);
 		af_ktls_dbg_record(ks, record->seq, "forged");
 	} else if (err) {
 		af_ktls_count(ks, rx_errors);
 		af_ktls_dbg_record(ks, record->seq, "no memory, or the cipher's driver failed");
-	} else if (af_ktls_rx_accept(ks, record->seq)) {
-		skb_trim(skb, sealed - AF_KTLS_TAG);
-		af_ktls_rx_opened(t, skb, record);
-		return;
 	}
+	if (room)
+		af_ktls_run_leave(&t->run);
 	kfree_skb(skb);
 }
 
@@ -221,6 +270,20 @@ static int af_ktls_rx_datagram(struct af_ktls_tunnel *t, const struct sk_buff *s
 	return seen;
 }
 
+/* Who has the packets of a train: a program of XDP's is the TUN driver's, which the daemon's write() meets. */
+static void af_ktls_rx_look(struct af_ktls_tunnel *t)
+{
+	struct net_device *dev = READ_ONCE(t->dev);
+
+	if (dev && dev_xdp_prog_count(dev))
+		dev = NULL;
+	t->to = dev;
+	/* A driver that is done later has no place in a run. */
+	t->run.allowed = dev && READ_ONCE(dev->flags) & IFF_UP &&
+			 READ_ONCE(dev->features) & NETIF_F_GRO &&
+			 !(crypto_aead_alg(t->ks->rx.aead)->base.cra_flags & CRYPTO_ALG_ASYNC);
+}
+
 static int af_ktls_rx_train(struct af_ktls_tunnel *t, struct sk_buff *skb)
 {
 	bool several = skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4;
@@ -233,6 +296,7 @@ static int af_ktls_rx_train(struct af_ktls_tunnel *t, struct sk_buff *skb)
 		return 1;
 	}
 	af_ktls_count(t->ks, tunnel_rx_trains);
+	af_ktls_rx_look(t);
 	for (offset = 0; offset < skb->len; offset += size)
 		seen += af_ktls_rx_datagram(t, skb, offset, min_t(int, size, skb->len - offset));
 	consume_skb(skb);
@@ -273,6 +337,7 @@ int af_ktls_tunnel_rx(struct napi_struct *napi, int budget)
 			break;
 		work += skb ? max(af_ktls_rx_train(t, skb), 1) : af_ktls_rx_error(t->ks, -err);
 	}
+	af_ktls_run_end(t);
 	if (work < budget)
 		napi_complete_done(napi, work);
 	return min(work, budget);

@@ -12,6 +12,7 @@
 #include <linux/udp.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/udp.h>
 
@@ -325,6 +326,22 @@ int af_ktls_udp_send(struct socket *lower, struct sk_buff *skb)
 	return err > 0 || err == -ENOBUFS ? 0 : err;
 }
 
+/*
+ * A path that has become narrower than a datagram: as for the socket's own sendmsg(), IP cuts it into fragments, unless the
+ * socket asked for none.
+ */
+static void af_ktls_allow_fragments(const struct sock *sk, struct sk_buff *skb,
+				    const struct af_ktls_way *way)
+{
+	bool six = way->family == AF_INET6;
+	unsigned int payload = skb_is_gso(skb) ? skb_shinfo(skb)->gso_size : skb->len;
+	unsigned int headers = sizeof(struct udphdr) +
+			       (six ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+
+	if (headers + payload > dst_mtu(way->dst))
+		skb->ignore_df = six ? ip6_sk_ignore_df(sk) : ip_sk_ignore_df(sk);
+}
+
 /**
  * af_ktls_udp_depart - send a datagram, or a train of them, where nobody can wait
  * @sk: the UDP socket
@@ -345,6 +362,7 @@ int af_ktls_udp_depart(struct sock *sk, struct sk_buff *skb)
 		return err;
 	}
 	skb_set_owner_w(skb, sk);
+	af_ktls_allow_fragments(sk, skb, &way);
 	rcu_read_lock();
 	err = way.family == AF_INET6 ? af_ktls_send6(sk, skb, &way) : af_ktls_send4(sk, skb, &way);
 	rcu_read_unlock();

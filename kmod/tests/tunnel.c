@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * tunnel: two network namespaces, a veth pair between them, a TUN device in each, whose packets the kernel carries. TCP and UDP
- * through it, what is for the daemons, hostile datagrams, a device that goes, and the way back to user space. Needs NET_ADMIN and
+ * through it, also when the path becomes narrower; what is for the daemons, hostile datagrams, a device that goes, and the way back to user space. Needs NET_ADMIN and
  * SYS_ADMIN, in a network namespace of its own.
  */
 #include <fcntl.h>
@@ -161,12 +161,21 @@ static void lose_device(struct end *end)
 	run("grep -q ' AES-128-GCM 4433 4433 - ' /proc/net/ktls", 0);
 }
 
+/* Superpackets and trains: far fewer of them than packets. */
+static void in_trains(const struct end *end)
+{
+	struct ktls_stats s = stats(end->ktls);
+
+	CHECK(s.tunnel_tx_bytes > BYTES && s.tunnel_rx_bytes > BYTES);
+	CHECK(s.tunnel_rx_trains < s.tunnel_rx_packets / 2 && s.tunnel_tx_trains < s.tunnel_tx_packets / 2);
+}
+
 /* The other end: TCP there and back, then UDP as it comes, until the driver closes its end of the pipe. */
 static int other(int from, int to)
 {
 	struct sockaddr_in own = address(8, 2, PORT), peer;
 	socklen_t length = sizeof(peer);
-	int listener[2], fd, size, six;
+	int listener[2], fd, size, i;
 	struct ktls_stats s;
 	struct end end;
 	char word;
@@ -174,14 +183,20 @@ static int other(int from, int to)
 	CHECK(!unshare(CLONE_NEWNET));
 	CHECK(write(to, "n", 1) == 1 && read(from, &word, 1) == 1);
 	end = come_up(2);
-	for (six = 0; six < 2; six++)
-		listener[six] = listening(six);
+	for (i = 0; i < 2; i++)
+		listener[i] = listening(i);
 	CHECK(write(to, "l", 1) == 1);
-	for (six = 0; six < 2; six++) {
-		fd = accept(listener[six], NULL, NULL);
+	for (i = 0; i < 4; i++) {
+		fd = accept(listener[i % 2], NULL, NULL);
+		if (i == 2)
+			in_trains(&end);
 		receive_bytes(fd);
 		send_bytes(fd);
 		close(fd);
+		CHECK(read(from, &word, 1) == 1);
+		if (i == 1)
+			run("ip link set wire mtu 1300", 0);
+		CHECK(write(to, "n", 1) == 1);
 	}
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	CHECK(!bind(fd, (void *)&own, sizeof(own)));
@@ -205,9 +220,6 @@ static int other(int from, int to)
 	s = stats(end.ktls);
 	CHECK(s.rx_forged == 2 && s.rx_replayed == 1 && s.rx_passed == 1 && s.tunnel_rx_stale == 1);
 	CHECK(s.tunnel_rx_dropped == 1 && !s.rx_errors && !s.tx_errors && !s.tunnel_tx_dropped);
-	/* Superpackets and trains: far fewer of them than packets. */
-	CHECK(s.tunnel_tx_bytes > BYTES && s.tunnel_rx_bytes > BYTES);
-	CHECK(s.tunnel_rx_trains < s.tunnel_rx_packets / 2 && s.tunnel_tx_trains < s.tunnel_tx_packets / 2);
 	lose_device(&end);
 	CHECK(write(to, "s", 1) == 1);
 	CHECK(readable(end.ktls, 5000) && recv(end.ktls, buffer, sizeof(buffer), 0) == 1 + 28 + 5 && !buffer[0]);
@@ -307,11 +319,17 @@ static void drive(int from, int to, pid_t pid)
 	end = come_up(1);
 	FAILS(tunnel(end.ktls, end.tun, KTLS_ANYCONNECT, 0), EALREADY);
 	CHECK(read(from, &word, 1) == 1);
-	for (i = 0; i < 2; i++) {
-		fd = dialled(i);
+	for (i = 0; i < 4; i++) {
+		fd = dialled(i % 2);
 		send_bytes(fd);
 		receive_bytes(fd);
 		close(fd);
+		if (i == 1) {
+			/* From here each record leaves in two fragments. */
+			in_trains(&end);
+			run("ip link set wire mtu 1300", 0);
+		}
+		CHECK(write(to, "t", 1) == 1 && read(from, &word, 1) == 1);
 	}
 	CHECK(read(from, &word, 1) == 1);
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -327,7 +345,6 @@ static void drive(int from, int to, pid_t pid)
 	CHECK(write(to, "c", 1) == 1);
 	CHECK(read(from, &word, 1) == 1 && word == 's');
 	s = stats(end.ktls);
-	CHECK(s.tunnel_tx_bytes > BYTES && s.tunnel_tx_trains < s.tunnel_tx_packets / 2);
 	CHECK(!s.rx_errors && !s.tx_errors && !s.tunnel_tx_dropped && !s.tunnel_rx_dropped && !s.rx_forged);
 	CHECK(send(fd, "after", 5, 0) == 5);
 	/* To the daemon again: what leaves by the device is read from its descriptor. */

@@ -5,7 +5,10 @@
  * (FAILSLAB, FAIL_PAGE_ALLOC, FAULT_INJECTION_USERCOPY; Documentation/fault-injection/fault-injection.rst).
  */
 #include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 
@@ -16,7 +19,7 @@
 #define FAULTS "/sys/kernel/debug/"
 
 struct ends {
-	int lower[2], a, b, file, pipes[2], poll;
+	int lower[2], a, b, file, pipes[2], poll, tun;
 	__u16 version;
 };
 
@@ -128,6 +131,16 @@ static void small(struct ends *e)
 	CHECK(!option(e->a, KTLS_RECORD_SIZE, &size, sizeof(size)));
 }
 
+/* A device whose packets could be carried. */
+static void beside_tun(struct ends *e)
+{
+	struct ifreq request = { .ifr_flags = IFF_NO_PI | IFF_TUN };
+
+	both(e);
+	e->tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+	CHECK(e->tun >= 0 && !ioctl(e->tun, TUNSETIFF, &request));
+}
+
 static long call_socket(struct ends *e)	{ return e->a = made(e); }
 static long call_attach(struct ends *e)	{ return attach(e->a, e->lower[0], e->version, KTLS_AES_GCM_128); }
 static long call_keys(struct ends *e)	{ return keys_set(e->a); }
@@ -138,6 +151,13 @@ static long call_file(struct ends *e)	{ return sendfile(e->a, e->file, NULL, 100
 static long call_recv(struct ends *e)	{ return recv(e->a, in, sizeof(in), MSG_DONTWAIT); }
 static long call_splice(struct ends *e)	{ return splice(e->a, NULL, e->pipes[1], NULL, 1400, SPLICE_F_NONBLOCK); }
 static long call_detach(struct ends *e)	{ return option(e->a, KTLS_DETACH, NULL, 0); }
+
+static long call_tunnel(struct ends *e)
+{
+	struct ktls_tunnel tunnel = { .fd = e->tun, .framing = KTLS_ANYCONNECT };
+
+	return option(e->a, KTLS_TUNNEL, &tunnel, sizeof(tunnel));
+}
 
 static long call_info(struct ends *e)
 {
@@ -228,6 +248,15 @@ static void counted(struct ends *e, long result)
 	works(e);
 }
 
+/* The daemon has its packets if the kernel does not. */
+static void carried(struct ends *e, long result)
+{
+	if (result < 0)
+		works(e);
+	else
+		FAILS(call_tunnel(e), EALREADY);
+}
+
 static void nothing(struct ends *e, long result)
 {
 	(void)e;
@@ -249,6 +278,7 @@ static const struct trial trials[] = {
 
 static const struct trial of_datagrams[] = {
 	{ "enable", held, call_enable, counted },
+	{ "tunnel", beside_tun, call_tunnel, carried },
 	{ "detach", both, call_detach, nothing },
 };
 
@@ -262,8 +292,8 @@ static int documented(const struct ends *e, int error)
 /* With its n-th request refused; returns whether it has so many. */
 static int one(const struct trial *trial, __u16 version, int n)
 {
-	struct ends e = { .a = -1, .b = -1, .version = version };
-	int *all[] = { &e.a, &e.b, &e.file, &e.pipes[0], &e.pipes[1], &e.poll, &e.lower[0], &e.lower[1] }, error, was;
+	struct ends e = { .a = -1, .b = -1, .tun = -1, .version = version };
+	int *all[] = { &e.a, &e.b, &e.tun, &e.file, &e.pipes[0], &e.pipes[1], &e.poll, &e.lower[0], &e.lower[1] }, error, was;
 	unsigned int i;
 	long result;
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -35,6 +36,7 @@ wait-until 20 bash -c '! daemons'
 rm -rf /run/vpn
 """
 """All but the container's own processes are the VPN's."""
+SETTINGS = "/usr/local/share/ocserv.conf"
 CARRIED = re.compile(r"^kernel tunnel: DTLS1\.2 AES-128-GCM tun0 rx=(\d+) tx=(\d+)$", re.MULTILINE)
 
 
@@ -64,6 +66,34 @@ class Ends:
         """Bytes of packets that the kernel gave to the tunnel's device and took from it; none: the daemon does."""
         found = CARRIED.search(self.run(end, "kernel-tunnel"))
         return (int(found[1]), int(found[2])) if found else (0, 0)
+
+    def counters(self, end: str) -> dict[str, int]:
+        """What the kernel has counted of the session whose packets it carries; empty when the daemon does."""
+        names, *lines = (line.split() for line in self.run(end, "cat", "/proc/net/ktls").splitlines())
+        found = [dict(zip(names, line, strict=True)) for line in lines]
+        return {
+            name: int(value)
+            for session in found
+            if session["tunnel"] == "tun0"
+            for name, value in session.items()
+            if value.isdigit()
+        }
+
+    @contextmanager
+    def configured(self, **settings: str) -> Iterator[None]:
+        """Servers that start meanwhile have these settings in place of the lab's own."""
+        kept = self.run("server", "cat", SETTINGS)
+        other = "|".join(name.replace("_", "-") for name in settings)
+        lines = [line for line in kept.splitlines() if not re.match(rf"({other}) =", line)]
+        lines += [f"{name.replace('_', '-')} = {value}" for name, value in settings.items()]
+        self.write(SETTINGS, "\n".join(lines) + "\n")
+        try:
+            yield
+        finally:
+            self.write(SETTINGS, kept)
+
+    def write(self, path: str, text: str) -> None:
+        self.run("server", "bash", "-c", 'printf %s "$1" >"$2"', "write", text, path)
 
     def stream(self, *words: str) -> int:
         """Bytes that TCP carried in a second."""
@@ -128,6 +158,50 @@ def test_a_client_that_connects_anew_is_carried_again(ends: Ends) -> None:
     wait_for(lambda: 0 < ends.carried("client")[1] < before[1], "the kernel to have it", 60)
     assert ends.stream() > 1_000_000
     assert ends.carried("server")[0] > 1_000_000
+
+
+def test_peers_that_ask_are_answered_by_the_daemons(ends: Ends) -> None:
+    """Dead peer detection, every second and both ways, is not the kernel's. Nobody is given up for silence."""
+    with ends.configured(dpd="1"):
+        ends.start(KERNEL, KERNEL)
+    ends.stream()
+    before = {end: ends.counters(end) for end in ("client", "server")}
+
+    def asked(end: str) -> bool:
+        now = ends.counters(end)
+        return all(
+            now[control] - before[end][control] - (now[packets] - before[end][packets]) >= 4
+            for control, packets in (("rx_records", "tunnel_rx_packets"), ("tx_records", "tunnel_tx_packets"))
+        )
+
+    for end in ("client", "server"):
+        wait_for(partial(asked, end), "questions and answers", 60)
+    assert ends.log("client").count("Established DTLS connection") == 1
+    assert ends.stream() > 1_000_000
+
+
+def test_new_keys_by_another_handshake(ends: Ends) -> None:
+    """The session is the daemons' for it, and the kernel's again afterwards, under traffic."""
+    with ends.configured(rekey_time="8", rekey_method="ssl"):
+        ends.start(KERNEL, KERNEL)
+    wait_for(lambda: ends.stream() > 0 and ends.log("client").count("DTLS rekey due") >= 2, "new keys, twice", 180)
+    wait_for(lambda: ends.carried("client")[1] > 0, "the kernel to have it again", 60)
+    assert ends.stream() > 1_000_000
+
+
+@pytest.mark.parametrize("variant", [KERNEL, OFFLOADED])
+def test_a_path_becomes_narrower(ends: Ends, variant: str) -> None:
+    ends.start(variant, variant)
+    ends.stream()
+    try:
+        for end in ("server", "client"):
+            ends.run(end, "ip", "link", "set", "eth0", "mtu", "1300")
+        ends.ping("-s", "1300")
+        for words in ([], ["--reverse"]):
+            assert ends.stream(*words) > 1_000_000
+    finally:
+        for end in ("server", "client"):
+            ends.run(end, "ip", "link", "set", "eth0", "mtu", "1500")
 
 
 RECORDS = r"""

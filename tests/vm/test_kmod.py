@@ -45,7 +45,7 @@ LATER = ",".join(
 
 # All that any of the programs needs; each is left what it asks for.
 CAPABILITIES = (
-    "NET_ADMIN", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_MODULE", "SYS_RESOURCE",
+    "NET_ADMIN", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_MODULE", "SYS_RESOURCE",
 )  # fmt: skip
 # A network of its own; and in it a shell that may do no more than the capabilities named.
 LIMITED = """
@@ -186,6 +186,7 @@ PROGRAMS: list[tuple[str, list[str]]] = [
     ("reconnect", []),
     ("traffic", []),
     ("tunnel", ["NET_ADMIN", "SYS_ADMIN"]),
+    ("runs 1 300", ["NET_ADMIN", "NET_RAW"]),
     ("streams", []),
     ("races 5 1", []),
     ("idle 800", ["SYS_RESOURCE"]),
