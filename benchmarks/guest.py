@@ -93,7 +93,7 @@ def bring_up() -> float:
         meter = Meter(bed)
         for _ in range(3):
             began = time.monotonic()
-            with tunnel(bed, meter, vpn, variant, suite):
+            with tunnel(bed, meter, vpn, variant, suite, catalog.wires["whole"]):
                 took.append(time.monotonic() - began)
     return sorted(took)[1]
 

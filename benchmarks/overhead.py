@@ -56,7 +56,7 @@ def main() -> None:
         meter = Meter(bed)
         for vpn in vpns:
             variant, suite = next(iter(vpn.file.variants)), first_suite(catalog, vpn)
-            with tunnel(bed, meter, vpn, variant, suite) as this:
+            with tunnel(bed, meter, vpn, variant, suite, catalog.wires["whole"]) as this:
                 container = str(this.containers["client-load"].name)
                 options = throughput.Options(duration=chosen.duration)
                 conditions = {"direction": "up", "streams": "1"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The VPNs under `images/` and the ciphersuites of `suites.yaml`. The code here names none of them."""
+"""The VPNs under `images/`, the ciphersuites of `suites.yaml`, the wires of `wires.yaml`. The code here names none."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import PACKAGED, Vpn, VpnFile
+from lab.catalog.wires import Wire
 from lab.core.documents import read
 from lab.core.errors import UsageError, unknown
-from lab.core.paths import ROOT
+from lab.core.paths import ROOT, USER
+
+Row = TypeVar("Row", Suite, Wire)
 
 SETS = ("quick", "all")
 """The names of sets of suites."""
@@ -20,10 +24,14 @@ SETS = ("quick", "all")
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything that can be compared. `root` holds `images/`; `ciphers` is the table of suites."""
+    """Everything that can be compared. `root` holds `images/`; `ciphers` is the table of suites.
+
+    `cables` are the tables of wires: the lab's own, and the user's, which need not be there.
+    """
 
     root: Path = ROOT
     ciphers: Path = ROOT / "lab" / "catalog" / "suites.yaml"
+    cables: tuple[Path, Path] = (Path(__file__).with_name("wires.yaml"), USER / "wires.yaml")
 
     @cached_property
     def vpns(self) -> dict[str, Vpn]:
@@ -37,15 +45,17 @@ class Catalog:
     @cached_property
     def suites(self) -> dict[str, Suite]:
         """Each suite by name, in the order of the file."""
-        rows = read(self.ciphers, list[Suite])
-        if not rows:
-            raise UsageError(f"{self.ciphers}: there is no suite in it", "it needs a row for each")
-        table = {row.suite: row for row in rows}
-        if len(table) != len(rows):
-            names = [row.suite for row in rows]
-            duplicates = sorted({name for name in names if names.count(name) > 1})
-            raise UsageError(f"{self.ciphers}: suite named twice: {', '.join(duplicates)}")
-        return table
+        return _table(self.ciphers, Suite)
+
+    @cached_property
+    def wires(self) -> dict[str, Wire]:
+        """Each wire by name, in the order of the files, the lab's own first."""
+        own, users = self.cables
+        wires = _table(own, Wire)
+        more = _table(users, Wire) if users.exists() else {}
+        if both := [name for name in more if name in wires]:
+            raise UsageError(f"{users}: the lab has a wire of that name: {', '.join(both)}", "choose another name")
+        return wires | more
 
     def choose_vpns(self, names: Sequence[str], variants: Sequence[str] = ()) -> list[Vpn]:
         """The named VPNs, and the controls. Without a control, a comparison cannot be judged.
@@ -70,6 +80,29 @@ class Catalog:
         if not names or "all" in names:
             return list(self.suites.values())
         return [row for row in self.suites.values() if row.suite in names or ("quick" in names and row.quick)]
+
+    def choose_wires(self, names: Sequence[str]) -> list[Wire]:
+        """The named wires.
+
+        Raises:
+            UsageError: there is no such wire; lists the valid ones.
+        """
+        for name in names:
+            if name not in self.wires:
+                raise unknown("wire", name, self.wires)
+        return [self.wires[name] for name in names]
+
+
+def _table(path: Path, model: type[Row]) -> dict[str, Row]:
+    """The rows of a file by name, in their order. The name is the field that is called as the model is."""
+    kind = model.__name__.lower()
+    rows = read(path, list[model])  # type: ignore[valid-type]
+    if not rows:
+        raise UsageError(f"{path}: there is no {kind} in it", "it needs a row for each")
+    names = [str(getattr(row, kind)) for row in rows]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"{path}: {kind} named twice: {', '.join(twice)}")
+    return dict(zip(names, rows, strict=True))
 
 
 def _limited(vpns: Sequence[Vpn], variants: Sequence[str]) -> list[Vpn]:

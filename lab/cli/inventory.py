@@ -31,13 +31,16 @@ class Things(StrEnum):
     VPNS = "vpns"
     SUITES = "suites"
     MEASURES = "measures"
+    WIRES = "wires"
     RUNS = "runs"
 
 
 def list_(
     what: Annotated[Things, typer.Argument(help="What to list.")], results: Results = RESULTS, as_json: Json = False
 ) -> None:
-    """List the VPNs, ciphersuites, measures or runs.
+    """List the VPNs, ciphersuites, measures, wires or runs.
+
+    A wire of your own is a row in ~/.config/lab/wires.yaml, as in lab/catalog/wires.yaml, which says what can be said.
 
     Examples:
     - `lab list vpns`
@@ -54,6 +57,8 @@ def list_(
     elif what is Things.SUITES:
         rows, dialects = _suites(catalog)
         show(rows, as_json, optional=dialects)
+    elif what is Things.WIRES:
+        show([{"wire": name, "what it does": wire.sentence} for name, wire in catalog.wires.items()], as_json)
     else:
         known = measures.every()
         show([_measure(name, each) for name, each in known.items()], as_json)

@@ -28,6 +28,9 @@ def up(
         str | None,
         typer.Option(**named("The ciphersuite; `lab list suites` lists them. Default: the first.", of="suites")),
     ] = None,
+    wire: Annotated[
+        str, typer.Option(**named("The wire between the ends; `lab list wires` lists them.", of="wires"))
+    ] = "whole",
     name: LabName = "lab",
     engine_name: EngineName = "host",
 ) -> None:
@@ -36,14 +39,16 @@ def up(
     Examples:
     - `lab up {vpn}`
     - `lab up {vpn} --cipher {suite} --engine vm`
+    - `lab up {vpn} --wire dsl --engine vm`
     """
     from lab.benches.vpn import sandbox
     from lab.engines import opening
 
     catalog = Catalog()
     chosen = sandbox.choose(catalog, vpn, variant, cipher)
+    (cable,) = catalog.choose_wires([wire])
     with opening.opened(engine_choice(engine_name), console.print, keep=True) as engine:
-        sandbox.up(catalog, chosen, engine, console, name)
+        sandbox.up(catalog, chosen, cable, engine, console, name)
 
 
 def down(

@@ -67,6 +67,7 @@ def every() -> Mapping[str, Names]:
     common: dict[str, Names] = {
         "vpns": _vpns, "variants": _variants, "packaged": lambda: [PACKAGED], "images": _images, "runs": _runs,
         "sets": lambda: SETS, "quick": _quick, "others": _others, "suites": lambda: [*_quick(), *_others()],
+        "wires": _wires,
         "engines": partial(get_args, choice.Name), "clocks": partial(get_args, choice.Clock),
         "kernels": partial(get_args, choice.Kernel),
     }  # fmt: skip
@@ -95,6 +96,10 @@ def _quick() -> list[str]:
 
 def _others() -> list[str]:
     return [suite.suite for suite in _catalog().suites.values() if not suite.quick]
+
+
+def _wires() -> list[str]:
+    return list(_catalog().wires)
 
 
 def _images() -> list[str]:

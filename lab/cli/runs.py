@@ -152,12 +152,14 @@ def compare(
 
 
 def _print_origins(*stores: Store) -> None:
-    """Say of each run what it measured, and on what."""
-    from lab.report import comparison
+    """Say of each run what it measured, on what, and over which wires."""
+    from lab.report import comparison, tables
 
     for name, store in zip("AB", stores, strict=True):
         origin = comparison.origin(store.folder.name, store.meta())
-        console.print(f"{name}: {origin}", highlight=False, soft_wrap=True)
+        over = [f"{condition}: {meaning}" for condition, meaning in tables.meanings(store.meta()).items()]
+        for line in (f"{name}: {origin}", *over):
+            console.print(line, highlight=False, soft_wrap=True)
 
 
 def aa(run: Run, margin: Margin = None, results: Results = RESULTS, as_json: Json = False) -> None:

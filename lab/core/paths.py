@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The folders of the checkout."""
+"""The folders of the checkout, and the user's own."""
 
 from __future__ import annotations
 
@@ -10,3 +10,5 @@ ROOT = Path(os.environ.get("LAB_ROOT") or Path(__file__).resolve().parents[2])
 """The folder of docker-compose.yml, images/ and lab/. It is this checkout, or the one that LAB_ROOT names."""
 RESULTS = ROOT / "results"
 """The default folder of runs."""
+USER = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")) / "lab"  # noqa: PTH111 - no home is no error
+"""The user's own folder. It need not be there."""

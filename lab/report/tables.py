@@ -228,3 +228,15 @@ def facts(meta: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
             text = str(value)
             found.append((name, text if len(text) <= 300 else f"{text[:300]}…"))
     return found
+
+
+def meanings(meta: Mapping[str, Any]) -> dict[str, str]:
+    """What the conditions of a run stand for, by `key=value`, as far as its `meta` says so."""
+    return {f"{key}={value}": text for key, its in meta.get("conditions", {}).items() for value, text in its.items()}
+
+
+def meant(run: Summary, loads: Iterable[Load]) -> list[str]:
+    """What the conditions of these loads stand for, each once."""
+    known = meanings(run.meta)
+    words = dict.fromkeys(word for _, conditions in loads for word in conditions.split())
+    return [f"{word}: {known[word]}" for word in words if word in known]

@@ -89,7 +89,10 @@ class Declared(Strict):
 
 
 class Meta(Strict):
-    """All of `meta.json`. `cells` is the plan, as text. Runs of older versions have only its digest, `plan`."""
+    """All of `meta.json`. `cells` is the plan, as text. Runs of older versions have only its digest, `plan`.
+
+    `conditions` says what values of conditions stand for, in words.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[Text, Shown]
@@ -99,6 +102,7 @@ class Meta(Strict):
     cells: list[Text] | None = None
     settings: dict[Text, Shown] | None = None
     controls: list[Text] = []
+    conditions: dict[Text, dict[Text, Text]] = {}
     figures: dict[Text, Annotated[list[Declared], Field(min_length=1)]] = {}
     processors: Positive = 1
     engine: Where = Where(name="", clock="")

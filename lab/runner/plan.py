@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from lab.core.errors import UsageError
-from lab.results.cell import Cell
+from lab.results.cell import Cell, parse_conditions
 
 BLOCKS = 10_000
 """The most blocks of a run. One cell, at a second a block, then takes three hours."""
@@ -35,8 +35,8 @@ class Step:
 class Plan:
     """The cells that can run, in blocks; and those that cannot, each with its reason.
 
-    If `shared`, the cells of one subject are neighbours in a block and share one session (a tunnel). Otherwise every
-    sample has its own session.
+    If `shared`, the cells of one subject are neighbours in a block and share one session (a tunnel), unless they differ
+    in a condition that a session is opened for, which `apart` names. Otherwise every sample has its own session.
     """
 
     cells: tuple[Cell, ...]
@@ -44,6 +44,7 @@ class Plan:
     blocks: int
     seed: int
     shared: bool = False
+    apart: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a plan that is too large, before all of its steps are made."""
@@ -60,11 +61,16 @@ class Plan:
             order = list(self.cells)
             draw = random.Random(f"{self.seed}/{block}")
             draw.shuffle(order)
-            if self.shared:  # subjects in the order of their first cells after the shuffle
-                first = {cell.subject: place for place, cell in reversed(list(enumerate(order)))}
-                order.sort(key=lambda cell: first[cell.subject])
+            if self.shared:  # sessions in the order of their first cells after the shuffle
+                first = {self._session(cell): place for place, cell in reversed(list(enumerate(order)))}
+                order.sort(key=lambda cell: first[self._session(cell)])
             steps += [Step(block, position, cell) for position, cell in enumerate(order)]
         return steps
+
+    def _session(self, cell: Cell) -> tuple[str | None, ...]:
+        """What a session is opened for."""
+        conditions = parse_conditions(cell.conditions)
+        return (*cell.subject, *(conditions.get(key) for key in self.apart))
 
     def fingerprint(self) -> str:
         """A digest of the cells. A run can only be resumed with the plan that it was started with."""
@@ -78,7 +84,7 @@ class Plan:
         """The groups of `steps` that share a session, in their order."""
         if not self.shared:
             return [[step] for step in steps]
-        return [list(group) for _, group in groupby(steps, key=lambda step: (step.block, step.cell.subject))]
+        return [list(group) for _, group in groupby(steps, key=lambda step: (step.block, self._session(step.cell)))]
 
 
 def offset(seed: int, step: Step) -> float:

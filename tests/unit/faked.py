@@ -62,6 +62,7 @@ class Fake:
     offset: float = 0.0
     offsets: list[float] = field(default_factory=list)
     wires: list[str] = field(default_factory=list)
+    fates: list[int] = field(default_factory=list)
     loads: list[dict[str, Any]] = field(default_factory=list)
     handshake: float = 0.25
     evidence: dict[str, Any] = field(default_factory=dict)
@@ -84,8 +85,14 @@ class Fake:
             return [Reading("payload", "B", "machine", raw["size"]), Reading("duration", "s", "client", 1.0)]
         return [Reading("fake", "s", "client", raw["seconds"])]
 
-    def use_wire(self, kind: str) -> None:
-        self.wires.append(kind)
+    @property
+    def laid(self) -> Any:
+        return SimpleNamespace(shaping=self.shaping)
+
+    @contextmanager
+    def shaping(self, seed: int) -> Iterator[dict[str, Any]]:
+        self.fates.append(seed)
+        yield {}
 
     def prove(self) -> None:
         if self.proving:
@@ -174,12 +181,13 @@ def without_tunnels(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.Monkey
     bed = SimpleNamespace(engine=engine)
 
     @contextmanager
-    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any) -> Iterator[Any]:
+    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any, wire: Any) -> Iterator[Any]:
         if fake.opening:
             raise fake.opening
         this = cast(Any, fake)
         this.bed, this.vpn, this.evidence = bed, vpn, {}
         fake.opened.append(fake.samples)
+        fake.wires.append(wire.wire)
         try:
             yield this
         finally:
@@ -190,7 +198,7 @@ def without_tunnels(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.Monkey
     measures = {"fake": cast(Measure, fake)}
     made = cells.make(
         catalog, catalog.choose_vpns(["alpha"]), catalog.choose_suites(["strong", "odd"]), {"fake": [""]},
-        blocks=2, seed=0, lacks={},
+        blocks=2, seed=0, lacks={}, wires={"whole": ""},
     )  # fmt: skip
     share = Bed(catalog, cast(Any, bed), cast(Any, fake.meter), made, measures, {"fake": Options()})
     this = Lab(fake, share, made, store, engine)

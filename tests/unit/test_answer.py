@@ -56,6 +56,15 @@ def test_the_faster_is_said_to_be_faster_only_where_that_is_shown() -> None:
     assert "beta and alpha are equally fast: within 5 %" in screen(FAST + alike)
 
 
+def test_the_wire_is_explained_once_below_the_title() -> None:
+    means = {"dsl": "a DSL line; each packet by itself; 12ms delay each way", "lan": "a switch"}
+    on_dsl = cell("alpha", "aes-128-gcm", [4, 4.1, 3.9], conditions="direction=up streams=1 wire=dsl")
+    text = screen(on_dsl, conditions={"wire": means})
+    assert text.count("\nwire=dsl: a DSL line; each packet by itself; 12ms delay each way\n") == 1
+    assert "lan" not in text
+    assert "wire=dsl:" not in screen(on_dsl)  # a run of an older version does not say
+
+
 def test_two_blocks_show_nothing() -> None:
     text = screen(cell("alpha", "aes-128-gcm", [400, 410]) + cell("beta", "aes-128-gcm", [200, 205]))
     assert "alpha and beta: the samples do not show which is faster" in text

@@ -67,6 +67,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setattr(doctor, "connect", lambda: engine)
     monkeypatch.setattr("lab.benches.vpn.doctor.images.is_current", lambda *_: True)
     monkeypatch.setattr("lab.benches.vpn.doctor.lacking", lambda *_: {})
+    monkeypatch.setattr("lab.benches.vpn.doctor.lacking_wires", lambda *_: {})
     monkeypatch.setattr("lab.benches.vpn.doctor.testbed.labs", lambda *_: {})
     return engine
 
@@ -97,6 +98,17 @@ def test_what_the_kernel_lacks(engine: SimpleNamespace, monkeypatch: pytest.Monk
     assert found[f"VPN {vpn.name}"].detail.startswith(", ".join(others) + "; ")
     missing = found[f"VPN {vpn.name}: {first}, {second}"]
     assert (missing.state, missing.detail) == ("unsupported", "no ESP")
+    assert "--engine vm" in missing.fix
+
+
+def test_wires_that_the_kernel_lacks(engine: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = list(Catalog().wires)
+    assert examined()["wires"].detail == ", ".join(every)
+    monkeypatch.setattr("lab.benches.vpn.doctor.lacking_wires", lambda *_: dict.fromkeys(every[2:], "no netem"))
+    found = examined()
+    assert (found["wires"].state, found["wires"].detail) == ("ok", "whole, cut")
+    missing = found[f"wires {', '.join(every[2:])}"]
+    assert (missing.state, missing.detail) == ("unsupported", "no netem")
     assert "--engine vm" in missing.fix
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from faked import CELL, Lab, Raw, without_tunnels
 
+from lab.benches.vpn.sample import fate
 from lab.catalog.catalog import Catalog
+from lab.runner.plan import Step
 
 
 @pytest.fixture
@@ -35,11 +37,23 @@ def test_a_load_comes_with_its_ledger(lab: Lab, raw: Raw) -> None:
     assert sample["proof"] == {"suite": "STRONG", "wire": {"cleartext": False}}
 
 
-def test_the_wire_is_put_before_each_sample(lab: Lab, raw: Raw) -> None:
+def test_the_tunnel_of_a_sample_is_on_its_wire(lab: Lab, raw: Raw) -> None:
     lab.fake.raw = watched(raw)
     lab.sample()
     lab.sample(replace(CELL, conditions="size=10000000 wire=cut"))
     assert lab.fake.wires == ["whole", "cut"]
+
+
+def test_packets_have_one_fate_for_all_data_paths_of_a_block(lab: Lab, raw: Raw) -> None:
+    """Another in another block, under other conditions, and with another seed of the run."""
+    cell = replace(CELL, conditions="size=10000000 wire=dsl")
+    steps = [Step(0, 0, cell), Step(0, 5, replace(cell, variant="tcp", suite="weak")), Step(1, 0, cell)]
+    steps.append(Step(0, 6, replace(cell, conditions="size=10000000 wire=satellite")))
+    lab.fake.raw = watched(raw)
+    lab.take([[step] for step in steps])
+    one, alike, *others = lab.fake.fates
+    assert one == alike
+    assert len({one, *others, fate(1, steps[0])}) == 4
 
 
 def test_counters_that_stood_still_make_a_load_invalid(lab: Lab, raw: Raw) -> None:

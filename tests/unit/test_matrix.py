@@ -31,6 +31,7 @@ from lab.runner.execute import execute
 from lab.runner.outcome import outcomes
 from lab.runner.plan import Step
 from lab.runner.settings import settings_of
+from lab.testbed.wire import Laid
 
 LIMIT = 20.0
 """Seconds after which a lane that waits for another is given up."""
@@ -145,10 +146,15 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
                               start=lambda *_: None)  # fmt: skip
 
     @contextmanager
-    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any) -> Iterator[Any]:
+    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any, wire: Any) -> Iterator[Any]:
         bed.engine.tunnels.append((vpn.name, variant, suite.suite))
-        proofs: dict[str, Any] = {"evidence": {}, "prove": lambda: None, "prove_suite": lambda: None, "use_wire": str}
+        proofs: dict[str, Any] = {
+            "evidence": {},
+            "prove": lambda: None,
+            "prove_suite": lambda: None,
+        }
         ends = dict.fromkeys(("server", "client"))
+        proofs["laid"] = Laid(bed, wire, {}, {})
         yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, loads=[], handshake=0.1, containers=ends, **proofs)
 
     monkeypatch.setattr("lab.benches.vpn.bench.testbed.opened", opened)
@@ -159,13 +165,16 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
     monkeypatch.setattr(
         "lab.benches.vpn.bench.requirements.lacks", lambda engine, vpns: {("alpha", "tcp"): "no TCP here"}
     )
+    monkeypatch.setattr("lab.benches.vpn.bench.requirements.lacks_wires", lambda engine, wires: {})
     monkeypatch.setattr("lab.benches.vpn.bench.platform.describe", lambda *_: described)
     monkeypatch.setattr("lab.benches.vpn.sample.endpoints.describe", lambda bed, ends: {end: {} for end in ends})
 
     def prepare(*machines: Machine, blocks: int = 2) -> Site:
         settings = Settings(blocks=blocks, seed=3, engine=Guest(name="vm"))
         vpns, suites = catalog.choose_vpns([]), catalog.choose_suites(["strong", "odd"])
-        choice = Choice(catalog, settings, vpns, suites, {"fake": cast(Measure, Fake())})
+        choice = Choice(
+            catalog, settings, vpns, suites, {"fake": cast(Measure, Fake())}, catalog.choose_wires(["whole"])
+        )
         return Site(choice, cast(Any, machines))
 
     return prepare
@@ -343,6 +352,7 @@ def test_a_run_does_not_go_on_with_another_plan(prepare: Prepare, tmp_path: Path
         fresh.choose_vpns([]),
         fresh.choose_suites(["strong"]),
         dict(other.choice.measures),
+        other.choice.wires,
     )
     with pytest.raises(LabError, match=r"changed since it was started: plan$"):
         store.go_on(Site(choice, other.engines).meta(), KEPT)

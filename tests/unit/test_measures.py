@@ -160,8 +160,8 @@ def test_nine_echoes_are_too_few_and_ten_are_not(captured: Captured) -> None:
 @pytest.mark.parametrize(
     ("condition", "argv"),
     [
-        ("none", ["ping", "-n", "-i", "0.01", "-w", "5", "198.19.0.1"]),
-        ("busy", ["busy", "198.19.0.1", "7", "ping", "-n", "-i", "0.01", "-w", "5", "198.19.0.1"]),
+        ("none", ["ping", "-n", "-i", "0.01", "-c", "500", "198.19.0.1"]),
+        ("busy", ["busy", "198.19.0.1", "7", "ping", "-n", "-i", "0.01", "-c", "500", "198.19.0.1"]),
     ],
 )
 def test_a_ping_is_a_load_that_is_watched(condition: str, argv: list[str]) -> None:

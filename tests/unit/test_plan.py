@@ -14,10 +14,10 @@ CONDITIONS = {"handshake": [""], "throughput": ["direction=up streams=1", "direc
 
 
 def plan(catalog: Catalog, *, blocks: int = 3, seed: int = 0, **options: object) -> Plan:
-    lacks = options.pop("lacks", {})
+    lacks, wires = options.pop("lacks", {}), options.pop("wires", {"whole": ""})
     suites = catalog.choose_suites(options.pop("suites", []))  # type: ignore[arg-type]
     vpns = catalog.choose_vpns(options.pop("vpns", []), options.pop("variants", []))  # type: ignore[arg-type]
-    return make(catalog, vpns, suites, CONDITIONS, blocks=blocks, seed=seed, lacks=lacks, **options)  # type: ignore[arg-type]
+    return make(catalog, vpns, suites, CONDITIONS, blocks=blocks, seed=seed, lacks=lacks, wires=wires, **options)  # type: ignore[arg-type]
 
 
 def tunnels(cells: object) -> set[str]:

@@ -68,6 +68,19 @@ def terminal(width: int = 160) -> str:
 
 
 class TestMatrix:
+    def test_what_its_conditions_stand_for_is_noted(self) -> None:
+        rows = frame(
+            [
+                *cell("alpha", "aes-128", [500, 510], conditions="direction=up streams=1"),
+                *cell("alpha", "aes-128", [4, 5], conditions="direction=up streams=1 wire=dsl"),
+            ]
+        )
+        built = contents.build(Summary(rows, META | {"conditions": {"wire": {"dsl": "a DSL line", "lan": "a switch"}}}))
+        whole, dsl = (each.notes for each in built if each.name.startswith("matrix"))
+        assert "wire=dsl: a DSL line" in dsl
+        assert not any(note.startswith("wire=") for note in whole)
+        assert not any("a switch" in note for note in dsl)
+
     def test_median_interval_and_n(self) -> None:
         rows = {row[0]: row[1:] for row in texts(table("matrix direction"))}
         assert rows["aes-128"] == ["500\n495–510 n5", "305\n300–310 n3"]

@@ -14,6 +14,7 @@ from docker.errors import NotFound
 
 from lab.benches.vpn.tunnel import ENDS, METER_FAILED, SETTLED, Tunnel, snapshots, tunnel
 from lab.catalog.catalog import Catalog
+from lab.catalog.wires import Wire
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.testbed import topology
@@ -65,7 +66,7 @@ def made(catalog: Catalog) -> Made:
         vpn, suite = catalog.vpns["beta"], catalog.suites["strong"]
         running = {"status": "running", "attrs": {"State": {"ExitCode": 0}}, "reload": lambda: None}
         meter = SimpleNamespace(container=SimpleNamespace(**running), answers=lambda: True)
-        tunnel = Tunnel(cast(Any, bed), cast(Any, meter), vpn, "udp", suite)
+        tunnel = Tunnel(cast(Any, bed), cast(Any, meter), vpn, "udp", suite, catalog.wires["whole"])
         ids = {end: number for number, end in numbers.items()}
         ends = {end: SimpleNamespace(id=ids.get(end, end), role=end, **running) for end in ENDS}
         tunnel.containers = cast(Any, ends)
@@ -91,6 +92,16 @@ def test_the_last_two_snapshots_are_the_meters(captured: Captured) -> None:
     forged = 'snapshot {"kernel_threads": {}, "ends": {}}\n'
     assert snapshots(forged + text, roles(text)) == snapshots(text, roles(text))
     assert snapshots("", {}) == []
+
+
+def test_on_a_wire_with_a_small_mtu_later_fragments_are_the_paths_own(made: Made, captured: Captured) -> None:
+    """They have no port that would say whose they are."""
+    text = captured("bracket/failed.txt")
+    tunnel, engine = made(Result(0, "sent", text), roles(text))
+    tunnel.wire = Wire(wire="narrow", title="narrow", mtu=1280)
+    tunnel.load(["nc"], timeout=25)
+    ((_, bracket, _),) = engine.asked
+    assert bracket[2] == "(udp port 2) or (udp and ip[6:2] & 0x1fff != 0)"
 
 
 @pytest.mark.parametrize(("clock", "later"), [("wall", "0.012500"), ("instructions", "0.512500")])
@@ -157,7 +168,7 @@ def test_whatever_goes_wrong_while_a_part_has_stopped_is_its_fault(
     state, said = ENDED[how]
     container = this.meter.container if which == "meter" else this.containers[which]
     monkeypatch.setattr(this, "bring_up", lambda: vars(container).update(state))
-    with pytest.raises(LabError) as caught, tunnel(this.bed, *cast(Any, [None] * 4)):
+    with pytest.raises(LabError) as caught, tunnel(this.bed, *cast(Any, [None] * 5)):
         raise error
     assert type(caught.value) is LabError, "an end that has stopped is a failure, whatever it looks like"
     assert caught.value.message == f"the {which} {said}: {then}"
@@ -181,7 +192,7 @@ def test_where_all_run_an_error_is_what_it_is(made: Made, monkeypatch: pytest.Mo
     monkeypatch.setattr("lab.benches.vpn.tunnel.Tunnel", lambda *_: this)
     monkeypatch.setattr(this, "bring_up", lambda: None)
     for error in (InvalidSample("another suite"), KeyError("end")):
-        with pytest.raises(type(error)) as caught, tunnel(this.bed, *cast(Any, [None] * 4)):
+        with pytest.raises(type(error)) as caught, tunnel(this.bed, *cast(Any, [None] * 5)):
             raise error
         assert caught.value is error
 

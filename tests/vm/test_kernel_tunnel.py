@@ -117,7 +117,7 @@ def ends() -> Iterator[Ends]:
 def brought_up(engine: Engine) -> Iterator[Ends]:
     suite = next(row for row in Catalog().suites.values() if row.native.get(VPN.file.dialect) == SUITE)
     with testbed.opened(engine, "kernel-tunnel") as bed:
-        tunnel = Tunnel(bed, Meter(bed), VPN, KERNEL, suite)
+        tunnel = Tunnel(bed, Meter(bed), VPN, KERNEL, suite, Catalog().wires["whole"])
         tunnel.bring_up()
         yield Ends(bed, tunnel)
 

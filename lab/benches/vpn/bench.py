@@ -18,17 +18,17 @@ from lab.benches.vpn.settings import Own
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
+from lab.catalog.wires import Wire
 from lab.core.errors import LabError
 from lab.engines import images, opening, platform
 from lab.engines.engine import Engine
-from lab.results.cell import Cell, conditions_text, parse_conditions
+from lab.results.cell import Cell
 from lab.runner.forecast import Load
 from lab.runner.plan import Plan, Step
 from lab.testbed import testbed
 from lab.testbed.meter import Meter
-from lab.testbed.wire import Wire
 
-KEPT = ("plan", "folders", "packages", "engine", "machine.kernel")
+KEPT = ("plan", "conditions.wire", "folders", "packages", "engine", "machine.kernel")
 """What must be unchanged to resume a run. Folders stand for images: the same files make the same image."""
 COLUMNS: Mapping[str, str] = {}
 OF_LOADS = ("iperf3", "netcat-openbsd", "iputils-ping")
@@ -48,6 +48,7 @@ class Choice:
     vpns: list[Vpn]
     suites: list[Suite]
     measures: dict[str, Measure]
+    wires: list[Wire]
 
     @property
     def options(self) -> dict[str, Options]:
@@ -69,12 +70,13 @@ def choose(settings: Own, catalog: Catalog | None = None) -> Choice:
     """Look up everything that the settings name.
 
     Raises:
-        UsageError: there is no such VPN, variant, suite or measure; lists the valid ones.
+        UsageError: there is no such VPN, variant, suite, measure or wire; lists the valid ones.
     """
     catalog = catalog or Catalog()
     vpns = catalog.choose_vpns(settings.vpns, settings.variants)
     suites = catalog.choose_suites(settings.ciphers)
-    return Choice(catalog, settings, vpns, suites, measures.choose(settings.measures))
+    wires = catalog.choose_wires(settings.wires)
+    return Choice(catalog, settings, vpns, suites, measures.choose(settings.measures), wires)
 
 
 def planned(choice: Choice, engine: Engine | None = None) -> Plan:
@@ -84,31 +86,24 @@ def planned(choice: Choice, engine: Engine | None = None) -> Plan:
         LabError: the images that every run uses, one of which probes the kernel, are missing or out of date.
     """
     if engine is None:
-        return _plan(choice, {})
+        return _plan(choice, {}, {})
     check_images(engine, choice.catalog, [])
-    return _plan(choice, requirements.lacks(engine, choice.vpns))
+    return _plan(choice, requirements.lacks(engine, choice.vpns), requirements.lacks_wires(engine, choice.wires))
 
 
-def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str]) -> Plan:
+def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str], broken: Mapping[str, str]) -> Plan:
     settings = choice.settings
     return cells.make(
         choice.catalog,
         choice.vpns,
         choice.suites,
-        {
-            name: [on_wire(text, wire) for wire in settings.wires for text in measure.conditions(choice.options[name])]
-            for name, measure in choice.measures.items()
-        },
+        {name: measure.conditions(choice.options[name]) for name, measure in choice.measures.items()},
         blocks=settings.limit,
         seed=settings.seed,
         lacks=lacks,
+        wires={wire.wire: broken.get(wire.wire, "") for wire in choice.wires},
         shared=settings.engine.name == "vm",  # in a guest, bringing a tunnel up takes as long as loading it
     )
-
-
-def on_wire(conditions: str, wire: Wire) -> str:
-    """The conditions with the wire's; `whole` is not said, as before there was another."""
-    return conditions if wire == "whole" else conditions_text({**parse_conditions(conditions), "wire": wire})
 
 
 def loads(settings: Own) -> Callable[[Cell], Load]:
@@ -127,7 +122,7 @@ class Site:
             requirements.load(engine, choice.vpns)
         self.paths = [(vpn, variant) for vpn, variant in choice.paths if (vpn.name, variant) not in self.lacks]
         check_images(engines[0], choice.catalog, self.paths)
-        self.plan = _plan(choice, self.lacks)
+        self.plan = _plan(choice, self.lacks, lacking_wires(engines[0], choice.catalog, choice.wires))
 
     def announced(self) -> str:
         """The size of the plan, in words."""
@@ -143,6 +138,7 @@ class Site:
             "options": {name: value for each in choice.options.values() for name, value in each.model_dump().items()},
             "plan": self.plan.fingerprint(),
             "cells": self.plan.listed(),
+            "conditions": told(choice.wires),
             "figures": measures.declarations(choice.measures),
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
@@ -180,6 +176,12 @@ def opened(choice: Choice, say: Callable[[str], None]) -> Iterator[Site]:
         yield Site(choice, engines)
 
 
+def told(wires: Iterable[Wire]) -> dict[str, dict[str, str]]:
+    """What each wire that cells name stands for: all that it does. A run goes on with the same alone."""
+    named = {wire.wire: wire.sentence for wire in wires if wire.wire != cells.WHOLE}
+    return {cells.WIRE: named} if named else {}
+
+
 def data_paths(vpns: Iterable[Vpn]) -> list[DataPath]:
     """Every variant of `vpns`."""
     return [(vpn, variant) for vpn in vpns for variant in vpn.file.variants]
@@ -204,6 +206,11 @@ def runnable_images(engine: Engine, vpns: Sequence[Vpn]) -> list[str]:
 def lacking(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
     """`requirements.lacks`; empty without a current base image: nothing can be asked then."""
     return requirements.lacks(engine, vpns) if images.is_current(engine, images_of(catalog) / SHARED[0]) else {}
+
+
+def lacking_wires(engine: Engine, catalog: Catalog, wires: Sequence[Wire]) -> dict[str, str]:
+    """`requirements.lacks_wires`; empty without a current base image."""
+    return requirements.lacks_wires(engine, wires) if images.is_current(engine, images_of(catalog) / SHARED[0]) else {}
 
 
 def check_images(engine: Engine, catalog: Catalog, paths: Iterable[DataPath]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The cells of a comparison of VPNs: VPN x variant x suite x measure x conditions."""
+"""The cells of a comparison of VPNs: VPN x variant x suite x measure x conditions, the wire among them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from collections.abc import Mapping, Sequence
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
-from lab.results.cell import Cell
+from lab.results.cell import Cell, conditions_text, parse_conditions
 from lab.runner.plan import Plan
+
+WIRE = "wire"
+"""The condition that names the wire."""
+WHOLE = "whole"
+"""The wire of cells that name none, as before there was another."""
 
 
 def make(
@@ -21,13 +26,19 @@ def make(
     blocks: int,
     seed: int,
     lacks: Mapping[tuple[str, str], str],
+    wires: Mapping[str, str],
     shared: bool = False,
 ) -> Plan:
-    """Cross the VPNs with the suites and measures.
+    """Cross the VPNs with the suites, measures and wires.
 
     A control always runs its own suites. `conditions` maps each measure to its sets of conditions. `lacks` maps a VPN
-    and variant to the reason why this engine cannot run it.
+    and variant to the reason why this engine cannot run it; `wires` maps each wire to the reason why this engine cannot
+    have it, empty if it can.
     """
+    sets = {
+        measure: [(on_wire(text, wire), reason) for wire, reason in wires.items() for text in texts]
+        for measure, texts in conditions.items()
+    }
     cells: list[Cell] = []
     unsupported: dict[Cell, str] = {}
     for vpn in vpns:
@@ -36,14 +47,24 @@ def make(
         rows = [row for row in known_suites if dialect in row.native] if vpn.file.control else _spoken(catalog, suites)
         for variant in vpn.file.variants:
             for row in rows:
-                for measure, sets in conditions.items():
-                    for text in sets:
+                for measure, its in sets.items():
+                    for text, broken in its:
                         cell = Cell(vpn.name, variant, row.suite, measure, text)
-                        if reason := lacks.get((vpn.name, variant)) or vpn.why_not(variant, row):
+                        if reason := lacks.get((vpn.name, variant)) or vpn.why_not(variant, row) or broken:
                             unsupported[cell] = reason
                         else:
                             cells.append(cell)
-    return Plan(tuple(cells), unsupported, blocks, seed, shared)
+    return Plan(tuple(cells), unsupported, blocks, seed, shared, (WIRE,))
+
+
+def on_wire(conditions: str, wire: str) -> str:
+    """The conditions with the wire's; `whole` is not said."""
+    return conditions if wire == WHOLE else conditions_text({**parse_conditions(conditions), WIRE: wire})
+
+
+def wire_of(cell: Cell) -> str:
+    """The name of a cell's wire."""
+    return parse_conditions(cell.conditions).get(WIRE, WHOLE)
 
 
 def _spoken(catalog: Catalog, suites: Sequence[Suite]) -> list[Suite]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lab.benches.vpn.bench import data_paths, image_names, lacking
+from lab.benches.vpn.bench import data_paths, image_names, lacking, lacking_wires
 from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
 from lab.core.paths import RESULTS
@@ -59,6 +59,7 @@ def examine(catalog: Catalog) -> list[Finding]:
     runnable = [(vpn, variant) for vpn, variant in data_paths(vpns) if (vpn.name, variant) not in lacks]
     findings += _images(engine, catalog, image_names(runnable))
     findings += _vpns(engine, catalog, lacks)
+    findings += _wires(catalog, lacking_wires(engine, catalog, list(catalog.wires.values())))
     forgotten = [name for name, state in testbed.labs(engine).items() if state is ownership.State.FORGOTTEN]
     if forgotten:
         findings.append(
@@ -156,3 +157,10 @@ def _vpns(engine: Engine, catalog: Catalog, lacks: Mapping[tuple[str, str], str]
         for reason in dict.fromkeys(lacks[vpn.name, name] for name in vpn.file.variants if name not in runnable):
             variants = ", ".join(name for name in vpn.file.variants if lacks.get((vpn.name, name)) == reason)
             yield Finding(f"VPN {vpn.name}: {variants}", "unsupported", reason, "`--engine vm` brings its own kernel")
+
+
+def _wires(catalog: Catalog, lacks: Mapping[str, str]) -> Iterator[Finding]:
+    yield Finding("wires", "ok", ", ".join(name for name in catalog.wires if name not in lacks))
+    for reason in dict.fromkeys(lacks.values()):
+        wires = ", ".join(name for name in lacks if lacks[name] == reason)
+        yield Finding(f"wires {wires}", "unsupported", reason, "`--engine vm` brings its own kernel")

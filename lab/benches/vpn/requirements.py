@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the engine's machine lacks for a data path, checked before anything starts."""
+"""What the engine's machine lacks for a data path or a wire, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from docker.errors import APIError, ImageNotFound
 
 from lab.catalog.vpns import KernelFeature, Needs, Vpn
+from lab.catalog.wires import Wire
 from lab.core.command import Result
 from lab.core.errors import LabError
 from lab.core.signals import undisturbed
@@ -41,13 +42,28 @@ def lacks(engine: Engine, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
     with _probing(engine) as probes:
         for vpn in vpns:
             for own in [Needs(), *(variant.needs for variant in vpn.file.variants.values())]:
-                probes.start(vpn, own)
+                probes.start(vpn.file.needs + own, features(vpn, own))
         for vpn in vpns:
-            common = _missing(probes, vpn, Needs())
+            common = _missing(probes, vpn.file.needs, vpn.file.needs.kernel)
             for name, variant in vpn.file.variants.items():
-                if reason := common or _missing(probes, vpn, variant.needs):
-                    reasons[vpn.name, name] = f"{reason}; try --engine vm" if engine.name == "host" else reason
+                own = variant.needs
+                if reason := common or _missing(probes, vpn.file.needs + own, features(vpn, own)):
+                    reasons[vpn.name, name] = _with_way_out(engine, reason)
     return reasons
+
+
+def lacks_wires(engine: Engine, wires: Sequence[Wire]) -> dict[str, str]:
+    """Why this engine cannot have a wire, by its name; of one that it can have, nothing. Raises what `lacks` raises."""
+    reasons = {}
+    with _probing(engine) as probes:
+        for wire in wires:
+            if reason := _missing(probes, wire.needs, wire.needs.kernel):
+                reasons[wire.wire] = _with_way_out(engine, reason)
+    return reasons
+
+
+def _with_way_out(engine: Engine, reason: str) -> str:
+    return f"{reason}; try --engine vm" if engine.name == "host" else reason
 
 
 def load(engine: Engine, vpns: Sequence[Vpn]) -> None:
@@ -72,12 +88,11 @@ class Probes:
     pool: ThreadPoolExecutor
     futures: dict[str, Future[Result]] = field(default_factory=dict)
 
-    def start(self, vpn: Vpn, own: Needs) -> None:
-        """Start the probes for a variant's `own` needs; for those of the VPN, if the variant has none."""
-        needs = vpn.file.needs + own
+    def start(self, needs: Needs, features: Sequence[KernelFeature]) -> None:
+        """Start the probes of `features` in a container with these needs, and that of its devices."""
         if needs.devices:
             self.probe(needs, STARTS)
-        for feature in features(vpn, own):
+        for feature in features:
             self.probe(needs, feature.probe)
             self._config()
 
@@ -123,13 +138,12 @@ def _probing(engine: Engine) -> Iterator[Probes]:
             raise
 
 
-def _missing(probes: Probes, vpn: Vpn, own: Needs) -> str:
-    """What is missing for a variant's `own` needs; for those of the VPN, if the variant has none."""
-    needs = vpn.file.needs + own
+def _missing(probes: Probes, needs: Needs, features: Sequence[KernelFeature]) -> str:
+    """What is missing of `features` and of the devices of `needs`."""
     try:
         if needs.devices:
             probes.probe(needs, STARTS).result()
-        for feature in features(vpn, own):
+        for feature in features:
             result = probes.probe(needs, feature.probe).result()
             if result.status:
                 kernel = probes.engine.facts.get("KernelVersion", "?")

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab.benches.vpn import cpu_ledger, proof
+from lab.benches.vpn.cells import WHOLE, wire_of
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.tunnel import Tunnel, tunnel
 from lab.catalog.catalog import Catalog
@@ -16,7 +18,7 @@ from lab.core.errors import LabError
 from lab.results.cell import Cell, parse_conditions
 from lab.results.reading import Reading
 from lab.runner.attempt import Attempt
-from lab.runner.plan import Plan
+from lab.runner.plan import Plan, Step
 from lab.testbed import endpoints
 from lab.testbed.meter import Meter
 from lab.testbed.testbed import Testbed
@@ -34,13 +36,13 @@ class Bed:
     options: Mapping[str, Options]
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """`meta` with the offloads and sysctls of both endpoints, read in the first tunnel that comes up."""
+        """`meta` with the offloads and sysctls of both endpoints, read in the first tunnel that comes up, not cut."""
         if "ends" in meta:
             return dict(meta)
         ends: dict[str, Any] = {}
         for cell in self.plan.cells:
             try:
-                with self._tunnel(cell) as tunnel:
+                with self._tunnel(cell, WHOLE) as tunnel:
                     containers = {end: tunnel.containers[end] for end in ("server", "client")}
                     ends = endpoints.describe(self.testbed, containers)
                 break
@@ -48,9 +50,9 @@ class Bed:
                 continue
         return {**meta, "ends": ends}
 
-    def _tunnel(self, cell: Cell) -> Any:
+    def _tunnel(self, cell: Cell, wire: str) -> Any:
         vpn, suite = self.catalog.vpns[cell.vpn], self.catalog.suites[cell.suite]
-        return tunnel(self.testbed, self.meter, vpn, cell.variant, suite)
+        return tunnel(self.testbed, self.meter, vpn, cell.variant, suite, self.catalog.wires[wire])
 
     def revive_meter(self, attempt: Attempt) -> None:
         """Make sure that the meter runs. Without it a load waits until its timeout, and the load would be blamed."""
@@ -61,7 +63,7 @@ class Bed:
     def session(self, attempt: Attempt) -> Iterator[InTunnel]:
         """A new tunnel; raises what `tunnel` raises."""
         self.revive_meter(attempt)
-        with self._tunnel(attempt.cell) as tunnel:
+        with self._tunnel(attempt.cell, wire_of(attempt.cell)) as tunnel:
             yield InTunnel(self, tunnel, attempt)
 
 
@@ -90,9 +92,8 @@ class InTunnel:
             known["proof"] = tunnel.evidence
             if "wire" not in tunnel.evidence:  # once per tunnel; the check after a sample serves the next one too
                 tunnel.prove()
-        tunnel.use_wire("cut" if conditions.get("wire") == "cut" else "whole")
         tunnel.loads.clear()
-        with attempt.phase("measure"):
+        with attempt.phase("measure"), tunnel.laid.shaping(fate(self.bed.plan.seed, attempt.step)) as known["wire"]:
             raw = measure.run(tunnel, conditions, self.bed.options[attempt.cell.measure])
         known["raw"] = raw
         readings = measure.parse(raw)
@@ -118,6 +119,15 @@ class InTunnel:
         engine = self.tunnel.bed.engine
         readings = cpu_ledger.readings(load, payload, counted=engine.clock == "instructions")
         return [*readings, Reading("ledger_gap", "fraction", "machine", cpu_ledger.gap(readings, engine.processors))]
+
+
+def fate(seed: int, step: Step) -> int:
+    """The seed of what happens to packets on the wire: the same for every data path in a block, and for the run again.
+
+    So those that are compared lose alike, and blocks show what another draw would have done.
+    """
+    cell = step.cell
+    return random.Random(f"{seed}/{step.block}/{cell.measure} {cell.conditions}").getrandbits(32)
 
 
 def _payload(raw: Mapping[str, Any], readings: Iterable[Reading]) -> float:

@@ -7,11 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from lab.benches.vpn.bench import check_images, data_paths, lacking
+from lab.benches.vpn.bench import check_images, data_paths, lacking, lacking_wires
 from lab.benches.vpn.tunnel import Tunnel
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
+from lab.catalog.wires import Wire
 from lab.core.errors import LabError, Unsupported, UsageError, unknown
 from lab.engines import ownership
 from lab.engines.engine import Engine
@@ -19,8 +20,10 @@ from lab.testbed import testbed
 from lab.testbed.meter import Meter
 
 
-def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console: Console, lab: str) -> None:
-    """Bring up a lab with one tunnel, prove the tunnel, and print how to use it.
+def up(
+    catalog: Catalog, chosen: tuple[Vpn, str, Suite], wire: Wire, engine: Engine, console: Console, lab: str
+) -> None:
+    """Bring up a lab with one tunnel over a wire, prove the tunnel, and print how to use it.
 
     Raises:
         LabError: the lab did not come up; nothing is left behind.
@@ -28,18 +31,23 @@ def up(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine, console
     vpn, variant, suite = chosen
     if reason := lacking(engine, catalog, [vpn]).get((vpn.name, variant)):
         raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
+    if reason := lacking_wires(engine, catalog, [wire]).get(wire.wire):
+        raise Unsupported(f"the wire {wire.wire} cannot be had here: {reason}")
     check_images(engine, catalog, [(vpn, variant)])
     if state := testbed.standing(engine).get(lab):
         situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
         raise LabError(f"a lab named {lab!r} {situation}", f"`lab down --name {lab}`, or choose another --name")
     with testbed.opened(engine, lab, keep=True) as bed:
-        tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite)
+        tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite, wire)
         tunnel.bring_up()
         tunnel.prove()
+        tunnel.laid.shape(seed=0)
         bed.payload(10_000_000)
     console.print(
         f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {tunnel.handshake:.2f} s"
     )
+    if not wire.whole:
+        console.print(f"Its wire is {wire.wire}: {wire.sentence}", highlight=False)
     docker = f"docker --host {engine.address}" if engine.address else "docker"
     for command in (
         f"ping {tunnel.address('server')}",

@@ -13,7 +13,6 @@ from pydantic import Field, create_model
 from lab.benches.vpn import measures
 from lab.runner import settings as common
 from lab.runner.settings import Blocks, Names, Words
-from lab.testbed.wire import Wire
 
 KIND = "matrix"
 TITLE = "Measure VPNs with each ciphersuite, in randomised blocks, and show the tables."
@@ -33,6 +32,7 @@ class Own(common.Settings):
         "lab matrix --ciphers all --dry-run",
         "lab matrix --engine vm --clock instructions --guests 2",
         "lab matrix --blocks auto --most-blocks 40",
+        "lab matrix --wires cut,dsl --engine vm",
         "lab matrix --resume RUN",
     )
 
@@ -49,11 +49,10 @@ class Own(common.Settings):
     ] = ["quick"]
     measures: Annotated[Words, Field(description="What to measure: {measures}.")] = ["throughput", "transfer"]
     wires: Annotated[
-        list[Wire],
+        Words,
         Field(
-            min_length=1,
-            description="How packets pass the wire: `whole`, as between containers, or `cut`, each by itself as on a "
-            "cable, or `whole,cut`.",
+            description="The wires between the ends: {wires}. On `whole` packets pass as between containers, on `cut` "
+            "each by itself, as on a cable. `lab list wires` says what each does; its help, where yours are."
         ),
     ] = ["whole"]
     blocks: Blocks = 5

@@ -20,14 +20,14 @@ from lab.benches.vpn import proof
 from lab.benches.vpn.cpu_ledger import Bracket
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Ends, Probe, Vpn
+from lab.catalog.wires import Wire
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
-from lab.testbed import wire
 from lab.testbed.meter import Meter
 from lab.testbed.testbed import Testbed
-from lab.testbed.wire import Wire
+from lab.testbed.wire import Laid, lay
 
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 """Seconds that an endpoint may take to come up."""
@@ -56,6 +56,8 @@ SETTLED = ["bash", "-c", 'read -rt "$1" <> <(:); shift; exec "$@"', "settled"]
 NAMESPACE = ["readlink", "/proc/self/ns/pid"]
 METER_FAILED = 125
 """The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
+LATER = "(udp and ip[6:2] & 0x1fff != 0)"
+"""A pcap filter for all fragments of a datagram but the first, which alone has a port (RFC 791)."""
 TIMED_OUT = (124, 137)
 """The exit statuses of a command that timed out."""
 UNSUPPORTED = 127
@@ -66,8 +68,8 @@ UNSUPPORTED = 127
 class Tunnel:
     """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first reply.
 
-    `offset`: seconds by which a load is delayed. `loads`: every load of the tunnel, as `load` returned it. `wire`: how
-    packets pass it now.
+    `wire` lies between its ends before they come up, so that they find its MTU. It is shaped (`laid`) while samples are
+    taken. `offset`: seconds by which a load is delayed. `loads`: every load of the tunnel, as `load` returned it.
     """
 
     bed: Testbed
@@ -75,24 +77,27 @@ class Tunnel:
     vpn: Vpn
     variant: str
     suite: Suite
+    wire: Wire
     containers: dict[str, Container] = field(default_factory=dict)
     handshake: float = 0.0
     evidence: dict[str, Any] = field(default_factory=dict)
     offset: float = 0.0
     loads: list[dict[str, Any]] = field(default_factory=list)
-    wire: Wire = "whole"
+    laid: Laid = field(init=False)
 
     def __post_init__(self) -> None:
         self.plan = self.bed.compose.resolve(tunnel_variables(self.bed, self.vpn, self.variant, self.suite))
 
     def bring_up(self) -> None:
-        """Start the four containers, each pair in parallel, and bring both endpoints up."""
+        """Start the four containers, each pair in parallel, with the wire between, and bring both endpoints up."""
         for pair in (ENDS[:2], ENDS[2:]):
             jobs = {end: self.bed.pool.submit(self._start, end) for end in pair}
             wait(jobs.values())
             self.containers |= {end: job.result() for end, job in jobs.items() if not job.exception()}
             for job in jobs.values():
                 job.result()
+            if pair == ENDS[:2]:
+                self.laid = lay(self.bed, self.containers, self.wire)
         self._up("server")
         self.handshake = self._up("client")
 
@@ -120,15 +125,18 @@ class Tunnel:
         """The name of the suite in this VPN's dialect."""
         return self.suite.native[self.vpn.file.dialect]
 
+    @property
+    def explained(self) -> str:
+        """A pcap filter for all packets of the data path on this wire.
+
+        Over a small MTU datagrams may go in fragments. Others than the path's own would be seen by their first ones.
+        """
+        own = self.vpn.file.variants[self.variant].wire
+        return f"({own}) or {LATER}" if self.wire.mtu else own
+
     def address(self, end: str) -> str:
         """The address of `server` or `client` inside the tunnel."""
         return self.plan.services[end].environment["TUNNEL_ADDRESS"]
-
-    def use_wire(self, kind: Wire) -> None:
-        """Let packets pass the wire so from now on; raises what `wire.put` raises."""
-        if kind != self.wire:
-            wire.put(self.bed, {end: self.containers[end] for end in ENDS[:2]}, kind)
-            self.wire = kind
 
     def execute(self, end: str, argv: Sequence[str], *, timeout: float = 30) -> Result:
         """Run a command at one of the ENDS."""
@@ -152,7 +160,7 @@ class Tunnel:
         watched = [number for number, end in roles.items() if end in BESIDE]
         delay = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
         variant = self.vpn.file.variants[self.variant]
-        bracket = ["bracket", f"{delay:.6f}", variant.wire, *watched, "--", *roles, "--"]
+        bracket = ["bracket", f"{delay:.6f}", self.explained, *watched, "--", *roles, "--"]
         settled = [*SETTLED, f"{variant.settle:g}"] if variant.settle else []
         command = [*settled, *bracket, *under, *argv]
         result = self.execute("client-load", command, timeout=timeout + variant.settle)
@@ -233,7 +241,7 @@ class Tunnel:
             InvalidSample: an endpoint reports another suite, or the wire carries what it must not.
         """
         marker = secrets.token_hex(16)
-        command = ["wire-proof", self.address("client"), marker, self.vpn.file.variants[self.variant].wire]
+        command = ["wire-proof", self.address("client"), marker, self.explained]
         captured = self.bed.pool.submit(self.execute, "server-load", command)
         self.prove_suite()
         result = captured.result()
@@ -284,7 +292,7 @@ class Tunnel:
 
 
 @contextmanager
-def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite) -> Iterator[Tunnel]:
+def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite, wire: Wire) -> Iterator[Tunnel]:
     """New containers with both endpoints up; everything is removed afterwards.
 
     Raises:
@@ -292,7 +300,7 @@ def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite) -> 
         LabError: an endpoint did not come up, or a later step failed; with the reason and the logs of both endpoints.
             If an endpoint has stopped meanwhile, that is the reason.
     """
-    new_tunnel = Tunnel(bed, meter, vpn, variant, suite)
+    new_tunnel = Tunnel(bed, meter, vpn, variant, suite, wire)
     try:
         with explained(new_tunnel.stopped, new_tunnel.logs):
             new_tunnel.bring_up()

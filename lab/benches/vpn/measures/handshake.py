@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.measures import Options
+from lab.core.errors import Unsupported
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
@@ -29,7 +30,13 @@ def load(options: Options) -> Load:
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Every tunnel is new: its bring-up is the sample. `up` sends requests until a reply arrives."""
+    """Every tunnel is new: its bring-up is the sample. `up` sends requests until a reply arrives.
+
+    Raises:
+        Unsupported: the wire does something to packets: that begins with the sample, when the tunnel is up.
+    """
+    if tunnel.wire.shaped:
+        raise Unsupported("a tunnel is up before its wire delays or loses anything: `--wires whole,cut`")
     return {"handshake": tunnel.handshake}
 
 

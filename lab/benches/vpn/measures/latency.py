@@ -41,9 +41,12 @@ def load(options: Options) -> Load:
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Ping for `options.duration` seconds; under load, an iperf3 stream runs in parallel and lasts longer."""
+    """Ping for `options.duration` seconds; under load, an iperf3 stream runs in parallel and lasts longer.
+
+    A number of echoes is asked for, not an end: what is under way at an end, on a long wire, would count as lost.
+    """
     address = tunnel.address("server")
-    argv = ["ping", "-n", "-i", str(INTERVAL), "-w", str(options.duration), address]
+    argv = ["ping", "-n", "-i", str(INTERVAL), "-c", str(round(options.duration / INTERVAL)), address]
     if conditions["load"] == "busy":
         argv = ["busy", address, str(options.duration + 2), *argv]
     return {"echoes": tunnel.load(argv, timeout=options.duration + 20), "busy": conditions["load"] == "busy"}

@@ -14,7 +14,7 @@ import pandas as pd
 from lab.benches.vpn.views import cpu_time
 from lab.catalog.catalog import Catalog
 from lab.report.screen import Bar, bars, failures, wrapped
-from lab.report.tables import INTERVAL, each, figure, named, of_clock, order, spread, spread_name, value
+from lab.report.tables import INTERVAL, each, figure, meant, named, of_clock, order, spread, spread_name, value
 from lab.results.quantity import Quantity
 from lab.stats import analysis, ranking
 from lab.stats.differences import MOST_BLOCKS, UNDECIDED
@@ -60,7 +60,9 @@ def lines(run: Summary, width: int) -> list[str]:
         return []
     part = run.under(field.load)
     spent = cpu(part.measured)
-    shown = [run.heading, "", *_title(run, field, width, with_cpu=bool(spent)), "", *_bars(field, spent, width), ""]
+    title = _title(run, field, width, with_cpu=bool(spent))
+    title += [line for text in meant(run, [field.load]) for line in wrapped(text, width, more="  ")]
+    shown = [run.heading, "", *title, "", *_bars(field, spent, width), ""]
     shown += [*_ranked(part, field, width), *_besides(run, field, width)]
     return [*shown, *_cannot(run, width), *failures(run, _named, width)]
 

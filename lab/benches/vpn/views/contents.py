@@ -107,7 +107,8 @@ def latency(run: Summary) -> Table:
             lines.append([Cell(text) for text in (*key, conditions, *quantiles, lost, counted(figures))])
     columns = [*cpu_tables.KEYS, "conditions", "p50", "p90", "p99", "loss", "n"]
     title = f"Round trip, {of_clock('ms', run.clock)}: median of each percentile ({spread_name(run)})"
-    return Table("latency", title, columns, lines, 4, spread_note(run.clock), run.where)
+    notes = [*tables.meant(run, loads(run, summary)), *spread_note(run.clock)]
+    return Table("latency", title, columns, lines, 4, notes, run.where)
 
 
 def handshake(run: Summary) -> Table:

@@ -13,6 +13,7 @@ from lab.report.tables import (
     Table,
     count,
     each,
+    meant,
     named,
     natural,
     of_clock,
@@ -76,7 +77,7 @@ def matrix(run: Summary, load: Load) -> Table:
     what = f"{main.heading} by ciphersuite, {of_clock(main.unit, run.clock)}" if (main := part.main) else load[0]
     title = f"{what} ({named(load)}): median, {spread_name(run)}, n"
     header = ["suite", *(f"{'/'.join(pair)}\n{RECORDS.get(records[pair], records[pair])}" for pair in columns)]
-    remarks += [*spread_note(run.clock), *notes.lines()]
+    remarks += [*meant(run, [load]), *spread_note(run.clock), *notes.lines()]
     return Table(f"matrix {named(load)}", title, header, lines, 1, remarks, run.where)
 
 
