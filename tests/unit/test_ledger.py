@@ -147,6 +147,16 @@ def test_nice_is_user(raw: Raw) -> None:
     assert found[("cost", "machine")] == 1.5
 
 
+@pytest.mark.parametrize(("idle", "cost"), [(0, 2.0), (99, 1.01), (101, None), (240, None)])
+def test_where_time_is_counted_a_machine_that_mostly_idled_has_no_cost(raw: Raw, idle: int, cost: float | None) -> None:
+    """The kernel may report more idle time than there was time: a cost would be less than nothing."""
+    load = raw("transfer.json")["load"] | {"stderr": bracket("0 0 0 0 0 0 0 0", f"100 0 0 {idle} 0 0 0 0")}
+    found = table(readings(load, 1e9, counted=True))
+    assert found.get(("cost", "machine")) == (cost and pytest.approx(cost))
+    assert ("cost", "server") in found
+    assert table(readings(load, 1e9))[("cost", "machine")] == 1.0
+
+
 def test_nothing_transferred_costs_nothing_by_the_gigabyte(raw: Raw) -> None:
     assert not [row for row in readings(raw("transfer.json")["load"], 0) if row.metric == "cost"]
 

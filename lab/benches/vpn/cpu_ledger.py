@@ -79,17 +79,19 @@ def readings(load: dict[str, Any], payload: float, *, counted: bool = False) -> 
     """The whole ledger of a load (see `lab.benches.vpn.tunnel.Tunnel.load`) that carried `payload` bytes.
 
     `counted`: the clock counts what its one processor executes, so all time that was not idle was busy. The kernel
-    reports idle time in steps of 10 ms (/proc/stat), so `cost` has that resolution. Ticks sample the other states.
+    reports idle time in steps of 10 ms (/proc/stat), so `cost` has that resolution. Ticks sample the other states. Of a
+    machine that idled for most of the time, what is left would be the error of that: it has no `cost` then.
     """
     bracket = Bracket.parse(load["stderr"])
-    busy = bracket.wall - bracket.machine["idle"] - bracket.machine["iowait"] if counted else bracket.busy
+    idle = bracket.machine["idle"] + bracket.machine["iowait"]
+    busy = bracket.wall - idle if counted else bracket.busy
     gigabytes = payload / GIGABYTE
     rows = [Reading("wall", "s", "machine", bracket.wall), Reading("payload", "B", "machine", payload)]
     machine = bracket.machine | {"user": bracket.machine["user"] + bracket.machine["nice"]}
     rows += [Reading(f"cpu_{state}", "s", "machine", machine[state]) for state in SHOWN]
     threads = _threads(load["before"]["kernel_threads"], load["after"]["kernel_threads"])
     rows.append(Reading("cpu_kernel_threads", "s", "machine", threads))
-    if gigabytes:
+    if gigabytes and not (counted and idle > bracket.wall / 2):
         rows.append(Reading("cost", "s/GB", "machine", busy / gigabytes))
     for end, old in load["before"]["ends"].items():
         new = load["after"]["ends"][end]
