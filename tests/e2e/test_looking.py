@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.benches.vpn.requirements import lacks
+from lab.benches.vpn.requirements import lacks, lacks_wires
 from lab.catalog.catalog import Catalog
 
 from .command import Lab
@@ -51,7 +51,8 @@ def test_doctor_says_what_can_run(lab: Lab) -> None:
         can = [variant for variant in vpns[name].file.variants if (name, variant) not in cannot]
         assert (rows[f"VPN {name}"]["state"] == "ok") if can else (f"VPN {name}" not in rows)
     told = {row["detail"] for row in rows.values() if row["state"] == "unsupported"}
-    assert told == set(cannot.values())
+    wires = lacks_wires(lab.engine, list(Catalog().wires.values()))
+    assert told == {*cannot.values(), *wires.values()}
     assert "VPN plain" in lab.ok("doctor").text
 
 
