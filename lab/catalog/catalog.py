@@ -44,8 +44,17 @@ class Catalog:
 
     @cached_property
     def suites(self) -> dict[str, Suite]:
-        """Each suite by name, in the order of the file."""
-        return _table(self.ciphers, Suite)
+        """Each suite by name, in the order of the file. A native name is that of one: its words prove no other."""
+        suites = _table(self.ciphers, Suite)
+        known: dict[tuple[str, str], str] = {}
+        for suite in suites.values():
+            for dialect, native in suite.native.items():
+                if (other := known.setdefault((dialect, native), suite.suite)) != suite.suite:
+                    raise UsageError(
+                        f"{self.ciphers}: {other} and {suite.suite} have the same name in dialect {dialect}: {native}",
+                        "a proof of the one would be a proof of the other",
+                    )
+        return suites
 
     @cached_property
     def wires(self) -> dict[str, Wire]:

@@ -21,6 +21,7 @@ WANTED = {
     "extra_forbidden": "lab knows no such key",
     "string_type": "text is wanted",
     "string_pattern_mismatch": "text that matches {pattern} is wanted",
+    "string_too_short": "text is wanted, and not none",
     "string_too_long": "text of at most {max_length} characters is wanted",
     "int_type": "a whole number is wanted",
     "int_parsing": "a whole number is wanted",
