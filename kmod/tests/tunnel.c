@@ -161,13 +161,13 @@ static void lose_device(struct end *end)
 	run("grep -q ' AES-128-GCM 4433 4433 - ' /proc/net/ktls", 0);
 }
 
-/* Superpackets and trains: far fewer of them than packets. */
+/* Trains: fewer than packets. Half of these may be acknowledgements, each by itself, where a kernel takes its time. */
 static void in_trains(const struct end *end)
 {
 	struct ktls_stats s = stats(end->ktls);
 
 	CHECK(s.tunnel_tx_bytes > BYTES && s.tunnel_rx_bytes > BYTES);
-	CHECK(s.tunnel_rx_trains < s.tunnel_rx_packets / 2 && s.tunnel_tx_trains < s.tunnel_tx_packets / 2);
+	CHECK(s.tunnel_rx_trains < s.tunnel_rx_packets / 4 * 3 && s.tunnel_tx_trains < s.tunnel_tx_packets / 4 * 3);
 }
 
 /* The other end: TCP there and back, then UDP as it comes, until the driver closes its end of the pipe. */
