@@ -96,8 +96,8 @@ class Ends:
         self.run("server", "bash", "-c", 'printf %s "$1" >"$2"', "write", text, path)
 
     def stream(self, *words: str) -> int:
-        """Bytes that TCP carried in a second."""
-        argv = ("iperf3", "--json", "--time", "1", "--client", self.peer, *words)
+        """Bytes that TCP carried: some megabytes, however long it takes."""
+        argv = ("iperf3", "--json", "--bytes", "4M", "--client", self.peer, *words)
         return int(json.loads(self.run("client-load", *argv))["end"]["sum_received"]["bytes"])
 
     def ping(self, *words: str) -> None:
