@@ -109,6 +109,7 @@ static void af_ktls_rx_opened(struct af_ktls_tunnel *t, struct sk_buff *skb,
 		af_ktls_rx_control(t->ks, skb, record->type, record->seq);
 		return;
 	}
+	af_ktls_run_end(t); /* what came before it, goes before it */
 	if (t->run.allowed)
 		af_ktls_run_look(&t->run, skb->data + AF_KTLS_PREFIX, skb->len - AF_KTLS_PREFIX);
 	af_ktls_rx_packet(t, t->to, skb);
@@ -141,7 +142,6 @@ static void af_ktls_rx_in_run(struct af_ktls_tunnel *t, const u8 *text, size_t l
 	if (skb)
 		memcpy(skb->data, text, length);
 	af_ktls_run_leave(&t->run);
-	af_ktls_run_end(t);
 	if (skb)
 		af_ktls_rx_opened(t, skb, record);
 	else
