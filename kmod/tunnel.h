@@ -160,6 +160,17 @@ struct af_ktls_cut {
 	u8 flags;
 };
 
+/* A packet of the peer's, as the device gives it to the stack. Its checksums are sealed: the tag says so. As WireGuard has it. */
+static inline void af_ktls_tunnel_dress(struct sk_buff *skb, struct net_device *dev, __be16 protocol)
+{
+	skb->protocol = protocol;
+	skb->dev = dev;
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = ~0;
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+}
+
 /* tunnel.c */
 int af_ktls_tunnel_set(struct af_ktls_sock *ks, const struct ktls_tunnel *option);
 void af_ktls_tunnel_off(struct af_ktls_sock *ks);
@@ -193,7 +204,7 @@ int af_ktls_tunnel_rx(struct napi_struct *napi, int budget);
 
 /* tunnel_run.c */
 u8 *af_ktls_run_room(struct af_ktls_run *run, size_t size);
-bool af_ktls_run_take(struct af_ktls_tunnel *t, struct net_device *dev, size_t length);
+bool af_ktls_run_take(struct af_ktls_tunnel *t, size_t length);
 void af_ktls_run_look(struct af_ktls_run *run, const u8 *packet, size_t length);
 void af_ktls_run_leave(struct af_ktls_run *run);
 void af_ktls_run_end(struct af_ktls_tunnel *t);

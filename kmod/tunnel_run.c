@@ -157,8 +157,7 @@ static void af_ktls_run_add(struct af_ktls_run *run, const struct af_ktls_segmen
 	run->count++;
 }
 
-static bool af_ktls_run_begin(struct af_ktls_tunnel *t, struct net_device *dev,
-			      const struct af_ktls_segment *s)
+static bool af_ktls_run_begin(struct af_ktls_tunnel *t, const struct af_ktls_segment *s)
 {
 	struct sk_buff *skb = napi_alloc_skb(&t->rx, sizeof(s->headers) + NET_SKB_PAD);
 	const struct tcphdr *tcp = (void *)s->headers + s->transport;
@@ -168,13 +167,7 @@ static bool af_ktls_run_begin(struct af_ktls_tunnel *t, struct net_device *dev,
 		return false;
 	skb_reserve(skb, NET_SKB_PAD - NET_IP_ALIGN); /* the packet is aligned */
 	skb_put_data(skb, s->headers, s->head);
-	skb->protocol = s->six ? htons(ETH_P_IPV6) : htons(ETH_P_IP);
-	skb->dev = dev;
-	/* As in af_ktls_rx_packet(). */
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	skb->csum_level = ~0;
-	skb_reset_mac_header(skb);
-	skb_reset_network_header(skb);
+	af_ktls_tunnel_dress(skb, t->to, s->six ? htons(ETH_P_IPV6) : htons(ETH_P_IP));
 	run->skb = skb;
 	run->six = s->six;
 	run->transport = s->transport;
@@ -202,13 +195,12 @@ void af_ktls_run_look(struct af_ktls_run *run, const u8 *packet, size_t length)
 /**
  * af_ktls_run_take - a packet is in the room, behind its prefix: is it one of a run?
  * @t: the tunnel
- * @dev: its device
  * @length: bytes of the packet
  *
  * Return: whether it is, and will reach the device with the run. If not, the packet is where it was, and a run that there
  * is has to end before the packet goes on: af_ktls_run_leave(), af_ktls_run_end().
  */
-bool af_ktls_run_take(struct af_ktls_tunnel *t, struct net_device *dev, size_t length)
+bool af_ktls_run_take(struct af_ktls_tunnel *t, size_t length)
 {
 	struct af_ktls_run *run = &t->run;
 	struct af_ktls_segment s;
@@ -220,7 +212,7 @@ bool af_ktls_run_take(struct af_ktls_tunnel *t, struct net_device *dev, size_t l
 		/* Its headers lie where the payload before ends, if that is on the same page. */
 		af_ktls_run_leave(run);
 	} else if (run->skb || !run->likely || s.flags != TCPHDR_ACK ||
-		   !af_ktls_run_begin(t, dev, &s)) {
+		   !af_ktls_run_begin(t, &s)) {
 		return false;
 	}
 	af_ktls_run_add(run, &s);

@@ -64,32 +64,28 @@ static __be16 af_ktls_rx_protocol(const struct sk_buff *skb)
 	return 0;
 }
 
-static void af_ktls_rx_count(struct af_ktls_tunnel *t, struct net_device *dev, size_t length)
+static void af_ktls_rx_count(struct af_ktls_tunnel *t, size_t length)
 {
 	af_ktls_count(t->ks, tunnel_rx_packets);
 	af_ktls_add(t->ks, tunnel_rx_bytes, length);
-	dev_sw_netstats_rx_add(dev, length);
+	dev_sw_netstats_rx_add(t->to, length);
 }
 
-static void af_ktls_rx_packet(struct af_ktls_tunnel *t, struct net_device *dev, struct sk_buff *skb)
+static void af_ktls_rx_packet(struct af_ktls_tunnel *t, struct sk_buff *skb)
 {
-	struct af_ktls_sock *ks = t->ks;
+	struct net_device *dev = t->to;
+	__be16 protocol;
 
 	__skb_pull(skb, AF_KTLS_PREFIX);
-	skb->protocol = af_ktls_rx_protocol(skb);
-	if (!skb->protocol || !(READ_ONCE(dev->flags) & IFF_UP)) {
-		af_ktls_count(ks, tunnel_rx_dropped);
+	protocol = af_ktls_rx_protocol(skb);
+	if (!protocol || !(READ_ONCE(dev->flags) & IFF_UP)) {
+		af_ktls_count(t->ks, tunnel_rx_dropped);
 		dev_core_stats_rx_dropped_inc(dev);
 		kfree_skb(skb);
 		return;
 	}
-	skb->dev = dev;
-	/* It is what the peer has sent: its tag says so. As WireGuard has it. */
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	skb->csum_level = ~0;
-	skb_reset_mac_header(skb);
-	skb_reset_network_header(skb);
-	af_ktls_rx_count(t, dev, skb->len);
+	af_ktls_tunnel_dress(skb, dev, protocol);
+	af_ktls_rx_count(t, skb->len);
 	napi_gro_receive(&t->rx, skb);
 }
 
@@ -112,7 +108,7 @@ static void af_ktls_rx_opened(struct af_ktls_tunnel *t, struct sk_buff *skb,
 	af_ktls_run_end(t); /* what came before it, goes before it */
 	if (t->run.allowed)
 		af_ktls_run_look(&t->run, skb->data + AF_KTLS_PREFIX, skb->len - AF_KTLS_PREFIX);
-	af_ktls_rx_packet(t, t->to, skb);
+	af_ktls_rx_packet(t, skb);
 }
 
 static struct sk_buff *af_ktls_rx_skb(struct af_ktls_tunnel *t, size_t size)
@@ -134,8 +130,8 @@ static void af_ktls_rx_in_run(struct af_ktls_tunnel *t, const u8 *text, size_t l
 	struct sk_buff *skb;
 
 	if (af_ktls_rx_for(t->to, record, text, length) &&
-	    af_ktls_run_take(t, t->to, length - AF_KTLS_PREFIX)) {
-		af_ktls_rx_count(t, t->to, length - AF_KTLS_PREFIX);
+	    af_ktls_run_take(t, length - AF_KTLS_PREFIX)) {
+		af_ktls_rx_count(t, length - AF_KTLS_PREFIX);
 		return;
 	}
 	skb = af_ktls_rx_skb(t, length);
