@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The meter: waits at the gate, and answers one question at a time with a line of JSON.
 
-    snapshot CONTAINER...    the counters of each (snapshot.py)
+    snapshot CONTAINER...    the counters of each, or of a network that the process of this number holds (snapshot.py)
+    numbers CONTAINER        the numbers of its processes on this machine, by those that they have in the container
     count NAMESPACE...       begin to count the system calls made in these process namespaces (syscalls.py)
     counts                   end it; the calls by name, by namespace
-    watch CONTAINER... : FILTER   begin to watch the wire of these containers for what FILTER does not explain (wire.py)
+    watch CONTAINER... : FILTER   begin to watch the wire of these containers, or processes, for what FILTER does not explain (wire.py)
     watched                  end it; what was seen, by container
 
 Questions come by the pipe /gate/ask, answers go by /gate/answer: whoever runs a load asks from beside it, so that
@@ -26,7 +27,7 @@ import wire
 ASK, ANSWER = Path("/gate/ask"), Path("/gate/answer")
 PATIENCE = 5
 """Seconds that an answer waits for its asker, who reads as soon as it has asked."""
-QUESTIONS = ("snapshot", "count", "counts", "watch", "watched")
+QUESTIONS = ("snapshot", "numbers", "count", "counts", "watch", "watched")
 
 
 class Meter:
@@ -37,6 +38,10 @@ class Meter:
     def snapshot(self, *containers):
         """The counters of now."""
         return snapshot.take(containers)
+
+    def numbers(self, container):
+        """The numbers of its processes on this machine."""
+        return snapshot.numbers(container)
 
     def count(self, *spaces):
         """Begin to count; one that was begun before and never asked for is over."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The counters of the containers of a tunnel.
+"""The counters of the containers of a tunnel, and of single processes that hold a network.
 
 Read from the host's /proc (this container shares its process namespace) and control groups of version 1 or 2:
 
@@ -7,18 +7,25 @@ Read from the host's /proc (this container shares its process namespace) and con
     user, system        the kernel's split of it, in seconds (sampled by its tick)
     voluntary, involuntary   context switches of the tasks that live now
     interfaces          bytes and packets received and sent by each interface of its network namespace
+    memory              bytes of its processes' own memory (anonymous, each page once): not of files and programs, which
+                        do not grow with what runs; missing where the machine does not account for memory
     pids                its processes
 
+of a process, told by its number, the interfaces of its network alone;
+
 and of the machine: the seconds that each kernel thread alive has run, by its number (those under a millisecond left
-out).
+out), and `available`, the bytes of memory that could still be had (proc_meminfo(5)).
 """
 
 import os
+import re
 from pathlib import Path
 
 PROC = Path("/proc")
 CGROUP = Path("/host/cgroup")
 HZ = os.sysconf("SC_CLK_TCK")
+SHORTEST = 12
+"""The fewest digits of a container's name: a process has fewer (2^22, PID_MAX_LIMIT)."""
 
 
 def read(path):
@@ -43,6 +50,24 @@ def cpu(cgroup_lines):
             keys = {"cpu": "usage_usec", "user": "user_usec", "system": "system_usec"}
             return {key: int(stat[name]) / 1e6 for key, name in keys.items()}
     raise LookupError(f"no CPU accounting found among the control groups:\n{cgroup_lines}")
+
+
+def memory(cgroup_lines):
+    """The bytes of the processes' own memory in a control group, as {"memory": bytes}; empty where nobody counts."""
+    for line in cgroup_lines.splitlines():
+        _, controllers, path = line.split(":", 2)
+        names = {"memory": ("memory", "total_rss"), "": (".", "anon")}
+        if controllers in names:
+            folder, key = names[controllers]
+            stat = dict(row.split() for row in read(CGROUP / folder / path[1:] / "memory.stat").splitlines())
+            if key in stat:
+                return {"memory": int(stat[key])}
+    return {}
+
+
+def available():
+    """The bytes of the machine's memory that could still be had."""
+    return 1024 * int(re.search(r"^MemAvailable: +(\d+) kB$", read(PROC / "meminfo"), re.MULTILINE)[1])
 
 
 def switches(process):
@@ -75,17 +100,35 @@ def owned(containers):
         yield process, cgroup, next((container for container in containers if container in cgroup), None)
 
 
-def first_of(containers):
-    """A process of each container; raises LookupError for a container without one."""
+def numbers(container):
+    """The numbers of a container's processes on this machine, by their numbers in the container."""
+    found = {}
+    for process, _, owner in owned([container]):
+        if owner and (inner := re.search(r"^NSpid:.*\t(\d+)$", read(process / "status"), re.MULTILINE)):
+            found[inner[1]] = process.name
+    return found
+
+
+def split(words):
+    """Those of `words` that are containers, and those that are processes."""
+    processes = [word for word in words if word.isdecimal() and len(word) < SHORTEST]
+    return [word for word in words if word not in processes], processes
+
+
+def first_of(words):
+    """A process of each container or process; raises LookupError for a container without one."""
+    containers, processes = split(words)
     found = {owner: process for process, _, owner in owned(containers) if owner}
+    found |= {number: PROC / number for number in processes}
     for container in containers:
         if container not in found:
             raise LookupError(f"no process is left in the container {container}: it has stopped")
     return found
 
 
-def take(containers):
+def take(words):
     """The counters of now; raises LookupError for a container without a process, or without CPU accounting."""
+    containers, holders = split(words)
     members = {container: [] for container in containers}
     kernel_threads = {}
     for process, cgroup, owner in owned(containers):
@@ -102,9 +145,11 @@ def take(containers):
         totals = [switches(process) for process, _ in processes]
         ends[container] = {
             **cpu(processes[0][1]),
+            **memory(processes[0][1]),
             "voluntary": sum(total["voluntary"] for total in totals),
             "involuntary": sum(total["involuntary"] for total in totals),
             "interfaces": interfaces(processes[0][0]),
             "pids": sorted(int(process.name) for process, _ in processes),
         }
-    return {"kernel_threads": kernel_threads, "ends": ends}
+    ends |= {number: {"interfaces": interfaces(PROC / number)} for number in holders}
+    return {"kernel_threads": kernel_threads, "available": available(), "ends": ends}

@@ -100,7 +100,8 @@ class Variant(Document):
 
     `records`: in user space, in the kernel, or in the kernel for sending only. `needs` are added to the VPN's. `image`
     names another image than the VPN's own: it is built only where a machine can run this variant. `settle` is how many
-    seconds a tunnel is left alone before a load, so that every load finds the daemons in the same state.
+    seconds a tunnel is left alone before a load, so that every load finds the daemons in the same state. `single`: why
+    its server has one client alone, if that of its VPN has more.
     """
 
     records: Literal["user", "kernel", "kernel-tx"]
@@ -110,6 +111,7 @@ class Variant(Document):
     needs: Needs = Needs()
     suites: Only | None = None
     proof: Proof | None = None
+    single: str = ""
 
     @property
     def packaged(self) -> bool:
@@ -118,12 +120,18 @@ class Variant(Document):
 
 
 class VpnFile(Document):
-    """The contents of `images/<vpn>/vpn.yaml`."""
+    """The contents of `images/<vpn>/vpn.yaml`.
+
+    `many`: its server has as many clients as there are. `interfaces`: a pattern of those that a server has then, one
+    for each client, if not the one `interface` for all.
+    """
 
     title: str
     summary: str
     dialect: NAME
     interface: str
+    interfaces: Annotated[str | None, AfterValidator(lambda pattern: pattern and _regex(pattern))] = None
+    many: bool = False
     addresses: Literal["tunnel", "wire"] = "tunnel"
     encrypts: bool = True
     control: bool = False
@@ -167,6 +175,11 @@ class Vpn:
         """The names of the images that `variant` takes: the VPN's, its own, those of modules that it needs."""
         modules = [feature.module.image for feature in self.needs(variant).kernel if feature.module]
         return list(dict.fromkeys([self.name, self.image(variant), *modules]))
+
+    def why_single(self, variant: str) -> str:
+        """Why a server of `variant` has one client alone; empty if it has as many as there are."""
+        one = "" if self.file.many else f"the server of {self.file.title} has one client here (vpn.yaml: `many`)"
+        return self.file.variants[variant].single or one
 
     def why_not(self, variant: str, suite: Suite) -> str:
         """Why `variant` lacks the suite; empty if it has it. The reason is the suite's, the VPN's or the variant's."""

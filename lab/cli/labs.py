@@ -31,6 +31,9 @@ def up(
     wire: Annotated[
         str, typer.Option(**named("The wire between the ends; `lab list wires` lists them.", of="wires"))
     ] = "whole",
+    tunnels: Annotated[
+        int, typer.Option(help="So many clients of one server, each with its own keys and address.", min=1, max=1000)
+    ] = 1,
     name: LabName = "lab",
     engine_name: EngineName = "host",
 ) -> None:
@@ -38,6 +41,7 @@ def up(
 
     Examples:
     - `lab up {vpn}`
+    - `lab up {vpn} --tunnels 10`
     - `lab up {vpn} --cipher {suite} --engine vm`
     - `lab up {vpn} --wire dsl --engine vm`
     """
@@ -48,7 +52,7 @@ def up(
     chosen = sandbox.choose(catalog, vpn, variant, cipher)
     (cable,) = catalog.choose_wires([wire])
     with opening.opened(engine_choice(engine_name), console.print, keep=True) as engine:
-        sandbox.up(catalog, chosen, cable, engine, console, name)
+        sandbox.up(catalog, chosen, cable, engine, console, name, tunnels)
 
 
 def down(

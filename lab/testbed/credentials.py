@@ -14,81 +14,115 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ENDS = ("server", "client")
+CA = "lab CA"
 LIFETIME = timedelta(days=30)
 
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+Files = dict[str, bytes]
 
 
-def make() -> dict[str, dict[str, bytes]]:
+def make(clients: int = 1) -> dict[str, Files]:
     """The files of /run/credentials for each endpoint.
 
     ca.crt, end.crt, end.key, peer.crt (PEM, RSA 2048: the oldest protocols accept it), end.p12 with p12.password;
     password and psk, the same at both endpoints; x25519.key, x25519.pub, peer-x25519.pub (base64).
+
+    With more `clients`, the client has a folder `clients/NUMBER` for each but the first, with the same files, and the
+    server one of the same name, with what it knows of that client: peer.crt and peer-x25519.pub.
     """
-    ca_key = _rsa()
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab CA")])
-    ca = _certificate(ca_name, ca_key.public_key(), ca_name, ca_key, end=None)
-    keys = {end: _rsa() for end in ENDS}
-    certificates = {
-        end: _certificate(
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, end)]), keys[end].public_key(), ca_name, ca_key, end=end
-        )
-        for end in ENDS
-    }
-    curve = {end: x25519.X25519PrivateKey.generate() for end in ENDS}
-    password = secrets.token_urlsafe(24).encode()
-    psk = base64.b64encode(secrets.token_bytes(32))
-    files = {}
-    for end, peer in (("server", "client"), ("client", "server")):
-        passphrase = secrets.token_urlsafe(24).encode()
+    authority = _Authority()
+    server, client = (_End(authority, end, end) for end in ENDS)
+    files = {"server": server.own() | client.known(), "client": client.own() | server.known()}
+    for number in range(2, clients + 1):
+        other = _End(authority, f"client-{number}", "client")
+        folder = f"clients/{number}"
+        files["server"] |= {f"{folder}/{name}": content for name, content in other.known().items()}
+        files["client"] |= {f"{folder}/{name}": content for name, content in (other.own() | server.known()).items()}
+    return files
+
+
+class _Authority:
+    """The CA of a lab, whose key is never written, and the secrets that all endpoints share."""
+
+    def __init__(self) -> None:
+        self.key = _rsa()
+        self.certificate = _certificate(CA, self.key.public_key(), CA, self.key, role=None)
+        self.password = secrets.token_urlsafe(24).encode()
+        self.psk = base64.b64encode(secrets.token_bytes(32))
+
+
+class _End:
+    """The keys and the certificate of one endpoint, by its name. Its role is `server` or `client`."""
+
+    def __init__(self, authority: _Authority, name: str, role: str) -> None:
+        self.authority, self.name = authority, name
+        self.key, self.curve = _rsa(), x25519.X25519PrivateKey.generate()
+        self.certificate = _certificate(name, self.key.public_key(), CA, authority.key, role=role)
+
+    def own(self) -> Files:
+        """What it alone has, and what all have."""
+        authority, passphrase = self.authority, secrets.token_urlsafe(24).encode()
         bundle = pkcs12.serialize_key_and_certificates(
-            end.encode(), keys[end], certificates[end], [ca], serialization.BestAvailableEncryption(passphrase)
+            self.name.encode(),
+            self.key,
+            self.certificate,
+            [authority.certificate],
+            serialization.BestAvailableEncryption(passphrase),
         )
-        files[end] = {
-            "ca.crt": ca.public_bytes(serialization.Encoding.PEM),
-            "end.crt": certificates[end].public_bytes(serialization.Encoding.PEM),
-            "end.key": keys[end].private_bytes(
+        return {
+            "ca.crt": authority.certificate.public_bytes(serialization.Encoding.PEM),
+            "end.crt": self.certificate.public_bytes(serialization.Encoding.PEM),
+            "end.key": self.key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             ),
-            "peer.crt": certificates[peer].public_bytes(serialization.Encoding.PEM),
             "end.p12": bundle,
             "p12.password": passphrase,
-            "password": password,
-            "psk": psk,
-            "x25519.key": base64.b64encode(curve[end].private_bytes_raw()),
-            "x25519.pub": base64.b64encode(curve[end].public_key().public_bytes(*_RAW)),
-            "peer-x25519.pub": base64.b64encode(curve[peer].public_key().public_bytes(*_RAW)),
+            "password": authority.password,
+            "psk": authority.psk,
+            "x25519.key": base64.b64encode(self.curve.private_bytes_raw()),
+            "x25519.pub": self._public(),
         }
-    return files
+
+    def known(self) -> Files:
+        """What its peer has of it."""
+        certificate = self.certificate.public_bytes(serialization.Encoding.PEM)
+        return {"peer.crt": certificate, "peer-x25519.pub": self._public()}
+
+    def _public(self) -> bytes:
+        return base64.b64encode(self.curve.public_key().public_bytes(*_RAW))
 
 
 def _rsa() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+def _name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
 def _certificate(
-    subject: x509.Name, key: rsa.RSAPublicKey, issuer: x509.Name, issuer_key: rsa.RSAPrivateKey, *, end: str | None
+    name: str, key: rsa.RSAPublicKey, authority: str, authority_key: rsa.RSAPrivateKey, *, role: str | None
 ) -> x509.Certificate:
-    """A certificate for the endpoint `end`, or for the CA itself if `end` is None."""
+    """A certificate for an endpoint in its role, `server` or `client`; for the CA itself if `role` is None."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
+        .subject_name(_name(name))
+        .issuer_name(_name(authority))
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=end is None, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=role is None, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-        .add_extension(_usage(authority=end is None), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
+        .add_extension(_usage(authority=role is None), critical=True)
     )
-    if end is not None:
-        purpose = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}[end]
+    if role is not None:
+        purpose = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}[role]
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(end)]), critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    return builder.sign(authority_key, hashes.SHA256())
 
 
 def _usage(*, authority: bool) -> x509.KeyUsage:

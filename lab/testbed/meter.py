@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from typing import Any
 
 from docker.models.containers import Container
 
@@ -47,6 +49,17 @@ class Meter:
             self.bed.remove({"meter": self.container})
             self.container, self.hangs = self._start(), False
         return problem
+
+    def ask(self, *words: str) -> Any:
+        """Its answer to a question (images/meter).
+
+        Raises:
+            LabError: it has none; with what it said.
+        """
+        result = self.bed.engine.ask(self.container, ["ask", *words])
+        if result.status:
+            raise LabError(f"the meter does not say: {result.complaint}")
+        return json.loads(result.stdout)
 
     def answers(self) -> bool:
         """Whether the meter answers now. If not, the next `revived` restarts it."""

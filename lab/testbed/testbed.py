@@ -30,6 +30,8 @@ from lab.testbed.profile import Profile
 
 RANGE = ipaddress.IPv4Network("198.18.0.0/16")
 """The wires: half of the range for benchmarking (RFC 2544). Tunnels use the other half, 198.19.0.0/16."""
+OTHERS = 4
+"""Addresses of a wire that are no client's: of the network, the machine, the server, and for broadcasts."""
 GOING = 30
 """Seconds to wait for a container that another process is removing."""
 
@@ -67,6 +69,8 @@ class Testbed:
         service = service or plan.services[role]
         options = service.options() | {"name": called(self.name, role), "labels": {**self.labels, ROLE: role}}
         options["volumes"] = [self._mount(entry, plan) for entry in service.volumes]
+        if service.pid and service.pid.startswith("service:"):
+            options["pid_mode"] = f"container:{called(self.name, service.pid.removeprefix('service:'))}"
         if service.network_mode and service.network_mode.startswith("service:"):
             options["network_mode"] = f"container:{called(self.name, service.network_mode.removeprefix('service:'))}"
             del options["hostname"]
@@ -115,8 +119,8 @@ class Testbed:
 
 
 @contextmanager
-def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed]:
-    """Create the wire and the secrets of a lab; afterwards remove everything with its labels.
+def opened(engine: Engine, name: str, *, keep: bool = False, clients: int = 1) -> Iterator[Testbed]:
+    """Create the wire and the secrets of a lab, for so many clients; afterwards remove everything with its labels.
 
     With `keep`, the lab stays up unless the block failed.
 
@@ -129,9 +133,9 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
     with ThreadPoolExecutor(max_workers=4) as pool:
         try:
             with undisturbed():
-                network, variables = _wire(engine, name, labels)
+                network, variables = _wire(engine, name, labels, clients)
             bed = Testbed(engine, name, compose, variables, network, labels, pool)
-            _fill_volumes(bed)
+            _fill_volumes(bed, clients)
             yield bed
         except BaseException:
             pool.shutdown(cancel_futures=True)  # the threads have ended, so the sweep finds all that they made
@@ -146,12 +150,15 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
                 sweep(engine, name)
 
 
-def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network, dict[str, str]]:
-    """Create a network on the first free /24. The search starts at random, so that labs started together do not race.
+def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) -> tuple[Network, dict[str, str]]:
+    """Create a network on the first free subnet. The search starts at random: labs started together do not race.
+
+    It is a /24, or large enough for more clients: the first has its fourth address, the others those that follow.
 
     On this machine's engine, a subnet is free if no route of the machine leads there: the wire's route would win.
     """
-    subnets = list(RANGE.subnets(new_prefix=24))
+    prefix = min(24, 32 - (clients + OTHERS - 1).bit_length())
+    subnets = list(RANGE.subnets(new_prefix=prefix))
     start = secrets.randbelow(len(subnets))
     held_networks = routes.held() if engine.here else {}
     wire = called(name, "wire")
@@ -179,10 +186,10 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network
         addresses = {"LAB_SUBNET": subnet, "LAB_SERVER": subnet[2], "LAB_CLIENT": subnet[3]}
         return network, {key: str(value) for key, value in addresses.items()}
     hint = "`lab down --all` removes forgotten labs; `ip -4 route show table all` shows what else is there"
-    raise LabError(f"no free /24 is left in {RANGE}: {refusal}", hint)
+    raise LabError(f"no free /{prefix} is left in {RANGE}: {refusal}", hint)
 
 
-def _fill_volumes(bed: Testbed) -> None:
+def _fill_volumes(bed: Testbed, clients: int) -> None:
     """Make the volumes, and put each endpoint's secrets into its volume.
 
     Raises:
@@ -196,7 +203,7 @@ def _fill_volumes(bed: Testbed) -> None:
                 "choose another --name, or remove the volume",
             )
     volumes = {end: called(bed.name, f"{end}-credentials") for end in credentials.ENDS}
-    put_credentials(bed.engine, volumes, bed.labels)
+    put_credentials(bed.engine, volumes, bed.labels, clients)
 
 
 def renew_credentials(engine: Engine, project: str) -> list[str]:
@@ -221,9 +228,9 @@ def renew_credentials(engine: Engine, project: str) -> list[str]:
     return list(volumes.values())
 
 
-def put_credentials(engine: Engine, volumes: Mapping[str, str], labels: dict[str, str]) -> None:
+def put_credentials(engine: Engine, volumes: Mapping[str, str], labels: dict[str, str], clients: int = 1) -> None:
     """Make new secrets and put each endpoint's into its volume. `volumes` has the volume names by endpoint."""
-    secret = credentials.make()
+    secret = credentials.make(clients)
     containers = engine.client.containers
     mounts = [f"{volumes[end]}:/{end}" for end in secret]
     name = called(labels[NAME], f"carrier-{secrets.token_hex(4)}")

@@ -29,6 +29,15 @@ class Address(Document):
     ipv4_address: str
 
 
+class Many(Document):
+    """What a service has where more than one tunnel comes up: `cap_add` beside its own, the others in their place."""
+
+    cap_add: list[str] = []
+    security_opt: list[str] | None = None
+    tmpfs: list[str] | None = None
+    pid: str | None = None
+
+
 class Service(Document):
     """One container, with Compose's own keys."""
 
@@ -49,6 +58,13 @@ class Service(Document):
     network_mode: str | None = None
     pid: str | None = None
     cgroup: str | None = None
+    many: Many = Field(default=Many(), alias="x-many")
+
+    def for_many(self) -> Service:
+        """This service where more than one tunnel comes up."""
+        others = self.many.model_dump(exclude={"cap_add"}, exclude_none=True)
+        capabilities = dict.fromkeys([*self.cap_add, *self.many.cap_add])
+        return self.model_copy(update={**others, "cap_add": list(capabilities)})
 
     def limited_to(self, needs: Needs) -> Service:
         """This service with only the capabilities and devices of `needs`. The file must grant all of them."""

@@ -161,7 +161,8 @@ class Site:
         """A new lab on one engine, after removing what killed runs left there."""
         engine, choice = self.engines[number], self.choice
         testbed.sweep_forgotten(engine)
-        with testbed.opened(engine, f"{run}-{secrets.token_hex(2)}") as bed:
+        most = cells.most(self.plan.cells)
+        with testbed.opened(engine, f"{run}-{secrets.token_hex(2)}", clients=most) as bed:
             yield Bed(choice.catalog, bed, Meter(bed), self.plan, choice.measures, choice.options)
 
 

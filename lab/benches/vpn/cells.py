@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
@@ -13,6 +13,8 @@ from lab.runner.plan import Plan
 
 WIRE = "wire"
 """The condition that names the wire."""
+TUNNELS = "tunnels"
+"""The condition that says how many clients the server has. Without, it is a single tunnel."""
 WHOLE = "whole"
 """The wire of cells that name none, as before there was another."""
 
@@ -50,11 +52,16 @@ def make(
                 for measure, its in sets.items():
                     for text, broken in its:
                         cell = Cell(vpn.name, variant, row.suite, measure, text)
-                        if reason := lacks.get((vpn.name, variant)) or vpn.why_not(variant, row) or broken:
+                        if reason := (
+                            lacks.get((vpn.name, variant))
+                            or vpn.why_not(variant, row)
+                            or broken
+                            or _why_single(vpn, cell)
+                        ):
                             unsupported[cell] = reason
                         else:
                             cells.append(cell)
-    return Plan(tuple(cells), unsupported, blocks, seed, shared, (WIRE,))
+    return Plan(tuple(cells), unsupported, blocks, seed, shared, (WIRE, TUNNELS))
 
 
 def on_wire(conditions: str, wire: str) -> str:
@@ -65,6 +72,29 @@ def on_wire(conditions: str, wire: str) -> str:
 def wire_of(cell: Cell) -> str:
     """The name of a cell's wire."""
     return parse_conditions(cell.conditions).get(WIRE, WHOLE)
+
+
+def tunnels_of(cell: Cell) -> int | None:
+    """The number of a cell's tunnels; None if it does not say."""
+    number = parse_conditions(cell.conditions).get(TUNNELS)
+    return int(number) if number else None
+
+
+def most(cells: Iterable[Cell]) -> int:
+    """The most tunnels that a cell has."""
+    return max((tunnels_of(cell) or 1 for cell in cells), default=1)
+
+
+def _why_single(vpn: Vpn, cell: Cell) -> str:
+    """Why a cell cannot have the tunnels that it says."""
+    return "" if tunnels_of(cell) is None else why_single(vpn, cell.variant, wire_of(cell))
+
+
+def why_single(vpn: Vpn, variant: str, wire: str) -> str:
+    """Why there cannot be more than one tunnel of a data path over a wire; empty if there can."""
+    if wire != WHOLE:
+        return f"more than one tunnel takes the wire `{WHOLE}`"
+    return vpn.why_single(variant)
 
 
 def _spoken(catalog: Catalog, suites: Sequence[Suite]) -> list[Suite]:

@@ -95,6 +95,8 @@ def readings(load: dict[str, Any], payload: float, *, counted: bool = False) -> 
         rows.append(Reading("cost", "s/GB", "machine", busy / gigabytes))
     for end, old in load["before"]["ends"].items():
         new = load["after"]["ends"][end]
+        if "cpu" not in new:  # the network of one of many clients: all of them are the client's control group
+            continue
         deltas = {key: new[key] - old[key] for key in ("cpu", "user", "system", "voluntary", "involuntary")}
         share = deltas["user"] / (deltas["user"] + deltas["system"]) if deltas["user"] + deltas["system"] else 0.0
         rows.append(Reading("cpu_user", "s", end, deltas["cpu"] * share))

@@ -49,8 +49,8 @@ def named(pattern: str, text: str) -> dict[str, int]:
     return {name: int(value) for name, value in matches[-1].groupdict().items()} if matches else {}
 
 
-def wire(output: str, marker: bytes, *, encrypts: bool) -> dict[str, Any]:
-    """Judge a capture made while `marker` crossed the tunnel.
+def wire(output: str, marker: bytes, *, encrypts: bool, tunnels: int = 1) -> dict[str, Any]:
+    """Judge a capture made while `marker` crossed a tunnel, or each of several.
 
     `output` is what `images/base/wire-proof` prints. An encrypted data path must carry enough bytes for what was sent,
     no marker, and no packet but the VPN's own. An unencrypted data path must show the marker: this proves that the
@@ -65,8 +65,10 @@ def wire(output: str, marker: bytes, *, encrypts: bool) -> dict[str, Any]:
     marker_seen = any(marker in packet for packet in packets)
     if stray.strip():
         raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}")
-    if carried < ECHO_BYTES:
-        raise InvalidSample(f"{ECHO_BYTES} bytes crossed the tunnel but only {carried} the wire: there is another path")
+    if carried < ECHO_BYTES * tunnels:
+        raise InvalidSample(
+            f"{ECHO_BYTES * tunnels} bytes crossed the tunnel but only {carried} the wire: there is another path"
+        )
     if marker_seen and encrypts:
         raise InvalidSample("the marker crossed the wire in the clear")
     if not marker_seen and not encrypts:
@@ -82,6 +84,14 @@ def pcap(data: bytes) -> list[bytes]:
         packets.append(data[offset + 16 : offset + 16 + size])
         offset += 16 + size
     return packets
+
+
+def fold(interfaces: dict[str, dict[str, int]], interface: str, pattern: str | None) -> None:
+    """Make one `interface` of those of a server that has one for each client: its counters are their sums."""
+    folded = [name for name in interfaces if pattern and re.fullmatch(pattern, name)]
+    rows = [interfaces.pop(name) for name in folded]
+    if rows:
+        interfaces[interface] = {key: sum(row[key] for row in rows) for key in rows[0]}
 
 
 def kept_to(load: dict[str, Any], interface: str) -> None:

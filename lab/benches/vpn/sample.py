@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lab.benches.vpn import cpu_ledger, proof
-from lab.benches.vpn.cells import WHOLE, wire_of
+from lab.benches.vpn import clients, cpu_ledger, measures, proof
+from lab.benches.vpn.cells import WHOLE, tunnels_of, wire_of
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.tunnel import Tunnel, tunnel
 from lab.catalog.catalog import Catalog
@@ -50,9 +50,9 @@ class Bed:
                 continue
         return {**meta, "ends": ends}
 
-    def _tunnel(self, cell: Cell, wire: str) -> Any:
+    def _tunnel(self, cell: Cell, wire: str, tunnels: int | None = None) -> Any:
         vpn, suite = self.catalog.vpns[cell.vpn], self.catalog.suites[cell.suite]
-        return tunnel(self.testbed, self.meter, vpn, cell.variant, suite, self.catalog.wires[wire])
+        return tunnel(self.testbed, self.meter, vpn, cell.variant, suite, self.catalog.wires[wire], tunnels)
 
     def revive_meter(self, attempt: Attempt) -> None:
         """Make sure that the meter runs. Without it a load waits until its timeout, and the load would be blamed."""
@@ -63,7 +63,7 @@ class Bed:
     def session(self, attempt: Attempt) -> Iterator[InTunnel]:
         """A new tunnel; raises what `tunnel` raises."""
         self.revive_meter(attempt)
-        with self._tunnel(attempt.cell, wire_of(attempt.cell)) as tunnel:
+        with self._tunnel(attempt.cell, wire_of(attempt.cell), tunnels_of(attempt.cell)) as tunnel:
             yield InTunnel(self, tunnel, attempt)
 
 
@@ -87,10 +87,11 @@ class InTunnel:
             self.bed.revive_meter(attempt)
         tunnel.offset = attempt.offset
         conditions = parse_conditions(attempt.cell.conditions)
+        tunnel.loaded = range(1, int(conditions.get(measures.LOADS, 1)) + 1)
         known["handshake"] = tunnel.handshake
         with attempt.phase("prove"):
             known["proof"] = tunnel.evidence
-            if "wire" not in tunnel.evidence:  # once per tunnel; the check after a sample serves the next one too
+            if not tunnel.proved:  # once per tunnel; the check after a sample serves the next one too
                 tunnel.prove()
         tunnel.loads.clear()
         with attempt.phase("measure"), tunnel.laid.shaping(fate(self.bed.plan.seed, attempt.step)) as known["wire"]:
@@ -104,15 +105,22 @@ class InTunnel:
         if "load" in raw:
             payload = _payload(raw, readings)
             with attempt.phase("prove"):
-                self._prove_load(raw["load"], int(payload), raw["direction"])
+                self._prove_load(raw, int(payload))
             others = [reading for reading in readings if reading.metric != "payload"]
             readings = [*others, *self._cpu(raw["load"], payload)]
         known["readings"] = [asdict(reading) for reading in readings]
 
-    def _prove_load(self, load: dict[str, Any], payload: int, direction: proof.Direction) -> None:
-        proof.explained(load, payload, direction)
-        proof.moved(load, self.tunnel.vpn.file.interface, payload, direction)
-        proof.counted(load, payload, direction)
+    def _prove_load(self, raw: Mapping[str, Any], payload: int) -> None:
+        """Prove what a load carried: all of it and, where it went through several tunnels, the share of each."""
+        load, loaded = raw["load"], self.tunnel.loaded
+        parts = [(load, payload)]
+        if len(loaded) > 1:
+            shares = zip(clients.views(load, loaded).values(), raw["shares"], strict=True)
+            parts = [(clients.together(load, loaded), payload), *shares]
+        for part, carried in parts:
+            proof.explained(part, carried, raw["direction"])
+            proof.moved(part, self.tunnel.vpn.file.interface, carried, raw["direction"])
+            proof.counted(part, carried, raw["direction"])
 
     def _cpu(self, load: dict[str, Any], payload: float) -> list[Reading]:
         """The CPU ledger of a load, and the share of the machine's time that it does not cover."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from lab.benches.vpn import cells, clients
 from lab.benches.vpn.bench import check_images, data_paths, lacking, lacking_wires
 from lab.benches.vpn.tunnel import Tunnel
 from lab.catalog.catalog import Catalog
@@ -21,9 +22,15 @@ from lab.testbed.meter import Meter
 
 
 def up(
-    catalog: Catalog, chosen: tuple[Vpn, str, Suite], wire: Wire, engine: Engine, console: Console, lab: str
+    catalog: Catalog,
+    chosen: tuple[Vpn, str, Suite],
+    wire: Wire,
+    engine: Engine,
+    console: Console,
+    lab: str,
+    tunnels: int = 1,
 ) -> None:
-    """Bring up a lab with one tunnel over a wire, prove the tunnel, and print how to use it.
+    """Bring up a lab with a tunnel over a wire, or as many as asked for, prove them, and print how to use them.
 
     Raises:
         LabError: the lab did not come up; nothing is left behind.
@@ -33,28 +40,36 @@ def up(
         raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
     if reason := lacking_wires(engine, catalog, [wire]).get(wire.wire):
         raise Unsupported(f"the wire {wire.wire} cannot be had here: {reason}")
+    if tunnels > 1 and (reason := cells.why_single(vpn, variant, wire.wire)):
+        raise Unsupported(f"{vpn.name} {variant} cannot have {tunnels} tunnels: {reason}")
     check_images(engine, catalog, [(vpn, variant)])
     if state := testbed.standing(engine).get(lab):
         situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
         raise LabError(f"a lab named {lab!r} {situation}", f"`lab down --name {lab}`, or choose another --name")
-    with testbed.opened(engine, lab, keep=True) as bed:
-        tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite, wire)
+    with testbed.opened(engine, lab, keep=True, clients=tunnels) as bed:
+        tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite, wire, tunnels if tunnels > 1 else None)
         tunnel.bring_up()
+        tunnel.loaded = range(1, tunnels + 1)
         tunnel.prove()
         tunnel.laid.shape(seed=0)
         bed.payload(10_000_000)
     console.print(
         f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {tunnel.handshake:.2f} s"
     )
+    if tunnels > 1:
+        console.print(f"It has {tunnels} tunnels, of {clients.name(1)} to {clients.name(tunnels)}.", highlight=False)
     if not wire.whole:
         console.print(f"Its wire is {wire.wire}: {wire.sentence}", highlight=False)
     docker = f"docker --host {engine.address}" if engine.address else "docker"
-    for command in (
-        f"ping {tunnel.address('server')}",
-        f"iperf3 --client {tunnel.address('server')}",
-        f"tcpdump -n -i {vpn.file.interface}",
-    ):
-        run = f"  {docker} exec -it lab-{lab}-client-load {command}"
+    commands = [
+        ("client-load", f"ping {tunnel.address('server')}"),
+        ("client-load", f"iperf3 --client {tunnel.address('server')}"),
+        ("client-load", f"tcpdump -n -i {vpn.file.interface}"),
+    ]
+    if tunnels > 1:
+        commands.append(("client", f"as {tunnels} ping {tunnel.address('server')}"))
+    for role, command in commands:
+        run = f"  {docker} exec -it lab-{lab}-{role} {command}"
         console.print(run, markup=False, highlight=False, soft_wrap=True)
     console.print(f"`lab down --name {lab}` removes it.", highlight=False)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -16,7 +17,8 @@ from typing import Any, Literal
 
 from docker.models.containers import Container
 
-from lab.benches.vpn import proof
+from lab.benches.vpn import clients, proof
+from lab.benches.vpn.clients import Clients
 from lab.benches.vpn.cpu_ledger import Bracket
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Ends, Probe, Vpn
@@ -44,6 +46,7 @@ mkdir -p /run/vpn
 echo "$started $ended" | tee /run/vpn/took
 """
 """`up` writes when it starts the VPN itself: the preparation before is not the VPN's work."""
+UP = ["bash", "-c", TIMED_UP]
 TOOK = ["cat", "/run/vpn/took"]
 
 SETTLE = 0.5
@@ -60,6 +63,7 @@ LATER = "(udp and ip[6:2] & 0x1fff != 0)"
 """A pcap filter for all fragments of a datagram but the first, which alone has a port (RFC 791)."""
 TIMED_OUT = (124, 137)
 """The exit statuses of a command that timed out."""
+NO_ANSWER = Result(1, "", "nothing was answered")
 UNSUPPORTED = 127
 """The exit status of an image that does not support a suite or variant."""
 
@@ -70,6 +74,9 @@ class Tunnel:
 
     `wire` lies between its ends before they come up, so that they find its MTU. It is shaped (`laid`) while samples are
     taken. `offset`: seconds by which a load is delayed. `loads`: every load of the tunnel, as `load` returned it.
+
+    With a number of `tunnels` the server has as many `clients`; this is the first one's, and `setup` tells how all came
+    up. `loaded` are the clients whose tunnels carry the loads, which are proved.
     """
 
     bed: Testbed
@@ -78,15 +85,20 @@ class Tunnel:
     variant: str
     suite: Suite
     wire: Wire
+    tunnels: int | None = None
     containers: dict[str, Container] = field(default_factory=dict)
     handshake: float = 0.0
     evidence: dict[str, Any] = field(default_factory=dict)
     offset: float = 0.0
     loads: list[dict[str, Any]] = field(default_factory=list)
     laid: Laid = field(init=False)
+    clients: Clients | None = None
+    setup: dict[str, Any] = field(default_factory=dict)
+    loaded: Sequence[int] = (1,)
 
     def __post_init__(self) -> None:
-        self.plan = self.bed.compose.resolve(tunnel_variables(self.bed, self.vpn, self.variant, self.suite))
+        variables = tunnel_variables(self.bed, self.vpn, self.variant, self.suite, self.tunnels)
+        self.plan = self.bed.compose.resolve(variables)
 
     def bring_up(self) -> None:
         """Start the four containers, each pair in parallel, with the wire between, and bring both endpoints up."""
@@ -98,17 +110,26 @@ class Tunnel:
                 job.result()
             if pair == ENDS[:2]:
                 self.laid = lay(self.bed, self.containers, self.wire)
+        if self.tunnels:
+            self.clients = clients.plugged(self.bed, self.meter, self.containers["client"], self.tunnels)
         self._up("server")
-        self.handshake = self._up("client")
+        self.handshake = self._all_up(self.clients) if self.clients else self._up("client")
 
     def _start(self, end: str) -> Container:
         service = self.plan.services[end]
         limited = service if end.endswith("-load") else service.limited_to(self.vpn.needs(self.variant))
-        return self.bed.start(end, self.plan, limited)
+        return self.bed.start(end, self.plan, limited.for_many() if self.tunnels else limited)
 
     def _up(self, end: str) -> float:
         """Bring one endpoint up; returns the seconds from the start of its VPN to the end of `up`."""
-        result = self.execute(end, ["bash", "-c", TIMED_UP], timeout=UP_LIMIT)
+        result = self.execute(end, UP, timeout=UP_LIMIT)
+        self._check(end, result)
+        told = self.ask(end, TOOK) if result.lost else result
+        before, after = told.stdout.splitlines()[-1].split()
+        return float(after) - float(before)
+
+    def _check(self, end: str, result: Result) -> None:
+        """Raise what an `up` that did not succeed stands for."""
         if result.status == UNSUPPORTED:
             raise Unsupported(result.complaint)
         if result.status in TIMED_OUT:
@@ -116,9 +137,23 @@ class Tunnel:
             raise LabError(f"the {end} was not up after {limit:g} s: {result.complaint}")
         if result.status:
             raise LabError(f"the {end} did not come up: {result.complaint}")
-        told = self.ask(end, TOOK) if result.lost else result
-        before, after = told.stdout.splitlines()[-1].split()
-        return float(after) - float(before)
+
+    def _all_up(self, all_clients: Clients) -> float:
+        """Bring all clients up between two snapshots of both endpoints; returns the seconds that the first one took."""
+        before = self._snapshot()
+        result = all_clients.up(UP, UP_LIMIT)
+        self._check("client", result)
+        after = self._snapshot()
+        rows = [line.split() for line in result.stdout.splitlines()]
+        times = [[float(began), float(ended)] for _, began, ended in rows]
+        self.setup = {"before": before, "after": after, "times": times}
+        return times[0][1] - times[0][0]
+
+    def _snapshot(self) -> dict[str, Any]:
+        """The meter's counters of both endpoints, now."""
+        roles = {str(self.containers[end].id): end for end in ENDS[:2]}
+        reading: dict[str, Any] = self.meter.ask("snapshot", *roles)
+        return reading | {"ends": {roles[container]: counters for container, counters in reading["ends"].items()}}
 
     @property
     def native(self) -> str:
@@ -157,7 +192,9 @@ class Tunnel:
         """
         counters = self.counters()
         roles = {str(container.id): end for end, container in self.containers.items()}
-        watched = [number for number, end in roles.items() if end in BESIDE]
+        networks = self.clients.roles(self.loaded) if self.clients else {}
+        watched = [*(number for number, end in roles.items() if end in BESIDE), *networks]
+        roles |= networks
         delay = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
         variant = self.vpn.file.variants[self.variant]
         bracket = ["bracket", f"{delay:.6f}", self.explained, *watched, "--", *roles, "--"]
@@ -173,6 +210,8 @@ class Tunnel:
             message = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), roles, complaint)
             raise LabError(f"the meter could not read the ends: {message}")
         before, after = snapshots(result.stderr, roles)
+        for snapshot in (before, after) if self.clients else ():
+            proof.fold(snapshot["ends"]["server"]["interfaces"], self.vpn.file.interface, self.vpn.file.interfaces)
         load = {
             "argv": list(argv),
             "stdout": result.stdout,
@@ -184,6 +223,16 @@ class Tunnel:
         }
         self.loads.append(load)
         return load
+
+    def streaming(self, options: Sequence[str]) -> list[str]:
+        """The command that runs iperf3 with these options as a client: in every loaded tunnel at once."""
+        if self.clients is None:
+            return ["iperf3", *options]
+        count = len(self.loaded)
+        served = self.execute("server-load", ["serve-streams", str(clients.PORT), str(count)])
+        if served.status:
+            raise LabError(f"the server has no {count} servers of streams: {served.complaint}")
+        return ["streams", str(clients.PORT), *map(self.clients.network, self.loaded), "--", *options]
 
     def profiled(self, argv: Sequence[str], programs: Sequence[str], *, timeout: float) -> dict[str, Any]:
         """`load`, while every instruction is counted: also `clock` (nanoseconds of the guest's) and `functions`.
@@ -241,14 +290,26 @@ class Tunnel:
             InvalidSample: an endpoint reports another suite, or the wire carries what it must not.
         """
         marker = secrets.token_hex(16)
-        command = ["wire-proof", self.address("client"), marker, self.explained]
-        captured = self.bed.pool.submit(self.execute, "server-load", command)
+        far = ",".join(self.far(number) for number in self.loaded)
+        command = ["wire-proof", far, marker, self.explained]
+        captured = self.bed.pool.submit(self.execute, "server-load", command, timeout=30 + len(self.loaded))
         self.prove_suite()
         result = captured.result()
         if result.status:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
-        self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), encrypts=encrypts)
+        tunnels = len(self.loaded)
+        self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), encrypts=encrypts, tunnels=tunnels)
+
+    def far(self, number: int) -> str:
+        """The address of a client inside its tunnel."""
+        return str(ipaddress.IPv4Address(self.address("client")) + number - 1)
+
+    @property
+    def proved(self) -> bool:
+        """Whether the suite of every loaded tunnel was read, and its wire captured."""
+        names = {clients.name(number) for number in self.loaded}
+        return "wire" in self.evidence and (not self._asks("suite") or names <= self.evidence["session"].keys())
 
     def prove_suite(self) -> None:
         """Read the suite back from both endpoints, before and after a load: some VPNs fall back during one.
@@ -260,7 +321,7 @@ class Tunnel:
         negotiated = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
         previous = self.evidence.get("session", {})
         self.evidence["suite"] = {end: suite for end, (suite, _) in negotiated.items()}
-        self.evidence["session"] = {end: session for end, (_, session) in negotiated.items()}
+        self.evidence["session"] = previous | {end: session for end, (_, session) in negotiated.items()}
         for end, (suite, session) in negotiated.items():
             if suite != self.native:
                 actual = suite or f"nothing that it tells ({_failure(answers[end][1])})"
@@ -281,18 +342,39 @@ class Tunnel:
                 raise LabError(f"the {end}'s own counters were not found: {_failure(answer)}")
         return counters
 
-    def _ask(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
-        """Ask both endpoints one question of the VPN's proof, in parallel: by endpoint, the pattern and the answer."""
+    def _asks(self, question: Literal["suite", "counters"]) -> Ends | None:
         ends: Ends | None = getattr(self.vpn.proof(self.variant), question)
+        return ends
+
+    def _ask(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
+        """Ask both endpoints one question of the VPN's proof, in parallel: by endpoint, the pattern and the answer.
+
+        With several clients, both are asked for each that is loaded.
+        """
+        ends = self._asks(question)
         if ends is None:
             return {}
         probes: dict[str, Probe] = {"server": ends.server, "client": ends.client}
-        jobs = {end: self.bed.pool.submit(self.ask, end, probe.run) for end, probe in probes.items()}
-        return {end: (probe.match, jobs[end].result()) for end, probe in probes.items()}
+        jobs = {end: self.bed.pool.submit(self._each, end, probe.run) for end, probe in probes.items()}
+        return {
+            clients.at_server(clients.name(number)) if end == "server" else clients.name(number): (probe.match, answer)
+            for end, probe in probes.items()
+            for number, answer in jobs[end].result().items()
+        }
+
+    def _each(self, end: str, argv: Sequence[str]) -> dict[int, Result]:
+        """What a command that only reads prints at an endpoint, for each loaded client."""
+        if self.clients is None:
+            return {1: self.ask(end, argv)}
+        command = clients.each(self.loaded, argv)
+        answers = clients.answers(self.bed.engine.ask(self.containers[end], command, timeout=30 * len(self.loaded)))
+        return {number: answers.get(number, NO_ANSWER) for number in self.loaded}
 
 
 @contextmanager
-def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite, wire: Wire) -> Iterator[Tunnel]:
+def tunnel(
+    bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite, wire: Wire, tunnels: int | None = None
+) -> Iterator[Tunnel]:
     """New containers with both endpoints up; everything is removed afterwards.
 
     Raises:
@@ -300,7 +382,7 @@ def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite, wir
         LabError: an endpoint did not come up, or a later step failed; with the reason and the logs of both endpoints.
             If an endpoint has stopped meanwhile, that is the reason.
     """
-    new_tunnel = Tunnel(bed, meter, vpn, variant, suite, wire)
+    new_tunnel = Tunnel(bed, meter, vpn, variant, suite, wire, tunnels)
     try:
         with explained(new_tunnel.stopped, new_tunnel.logs):
             new_tunnel.bring_up()
@@ -309,10 +391,12 @@ def tunnel(bed: Testbed, meter: Meter, vpn: Vpn, variant: str, suite: Suite, wir
         bed.remove(new_tunnel.containers)
 
 
-def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite) -> dict[str, str]:
-    """Values for the Compose variables of one tunnel."""
+def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite, tunnels: int | None = None) -> dict[str, str]:
+    """Values for the Compose variables of a tunnel, or of several."""
     native = suite.native[vpn.file.dialect]
     variables = bed.variables | {"LAB_VPN": vpn.image(variant), "LAB_VARIANT": variant, "LAB_SUITE": native}
+    if tunnels:
+        variables |= {"LAB_CLIENTS": str(tunnels), "LAB_TUNNEL_NETMASK": clients.NETMASK}
     if vpn.file.addresses == "wire":
         variables |= {f"LAB_TUNNEL_{end}": bed.variables[f"LAB_{end}"] for end in ("SERVER", "CLIENT")}
     return variables
@@ -329,7 +413,7 @@ def snapshots(stderr: str, roles: Mapping[str, str]) -> list[dict[str, Any]]:
 def wire_seen(stderr: str, roles: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """The unexplained packets that the meter saw on the wire, as `bracket` passed them on, by endpoint."""
     line = re.findall(r"^wire (\{.*\})$", stderr, re.MULTILINE)[-1]
-    return {BESIDE[roles[container]]: counts for container, counts in json.loads(line).items()}
+    return {BESIDE.get(roles[container], roles[container]): counts for container, counts in json.loads(line).items()}
 
 
 def _failure(answer: Result) -> str:

@@ -24,6 +24,9 @@ from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
+LOADS = "loads"
+"""The condition that says how many of a server's tunnels carry the load; without, the first alone does."""
+
 if TYPE_CHECKING:
     from lab.benches.vpn.tunnel import Tunnel
 
@@ -39,6 +42,19 @@ class Timed(Options):
     """Options of a measure that loads the tunnel for a given time."""
 
     duration: Annotated[int, Field(ge=1, le=600, description="Seconds of a timed load.")] = 5
+
+
+class Many(Options):
+    """Options of a measure that takes a server with many clients."""
+
+    tunnels: Annotated[
+        list[Annotated[int, Field(ge=1, le=1000)]],
+        Field(
+            min_length=1,
+            description="Numbers of tunnels: `1,10,100`. So many clients on one server, each with its own keys and "
+            "address.",
+        ),
+    ] = [1]
 
 
 class Measure(Protocol):

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Throughput: TCP through the tunnel for a given time, by iperf3 (thesis, section 3.3)."""
+"""Throughput: TCP through the tunnel for a given time, by iperf3 (thesis, section 3.3); or through several at once."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from lab.benches.vpn.measures import Timed
+from lab.benches.vpn.measures import LOADS, Many, Timed
 from lab.core.errors import InvalidSample, LabError
 from lab.results.cell import conditions_text
 from lab.results.quantity import Quantity
@@ -17,17 +17,24 @@ from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
 if TYPE_CHECKING:
+    from iperf3 import TestResult
+
     from lab.benches.vpn.tunnel import Tunnel
 
 TITLE = "TCP throughput"
 FIGURES = (
     Quantity("throughput", "Mbit/s", better="more"),
     Quantity("retransmits", "count"),
+    Quantity("fairness", "index"),
 )
 
 
-class Options(Timed):
-    """Streams, and directions."""
+class Options(Timed, Many):
+    """Streams, directions, and loads."""
+
+    loads: Annotated[
+        int, Field(ge=1, le=1000, description="The most tunnels that carry a load at once; the others are idle.")
+    ] = 16
 
     streams: Annotated[
         list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, description="Numbers of TCP streams: `1,4`.")
@@ -39,9 +46,20 @@ class Options(Timed):
 
 
 def conditions(options: Options) -> list[str]:
-    """Each direction with each number of streams; `up` is client to server, as in the thesis."""
-    pairs = [(way, streams) for way in options.directions for streams in options.streams]
-    return [conditions_text({"direction": way, "streams": streams}) for way, streams in pairs]
+    """Each direction with each number of streams and tunnels; `up` is client to server, as in the thesis.
+
+    A single tunnel is not said. Of more, `loads` says how many carry the load.
+    """
+    return [
+        conditions_text({"direction": way, "streams": streams, **_many(tunnels, options.loads)})
+        for tunnels in options.tunnels
+        for way in options.directions
+        for streams in options.streams
+    ]
+
+
+def _many(tunnels: int, loads: int) -> dict[str, int]:
+    return {LOADS: min(tunnels, loads), "tunnels": tunnels} if tunnels > 1 else {}
 
 
 def load(options: Options) -> Load:
@@ -51,32 +69,59 @@ def load(options: Options) -> Load:
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
     """Send for `options.duration` seconds. The complete JSON of iperf3 is kept."""
-    argv = ["iperf3", "--client", tunnel.address("server"), "--time", str(options.duration)]
+    argv = ["--client", tunnel.address("server"), "--time", str(options.duration)]
     argv += ["--parallel", conditions["streams"], "--interval", "0", "--json"]
     if conditions["direction"] == "down":
         argv.append("--reverse")
-    load = tunnel.load(argv, timeout=options.duration + 15)
-    return {"load": load, "direction": conditions["direction"]}
+    load = tunnel.load(tunnel.streaming(argv), timeout=options.duration + 15 + len(tunnel.loaded))
+    raw = {"load": load, "direction": conditions["direction"]}
+    if len(tunnel.loaded) > 1:
+        raw["shares"] = [_result(report).received_bytes for report in _reports(load["stdout"])]
+    return raw
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
-    """Mbit/s at the receiver, TCP retransmissions of the sender, and the bytes received.
+    """Mbit/s at the receiver, TCP retransmissions of the sender, and the bytes received: of all tunnels together.
+
+    Of several, also how fair they were: Jain's index of their rates x, (sum of x)^2 / (n * sum of x^2), from 1/n, where
+    one has all, to 1, where all have the same (R. Jain, D. Chiu, W. Hawe: A Quantitative Measure of Fairness and
+    Discrimination for Resource Allocation in Shared Computer Systems, DEC-TR-301, 1984).
 
     Raises:
         LabError: iperf3 reported an error.
-        InvalidSample: nothing arrived.
+        InvalidSample: nothing arrived, by one tunnel or by all.
     """
-    from iperf3 import TestResult
-
-    text = raw["load"]["stdout"]
-    if error := json.loads(text).get("error"):
-        raise LabError(f"iperf3: {error}")
-    result = TestResult(text)
-    if not result.received_bytes:
+    results = [_result(report) for report in _reports(raw["load"]["stdout"])]
+    if not all(result.received_bytes for result in results):
         raise InvalidSample("iperf3 received nothing")
     sender, receiver = ("client", "server") if raw["direction"] == "up" else ("server", "client")
-    return [
-        Reading("throughput", "Mbit/s", receiver, result.received_bps / 1e6),
-        Reading("retransmits", "count", sender, result.retransmits),
-        Reading("payload", "B", "machine", result.received_bytes),
+    rates = [result.received_bps / 1e6 for result in results]
+    rows = [
+        Reading("throughput", "Mbit/s", receiver, sum(rates)),
+        Reading("retransmits", "count", sender, sum(result.retransmits for result in results)),
+        Reading("payload", "B", "machine", sum(result.received_bytes for result in results)),
     ]
+    if len(rates) > 1:
+        rows.append(Reading("fairness", "index", receiver, fairness(rates)))
+    return rows
+
+
+def fairness(rates: Sequence[float]) -> float:
+    """Jain's index of some rates."""
+    return sum(rates) ** 2 / (len(rates) * sum(rate**2 for rate in rates))
+
+
+def _reports(text: str) -> Iterator[str]:
+    """Each of the JSON reports that stand one after the other."""
+    while text := text.strip():
+        _, end = json.JSONDecoder().raw_decode(text)
+        yield text[:end]
+        text = text[end:]
+
+
+def _result(report: str) -> TestResult:
+    from iperf3 import TestResult
+
+    if error := json.loads(report).get("error"):
+        raise LabError(f"iperf3: {error}")
+    return TestResult(report)
