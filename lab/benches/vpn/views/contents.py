@@ -5,7 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.benches.vpn.views import cpu_plots, cpu_tables, packet_cost, packet_plot, profile, speed_plots, speed_tables
+from lab.benches.vpn.views import (
+    cpu_plots,
+    cpu_tables,
+    curve_plot,
+    curves,
+    packet_cost,
+    packet_plot,
+    profile,
+    speed_plots,
+    speed_tables,
+)
 from lab.report import plots, tables
 from lab.report.tables import (
     Cell,
@@ -36,7 +46,7 @@ if TYPE_CHECKING:
     from lab.stats.summary import Load, Summary
 
 
-OWN_TABLES = ("latency", "handshake", "cost")
+OWN_TABLES = ("latency", "handshake", "cost", "setup")
 """Measures whose table holds all their loads; each load of any other has a table of suites, and one of ranks."""
 UNRANKED = ("transfer",)
 """Its loads are for the CPU ledger. Its rate is that of throughput, of too short a time to rank by."""
@@ -66,7 +76,7 @@ def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = N
     carrying = run.loads()
     for load in carrying if every_load else carrying[:1]:
         contents += [cpu_tables.kernel_and_user(run, load), cpu_tables.switches(run, load), cpu_tables.cost(run, load)]
-    contents += [packet_cost.table(run), *profile.tables(run), latency(run), handshake(run)]
+    contents += [packet_cost.table(run), *profile.tables(run), latency(run), handshake(run), *curves.tables(run)]
     return [table for table in contents if table.rows]
 
 
@@ -138,3 +148,5 @@ def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
             yield plots.slug(draw.__name__), draw(run, load)
     if len(packet_cost.sized(run)):
         yield "instructions-per-packet", packet_plot.draw(run)
+    for name, picture in curve_plot.pictures(run):
+        yield plots.slug(name), picture
