@@ -150,6 +150,11 @@ def opened(engine: Engine, name: str, *, keep: bool = False, clients: int = 1) -
                 sweep(engine, name)
 
 
+def prefix_for(clients: int) -> int:
+    """The length of the prefix of a wire for so many clients: 24 bits, or fewer where they need more addresses."""
+    return min(24, 32 - (clients + OTHERS - 1).bit_length())
+
+
 def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) -> tuple[Network, dict[str, str]]:
     """Create a network on the first free subnet. The search starts at random: labs started together do not race.
 
@@ -157,7 +162,7 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) ->
 
     On this machine's engine, a subnet is free if no route of the machine leads there: the wire's route would win.
     """
-    prefix = min(24, 32 - (clients + OTHERS - 1).bit_length())
+    prefix = prefix_for(clients)
     subnets = list(RANGE.subnets(new_prefix=prefix))
     start = secrets.randbelow(len(subnets))
     held_networks = routes.held() if engine.here else {}

@@ -141,15 +141,16 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
     """A plan of four tunnels with three samples each in two blocks, for some machines."""
 
     @contextmanager
-    def opened(engine: Any, name: str) -> Iterator[Any]:
+    def opened(engine: Any, name: str, clients: int) -> Iterator[Any]:
         yield SimpleNamespace(engine=engine, compose=SimpleNamespace(resolve=lambda _: None), variables={},
                               start=lambda *_: None)  # fmt: skip
 
     @contextmanager
-    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any, wire: Any) -> Iterator[Any]:
+    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any, wire: Any, _: int | None) -> Iterator[Any]:
         bed.engine.tunnels.append((vpn.name, variant, suite.suite))
         proofs: dict[str, Any] = {
             "evidence": {},
+            "proved": False,
             "prove": lambda: None,
             "prove_suite": lambda: None,
         }

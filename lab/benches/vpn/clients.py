@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Any
 
 from docker.models.containers import Container
@@ -35,6 +36,7 @@ for holder; do
 done | ip -batch -
 """
 """At the machine: a pair for each process, with one end on the bridge and the other in its network."""
+NO_ANSWER = Result(1, "", "nothing was answered")
 ANSWER = re.compile(r"^client (\d+) (\d+)$", re.MULTILINE)
 
 
@@ -56,17 +58,37 @@ class Clients:
     holders: Sequence[str]
     numbers: Sequence[str]
 
-    @property
-    def patience(self) -> float:
-        """Seconds for a command that goes through all clients."""
-        return 30 + 0.5 * self.count
-
     def up(self, argv: Sequence[str], limit: float) -> Result:
         """Bring all up by a command. Each may take `limit` seconds; AT_ONCE do at a time."""
         command = ["clients-up", str(AT_ONCE), *argv]
         return self.bed.engine.execute(self.container, command, timeout=limit * (1 + self.count / AT_ONCE))
 
-    def network(self, number: int) -> str:
+    def snapshot(self, meter: Meter, ends: Mapping[str, Container]) -> dict[str, Any]:
+        """The meter's counters of some containers, by their names here, now."""
+        roles = {str(container.id): end for end, container in ends.items()}
+        reading: dict[str, Any] = meter.ask("snapshot", *roles)
+        return reading | {"ends": {roles[container]: counters for container, counters in reading["ends"].items()}}
+
+    def ask(self, container: Container, loaded: Sequence[int], argv: Sequence[str]) -> dict[int, Result]:
+        """What a command that only reads prints at an endpoint, for each of some clients."""
+        command = ["each", *map(str, loaded), "--", *argv]
+        found = answers(self.bed.engine.ask(container, command, timeout=30 * len(loaded)).stdout)
+        return {number: found.get(number, NO_ANSWER) for number in loaded}
+
+    def streaming(self, server_load: Container, loaded: Sequence[int], options: Sequence[str]) -> list[str]:
+        """The command beside the clients that runs iperf3 with these options for each of some of them, at once.
+
+        The servers of these streams are started first, one for each.
+
+        Raises:
+            LabError: they do not listen; with what they said.
+        """
+        served = self.bed.engine.execute(server_load, ["serve-streams", str(PORT), str(len(loaded))])
+        if served.status:
+            raise LabError(f"there are no {len(loaded)} servers of streams: {served.complaint}")
+        return ["streams", str(PORT), *map(self._network, loaded), "--", *options]
+
+    def _network(self, number: int) -> str:
         """The file of a client's network, for whoever shares the client's process namespace."""
         return f"/proc/{'self' if number == 1 else self.holders[number - 2]}/ns/net"
 
@@ -101,14 +123,20 @@ def _plug(bed: Testbed, numbers: Sequence[str]) -> None:
         raise LabError(f"the clients could not be put on the wire: {result.complaint}")
 
 
-def each(numbers: Sequence[int], argv: Sequence[str]) -> list[str]:
-    """The command that runs `argv` for one client after the other."""
-    return ["each", *map(str, numbers), "--", *argv]
+def address(first: str, number: int) -> str:
+    """The address of a client, by that of the first one: on the wire or in the tunnel."""
+    return str(IPv4Address(first) + number - 1)
 
 
-def answers(result: Result) -> dict[int, Result]:
+def times(result: Result) -> list[list[float]]:
+    """When each client's VPN was started and when it was up, as `clients-up` printed it: seconds since 1970."""
+    rows = [line.split() for line in result.stdout.splitlines()]
+    return [[float(began), float(ended)] for _, began, ended in rows]
+
+
+def answers(text: str) -> dict[int, Result]:
     """What `each` printed, by client."""
-    parts = ANSWER.split(result.stdout)
+    parts = ANSWER.split(text)
     rows = zip(parts[::3], parts[1::3], parts[2::3], strict=False)
     return {int(number): Result(int(status), text.strip("\n"), "") for text, number, status in rows}
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -63,7 +62,6 @@ LATER = "(udp and ip[6:2] & 0x1fff != 0)"
 """A pcap filter for all fragments of a datagram but the first, which alone has a port (RFC 791)."""
 TIMED_OUT = (124, 137)
 """The exit statuses of a command that timed out."""
-NO_ANSWER = Result(1, "", "nothing was answered")
 UNSUPPORTED = 127
 """The exit status of an image that does not support a suite or variant."""
 
@@ -140,20 +138,13 @@ class Tunnel:
 
     def _all_up(self, all_clients: Clients) -> float:
         """Bring all clients up between two snapshots of both endpoints; returns the seconds that the first one took."""
-        before = self._snapshot()
+        ends = {end: self.containers[end] for end in ENDS[:2]}
+        before = all_clients.snapshot(self.meter, ends)
         result = all_clients.up(UP, UP_LIMIT)
         self._check("client", result)
-        after = self._snapshot()
-        rows = [line.split() for line in result.stdout.splitlines()]
-        times = [[float(began), float(ended)] for _, began, ended in rows]
-        self.setup = {"before": before, "after": after, "times": times}
+        times = clients.times(result)
+        self.setup = {"before": before, "after": all_clients.snapshot(self.meter, ends), "times": times}
         return times[0][1] - times[0][0]
-
-    def _snapshot(self) -> dict[str, Any]:
-        """The meter's counters of both endpoints, now."""
-        roles = {str(self.containers[end].id): end for end in ENDS[:2]}
-        reading: dict[str, Any] = self.meter.ask("snapshot", *roles)
-        return reading | {"ends": {roles[container]: counters for container, counters in reading["ends"].items()}}
 
     @property
     def native(self) -> str:
@@ -228,11 +219,7 @@ class Tunnel:
         """The command that runs iperf3 with these options as a client: in every loaded tunnel at once."""
         if self.clients is None:
             return ["iperf3", *options]
-        count = len(self.loaded)
-        served = self.execute("server-load", ["serve-streams", str(clients.PORT), str(count)])
-        if served.status:
-            raise LabError(f"the server has no {count} servers of streams: {served.complaint}")
-        return ["streams", str(clients.PORT), *map(self.clients.network, self.loaded), "--", *options]
+        return self.clients.streaming(self.containers["server-load"], self.loaded, options)
 
     def profiled(self, argv: Sequence[str], programs: Sequence[str], *, timeout: float) -> dict[str, Any]:
         """`load`, while every instruction is counted: also `clock` (nanoseconds of the guest's) and `functions`.
@@ -290,7 +277,7 @@ class Tunnel:
             InvalidSample: an endpoint reports another suite, or the wire carries what it must not.
         """
         marker = secrets.token_hex(16)
-        far = ",".join(self.far(number) for number in self.loaded)
+        far = ",".join(clients.address(self.address("client"), number) for number in self.loaded)
         command = ["wire-proof", far, marker, self.explained]
         captured = self.bed.pool.submit(self.execute, "server-load", command, timeout=30 + len(self.loaded))
         self.prove_suite()
@@ -300,10 +287,6 @@ class Tunnel:
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
         tunnels = len(self.loaded)
         self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), encrypts=encrypts, tunnels=tunnels)
-
-    def far(self, number: int) -> str:
-        """The address of a client inside its tunnel."""
-        return str(ipaddress.IPv4Address(self.address("client")) + number - 1)
 
     @property
     def proved(self) -> bool:
@@ -366,9 +349,7 @@ class Tunnel:
         """What a command that only reads prints at an endpoint, for each loaded client."""
         if self.clients is None:
             return {1: self.ask(end, argv)}
-        command = clients.each(self.loaded, argv)
-        answers = clients.answers(self.bed.engine.ask(self.containers[end], command, timeout=30 * len(self.loaded)))
-        return {number: answers.get(number, NO_ANSWER) for number in self.loaded}
+        return self.clients.ask(self.containers[end], self.loaded, argv)
 
 
 @contextmanager
@@ -391,7 +372,7 @@ def tunnel(
         bed.remove(new_tunnel.containers)
 
 
-def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite, tunnels: int | None = None) -> dict[str, str]:
+def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite, tunnels: int | None) -> dict[str, str]:
     """Values for the Compose variables of a tunnel, or of several."""
     native = suite.native[vpn.file.dialect]
     variables = bed.variables | {"LAB_VPN": vpn.image(variant), "LAB_VARIANT": variant, "LAB_SUITE": native}
