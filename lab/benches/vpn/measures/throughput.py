@@ -76,7 +76,7 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     load = tunnel.load(tunnel.streaming(argv), timeout=options.duration + 15 + len(tunnel.loaded))
     raw = {"load": load, "direction": conditions["direction"]}
     if len(tunnel.loaded) > 1:
-        raw["shares"] = [_result(report).received_bytes for report in _reports(load["stdout"])]
+        raw["shares"] = [_result(report).received_bytes for report in reports(load["stdout"])]
     return raw
 
 
@@ -91,7 +91,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         LabError: iperf3 reported an error.
         InvalidSample: nothing arrived, by one tunnel or by all.
     """
-    results = [_result(report) for report in _reports(raw["load"]["stdout"])]
+    results = [_result(report) for report in reports(raw["load"]["stdout"])]
     if not all(result.received_bytes for result in results):
         raise InvalidSample("iperf3 received nothing")
     sender, receiver = ("client", "server") if raw["direction"] == "up" else ("server", "client")
@@ -111,7 +111,7 @@ def fairness(rates: Sequence[float]) -> float:
     return sum(rates) ** 2 / (len(rates) * sum(rate**2 for rate in rates))
 
 
-def _reports(text: str) -> Iterator[str]:
+def reports(text: str) -> Iterator[str]:
     """Each of the JSON reports that stand one after the other."""
     while text := text.strip():
         _, end = json.JSONDecoder().raw_decode(text)
