@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Three clients of one server, of every VPN that can have them here: networks, addresses, keys and rights of their own."""
+"""Three clients of one server, of every VPN that can have them here: what each has of its own, and what it may do."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from lab.testbed.testbed import Testbed
 from lab.testbed.wire import Laid, lay
 
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
-"""Seconds that an endpoint may take to come up."""
+"""Seconds that an endpoint may take to come up; a server of many, one more for each client."""
 
 ENDS = ("server", "client", "server-load", "client-load")
 BESIDE = {"server-load": "server", "client-load": "client"}
@@ -120,7 +120,7 @@ class Tunnel:
 
     def _up(self, end: str) -> float:
         """Bring one endpoint up; returns the seconds from the start of its VPN to the end of `up`."""
-        result = self.execute(end, UP, timeout=UP_LIMIT)
+        result = self.execute(end, UP, timeout=UP_LIMIT + (self.tunnels or 0))
         self._check(end, result)
         told = self.ask(end, TOOK) if result.lost else result
         before, after = told.stdout.splitlines()[-1].split()
