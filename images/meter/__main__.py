@@ -5,7 +5,8 @@
     numbers CONTAINER        the numbers of its processes on this machine, by those that they have in the container
     count NAMESPACE...       begin to count the system calls made in these process namespaces (syscalls.py)
     counts                   end it; the calls by name, by namespace
-    watch CONTAINER... : FILTER   begin to watch the wire of these containers, or processes, for what FILTER does not explain (wire.py)
+    watch CONTAINER... : FILTER   begin to watch the wire of these containers (or of networks that processes hold) for
+                             what FILTER does not explain (wire.py)
     watched                  end it; what was seen, by container
 
 Questions come by the pipe /gate/ask, answers go by /gate/answer: whoever runs a load asks from beside it, so that

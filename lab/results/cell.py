@@ -6,6 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+TUNNELS = "tunnels"
+"""The condition that says how many clients a server has; without, it is a single tunnel."""
+LOADS = "loads"
+"""The condition that says how many of these tunnels carry the load; without, the first alone does."""
+
 
 @dataclass(frozen=True)
 class Cell:

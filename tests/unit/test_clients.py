@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from lab.benches.vpn import cells, clients, proof
 from lab.benches.vpn.bench import choose, planned
-from lab.benches.vpn.measures import setup, throughput
+from lab.benches.vpn.measures import Many, setup, throughput
 from lab.benches.vpn.settings import Settings
 from lab.benches.vpn.views import contents, curve_plot, curves
 from lab.catalog.catalog import Catalog
@@ -162,7 +162,7 @@ class TestMeasures:
             "direction=up loads=10 streams=1 tunnels=10",
             "direction=up loads=16 streams=1 tunnels=100",
         ]
-        assert setup.conditions(setup.Options(tunnels=[1, 10])) == ["tunnels=1", "tunnels=10"]
+        assert setup.conditions(Many(tunnels=[1, 10])) == ["tunnels=1", "tunnels=10"]
 
 
 class TestPlan:

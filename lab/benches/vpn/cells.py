@@ -8,13 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
-from lab.results.cell import Cell, conditions_text, parse_conditions
+from lab.results.cell import TUNNELS, Cell, conditions_text, parse_conditions
 from lab.runner.plan import Plan
 
 WIRE = "wire"
 """The condition that names the wire."""
-TUNNELS = "tunnels"
-"""The condition that says how many clients the server has. Without, it is a single tunnel."""
 WHOLE = "whole"
 """The wire of cells that name none, as before there was another."""
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lab.benches.vpn import clients, cpu_ledger, measures, proof
+from lab.benches.vpn import clients, cpu_ledger, proof
 from lab.benches.vpn.cells import WHOLE, tunnels_of, wire_of
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.tunnel import Tunnel, tunnel
 from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
-from lab.results.cell import Cell, parse_conditions
+from lab.results.cell import LOADS, Cell, parse_conditions
 from lab.results.reading import Reading
 from lab.runner.attempt import Attempt
 from lab.runner.plan import Plan, Step
@@ -87,7 +87,7 @@ class InTunnel:
             self.bed.revive_meter(attempt)
         tunnel.offset = attempt.offset
         conditions = parse_conditions(attempt.cell.conditions)
-        tunnel.loaded = range(1, int(conditions.get(measures.LOADS, 1)) + 1)
+        tunnel.loaded = range(1, int(conditions.get(LOADS, 1)) + 1)
         known["handshake"] = tunnel.handshake
         with attempt.phase("prove"):
             known["proof"] = tunnel.evidence

@@ -24,9 +24,6 @@ from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
 
-LOADS = "loads"
-"""The condition that says how many of a server's tunnels carry the load; without, the first alone does."""
-
 if TYPE_CHECKING:
     from lab.benches.vpn.tunnel import Tunnel
 

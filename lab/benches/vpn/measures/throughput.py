@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from lab.benches.vpn.measures import LOADS, Many, Timed
+from lab.benches.vpn.measures import Many, Timed
 from lab.core.errors import InvalidSample, LabError
-from lab.results.cell import conditions_text
+from lab.results.cell import LOADS, TUNNELS, conditions_text
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
@@ -59,7 +59,7 @@ def conditions(options: Options) -> list[str]:
 
 
 def _many(tunnels: int, loads: int) -> dict[str, int]:
-    return {LOADS: min(tunnels, loads), "tunnels": tunnels} if tunnels > 1 else {}
+    return {LOADS: min(tunnels, loads), TUNNELS: tunnels} if tunnels > 1 else {}
 
 
 def load(options: Options) -> Load:

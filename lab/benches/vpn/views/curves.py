@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lab.benches.vpn import cells
-from lab.benches.vpn.measures import LOADS
 from lab.report.tables import (
     RECORDS,
     Cell,
@@ -20,7 +18,7 @@ from lab.report.tables import (
     spread_note,
     value,
 )
-from lab.results.cell import conditions_text, parse_conditions
+from lab.results.cell import LOADS, TUNNELS, conditions_text, parse_conditions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,13 +48,13 @@ def numbered(run: Summary) -> pd.DataFrame:
     `tunnels` is the number; `load` what else the conditions say of a load, empty for the setup.
     """
     conditions = [parse_conditions(text) for text in run.figures["conditions"]]
-    counts = [int(words.get(cells.TUNNELS, 1)) for words in conditions]
-    others = [{key: word for key, word in words.items() if key not in (cells.TUNNELS, LOADS)} for words in conditions]
+    counts = [int(words.get(TUNNELS, 1)) for words in conditions]
+    others = [{key: word for key, word in words.items() if key not in (TUNNELS, LOADS)} for words in conditions]
     summary = run.figures.assign(tunnels=counts, load=[conditions_text(words) for words in others])
     said = {
         (measure, load)
         for measure, load, words in zip(summary["measure"], summary["load"], conditions, strict=True)
-        if cells.TUNNELS in words
+        if TUNNELS in words
     }
     keys = zip(summary["measure"], summary["load"], strict=True)
     return summary[[key in said for key in keys]].assign(series=series)
