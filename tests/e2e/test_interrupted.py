@@ -111,6 +111,18 @@ def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: in
         assert [sample["block"] for sample in samples(folder)] == [0, 1]
 
 
+def test_a_run_is_stopped_while_many_tunnels_come_up(lab: Lab) -> None:
+    words = ("matrix", "--vpns", "plain", "--measures", "setup", "--tunnels", "20", "--no-report", "--blocks", "1")
+    running = lab.start(*words, wrap=("env", "--default-signal"))
+    lab.until_container(running, "client", "clients-up")
+    running.interrupt(signal.SIGINT)
+    done = running.end()
+    assert done.status == 1, done.text
+    assert "Traceback" not in done.text
+    assert not samples(lab.run())
+    assert not held(lab, running)
+
+
 def test_the_terminal_goes(lab: Lab) -> None:
     """As where the connection of an ssh drops: nobody reads any more what the command says."""
     ours, theirs = pty.openpty()

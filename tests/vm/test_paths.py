@@ -73,3 +73,13 @@ def test_every_data_path(lab: Patient) -> None:
     assert {(each["vpn"], each["variant"]) for each in taken} == set(paths)
     assert {each["clock"] for each in taken} == {"instructions"}
     assert {each["records"] for each in taken} >= {"user", "kernel", "kernel-tx"}
+
+
+def test_three_tunnels_of_the_kernel(lab: Patient) -> None:
+    done = lab(
+        *CLOCK, "throughput,setup", "--vpns", "wireguard", "--variants", "udp", "--ciphers", SUITE, "--tunnels", "3"
+    )
+    taken = [each for each in samples(lab.run()) if each["vpn"] == "wireguard"]
+    assert [each["reason"] for each in taken] == ["", ""], done.text
+    found = {(each["metric"], each["end"]) for sample in taken for each in sample["readings"]}
+    assert {("fairness", "server"), ("ready", "client"), ("memory", "server")} <= found
