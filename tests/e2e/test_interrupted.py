@@ -112,7 +112,7 @@ def test_a_run_is_stopped(lab: Lab, which: signal.Signals, moment: str, kept: in
 
 
 def test_a_run_is_stopped_while_many_tunnels_come_up(lab: Lab) -> None:
-    words = ("matrix", "--vpns", "plain", "--measures", "setup", "--tunnels", "20", "--no-report", "--blocks", "1")
+    words = ("matrix", "--vpns", "plain", "--measures", "setup", "--tunnels", "50", "--no-report", "--blocks", "1")
     running = lab.start(*words, wrap=("env", "--default-signal"))
     lab.until_container(running, "client", "clients-up")
     running.interrupt(signal.SIGINT)
