@@ -93,6 +93,12 @@ def interfaces(process):
     return table
 
 
+def started(process):
+    """When a process was started, in ticks since the machine was; of one that has ended, never."""
+    fields = read(process / "stat").rpartition(")")[2].split()
+    return int(fields[19]) if fields else float("inf")
+
+
 def owned(containers):
     """Every process of the machine, its control groups, and which of the containers it belongs to, or None."""
     for process in PROC.glob("[0-9]*"):
@@ -148,7 +154,8 @@ def take(words):
             **memory(processes[0][1]),
             "voluntary": sum(total["voluntary"] for total in totals),
             "involuntary": sum(total["involuntary"] for total in totals),
-            "interfaces": interfaces(processes[0][0]),
+            # The container's own network is that of its first process: clients of many have others.
+            "interfaces": interfaces(min((process for process, _ in processes), key=started)),
             "pids": sorted(int(process.name) for process, _ in processes),
         }
     ends |= {number: {"interfaces": interfaces(PROC / number)} for number in holders}
