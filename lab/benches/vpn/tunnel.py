@@ -12,6 +12,7 @@ from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import reduce
+from ipaddress import IPv4Address
 from typing import Any, Literal
 
 from docker.models.containers import Container
@@ -247,8 +248,9 @@ class Tunnel:
         result = captured.result()
         if result.status:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
+        sender = IPv4Address(self.bed.variables["LAB_SERVER"])
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
-        self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), encrypts=encrypts)
+        self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), sender, encrypts=encrypts)
 
     def prove_suite(self) -> None:
         """Read the suite back from both endpoints, before and after a load: some VPNs fall back during one.

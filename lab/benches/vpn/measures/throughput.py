@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from lab.benches.vpn.measures import Timed
+from lab.benches.vpn.measures import Directed, Timed
 from lab.core.errors import InvalidSample, LabError
 from lab.results.cell import conditions_text
 from lab.results.quantity import Quantity
@@ -26,16 +26,12 @@ FIGURES = (
 )
 
 
-class Options(Timed):
-    """Streams, and directions."""
+class Options(Timed, Directed):
+    """Streams, beside the duration and the directions."""
 
     streams: Annotated[
         list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, description="Numbers of TCP streams: `1,4`.")
     ] = [1]
-    directions: Annotated[
-        list[Literal["up", "down"]],
-        Field(min_length=1, description="Directions: `up` (client to server), `down`, or `up,down`."),
-    ] = ["up"]
 
 
 def conditions(options: Options) -> list[str]:
