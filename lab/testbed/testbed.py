@@ -146,6 +146,12 @@ def opened(engine: Engine, name: str, *, keep: bool = False) -> Iterator[Testbed
                 sweep(engine, name)
 
 
+def removing(engine: Engine, name: str) -> str:
+    """The command that removes a lab, to be shown."""
+    elsewhere = "" if engine.name == "host" else f" --engine {engine.name}"
+    return f"`lab down{elsewhere} --name {name}`"
+
+
 def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network, dict[str, str]]:
     """Create a network on the first free /24. The search starts at random, so that labs started together do not race.
 
@@ -173,7 +179,7 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str]) -> tuple[Network
                 continue
             hint = ""
             if "already exists" in refusal:
-                own_hint = f"`lab down --name {name}` removes it"
+                own_hint = f"{removing(engine, name)} removes it"
                 hint = own_hint if name in labs(engine) else "it is not the lab's: choose another name"
             raise LabError(f"the wire of lab {name!r} could not be made: {refusal}", hint) from error
         addresses = {"LAB_SUBNET": subnet, "LAB_SERVER": subnet[2], "LAB_CLIENT": subnet[3]}

@@ -36,7 +36,7 @@ def up(
     check_images(engine, catalog, [(vpn, variant)])
     if state := testbed.standing(engine).get(lab):
         situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
-        raise LabError(f"a lab named {lab!r} {situation}", f"`lab down --name {lab}`, or choose another --name")
+        raise LabError(f"a lab named {lab!r} {situation}", f"{testbed.removing(engine, lab)}, or choose another --name")
     with testbed.opened(engine, lab, keep=True) as bed:
         tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite, wire)
         tunnel.bring_up()
@@ -56,7 +56,7 @@ def up(
     ):
         run = f"  {docker} exec -it lab-{lab}-client-load {command}"
         console.print(run, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"`lab down --name {lab}` removes it.", highlight=False)
+    console.print(f"{testbed.removing(engine, lab)} removes it.", highlight=False)
 
 
 def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:
