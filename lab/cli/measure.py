@@ -133,6 +133,7 @@ def measure(
     from lab.runner.looking import Looks
     from lab.runner.missing import Taken
     from lab.runner.progress import Follow
+    from lab.runner.side_by_side import SideBySide
 
     model, bench = benches.settings(kind).Settings, benches.bench(kind)
     store = Store(results / resume) if resume else None
@@ -151,7 +152,7 @@ def measure(
             expected = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
         looks = Looks(settings.stages, lambda look: follower.print(str(look), highlight=False))
         with resumable(kind, store):
-            counts = execute(site, store, Follow(follower, expected), looks)
+            counts = execute(SideBySide(site), store, Follow(follower, expected), looks)
     shown = True
     if report:
         shown = _shown(store.folder, results, as_json=as_json)
