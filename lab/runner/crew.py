@@ -6,6 +6,7 @@ Engines of this machine (`lab.runner.side_by_side`), or the workers of a cluster
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.runner.plan import Plan, Step
@@ -21,7 +22,13 @@ class Crew(Protocol):
     def plan(self) -> Plan:
         """The cells to measure: those that its engines can run."""
 
-    def about(self, step: Step) -> dict[str, Any]:
+    def announced(self) -> str:
+        """The size of the plan, and who takes it, in words."""
+
+    def meta(self) -> dict[str, Any]:
+        """What `meta.json` records about a run of this plan."""
+
+    def about(self, step: Step) -> Mapping[str, Any]:
         """The `records`, `engine` and `clock` of a sample."""
 
     def take(self, run: Execution, blocks: range) -> None:

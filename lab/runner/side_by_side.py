@@ -32,6 +32,14 @@ class SideBySide:
         """The plan that fits the engines."""
         return self.site.plan
 
+    def announced(self) -> str:
+        """The size of the plan, in words."""
+        return self.site.announced()
+
+    def meta(self) -> dict[str, Any]:
+        """What `meta.json` records about a run of this plan."""
+        return self.site.meta()
+
     def about(self, step: Step) -> dict[str, Any]:
         """The `records`, `engine` and `clock` of a sample."""
         return self.site.about(step)
