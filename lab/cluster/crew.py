@@ -16,7 +16,7 @@ from lab import benches
 from lab.cluster import workplace
 from lab.cluster.connection import connected
 from lab.cluster.fleet import HINT, Fleet, Say
-from lab.cluster.identity import Identity
+from lab.cluster.identity import Identity, Machine
 from lab.cluster.jobs import Done, Job, Jobs
 from lab.cluster.unit import Lost, Order, Reference, Survey, Taken, Unfit, Unit, divided
 from lab.cluster.workplace import NAME, Workplace
@@ -45,9 +45,9 @@ class Cluster:
     def __init__(self, client: Client, kind: str, say: Say, twice: int) -> None:
         self.kind, self.say, self.twice = kind, say, twice
         self.fleet, self.jobs = Fleet(client, say), Jobs(client)
-        survey = self._surveyed()
-        self.survey = survey
-        self.reference = Reference(self.fleet.digests, _kept(survey.meta, benches.bench(kind).KEPT))
+        self.survey = self._surveyed()
+        self.reference = Reference(self.fleet.digests, _kept(self.survey.meta, benches.bench(kind).KEPT))
+        self.noted: set[Machine] = set()
 
     @property
     def plan(self) -> Plan:
@@ -131,7 +131,9 @@ class Cluster:
         """Store the samples of a unit. Returns the same unit for another worker, if it is one of those taken twice."""
         machine, keep = taken.machine, run.keep_twin if job.other_than else run.keep
         self.fleet.worked(machine.address)
-        run.complete(lambda meta: {**meta, "workers": {**meta.get("workers", {}), machine.worker: machine.facts()}})
+        if machine not in self.noted:
+            self.noted.add(machine)
+            run.complete(lambda meta: {**meta, "workers": {**meta.get("workers", {}), machine.worker: machine.facts()}})
         for step, known in taken.samples:
             keep(step, {**known, WORKER: machine.worker, MACHINE: machine.host})
         return [Job(workplace.take, job.arguments, job.unit, other_than=machine)] if job.repeated else []

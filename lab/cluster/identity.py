@@ -9,6 +9,7 @@ import platform
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import lab
@@ -65,8 +66,12 @@ def of_worker(name: str, address: str) -> Identity:
     return Identity(machine, checkout(), ids)
 
 
+@cache
 def checkout() -> dict[str, str]:
-    """The digests of the parts of this checkout that decide what is measured."""
+    """The digests of the parts of this checkout that decide what is measured, as they were at the first call.
+
+    A worker that runs while its checkout is brought up to date still has the code of before in its memory.
+    """
     parts = {"lab/": _digest(Path(lab.__file__).parent)}
     parts |= {f"{_name(folder)}/": images.folder_digest(folder) for folder in images.folders(ROOT / "images")}
     present = [ROOT / name for name in FILES if (ROOT / name).is_file()]

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from typing import Any, TypeVar
 
 from distributed import Worker, WorkerPlugin, get_worker
@@ -89,7 +90,7 @@ class Workplace(WorkerPlugin):
             site = self._opened()
             cells = [*site.plan.cells, *site.plan.unsupported]
             about = {cell: site.about(Step(0, 0, cell)) for cell in cells}
-            return Survey(self.identity().machine, site.plan, self.meta, site.announced(), about)
+            return Survey(self.identity.machine, site.plan, self.meta, site.announced(), about)
 
     def complete(self, unit: Unit, meta: Mapping[str, Any]) -> dict[str, Any]:
         """`meta` with the facts that are known only when a lab is up."""
@@ -106,15 +107,16 @@ class Workplace(WorkerPlugin):
                     samples.append((attempt.step, attempt.known))
                     if self.stopping:
                         raise EngineGone("the client left")
-            return Taken(self.identity().machine, samples)
+            return Taken(self.identity.machine, samples)
 
     def _begin(self, step: Step) -> Attempt:
         """Start an attempt, and give the worker the time of one sample for it."""
         self._watch()
         return Attempt(step, offset(self._opened().plan.seed, step))
 
+    @cached_property
     def identity(self) -> Identity:
-        """Who this worker is."""
+        """Who this worker is. Its images are asked for once: a run keeps those that it began with."""
         return identity.of_worker(str(self.worker.name), str(self.worker.contact_address))
 
     def _share(self, unit: Unit) -> Share:
@@ -142,7 +144,7 @@ class Workplace(WorkerPlugin):
 
     def _check(self, reference: Reference) -> None:
         """Raise LabError if something is not as the reference has it."""
-        own = self.identity()
+        own = self.identity
         if lines := identity.differing({"the other workers": reference.digests, own.machine.worker: own.digests}):
             raise LabError("\n".join(lines))
         if changed := differences(reference.meta, self.meta, benches.bench(self.order.kind).KEPT):
