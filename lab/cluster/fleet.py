@@ -109,9 +109,10 @@ class Fleet:
         Raises:
             LabError: there is a difference; names each, and who has what.
         """
-        digests: dict[str, Mapping[str, str]] = {each.machine.worker: each.digests for each in identities.values()}
+        by_name = sorted(identities.values(), key=lambda each: each.machine.worker)
+        digests: dict[str, Mapping[str, str]] = {each.machine.worker: each.digests for each in by_name}
         lines = differing(digests) + [
-            f"{line} (this checkout)" for each in identities.values()
+            f"{line} (this checkout)" for each in by_name
             for line in differing({"the client": checkout(), each.machine.worker: each.checkout})
         ]  # fmt: skip
         if lines:
