@@ -134,7 +134,7 @@ def serve(workers: int) -> None:
 
     with LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=workers, threads_per_worker=1, processes=False, protocol="tls://", host="127.0.0.1",
-        dashboard_address=None, security=Security(), silence_logs=40, memory_limit=0,  # type: ignore[no-untyped-call]
+        dashboard_address="127.0.0.1:0", security=Security(), silence_logs=40, memory_limit=0,  # type: ignore[no-untyped-call]
     ) as cluster:  # fmt: skip
         print(cluster.scheduler_address, flush=True)
         sys.stdin.read()

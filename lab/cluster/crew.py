@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from distributed import Client
+from distributed import Client, Lock
 from distributed.scheduler import KilledWorker
 
 from lab import benches
 from lab.cluster import workplace
 from lab.cluster.connection import connected
-from lab.cluster.fleet import HINT, Fleet, Say
+from lab.cluster.fleet import HINT, MEND, Fleet, Say
 from lab.cluster.identity import Identity, Machine
 from lab.cluster.jobs import Done, Job, Jobs
 from lab.cluster.unit import Lost, Order, Reference, Survey, Taken, Unfit, Unit, divided
@@ -33,6 +33,8 @@ TRIES = 3
 """So many engines may go away under a unit, before its samples count as failed."""
 LEAVING = 20.0
 """Seconds within which workers close their engines, before the client leaves all the same."""
+LEASE = 45.0
+"""Dask takes a lock back from a client that did not show up for 30 s, and looks for such ones every 10 s or so."""
 LIMIT = 1800.0
 """Seconds that one sample may take, with its guest and its tunnel; about ten times what the longest take."""
 TWICE = 2
@@ -223,7 +225,7 @@ class Cluster:
         refused = {each: answer for each, answer in answers.items() if isinstance(answer, Lost | Unfit)}
         if refused:
             lines = sorted(f"{self.fleet.name(address)}: {answer.reason}" for address, answer in refused.items())
-            raise LabError("workers of the cluster cannot take part:\n" + "\n".join(lines), HINT)
+            raise LabError("workers of the cluster cannot take part:\n" + "\n".join(lines), MEND)
         return answers
 
     def _workers(self) -> list[str]:
@@ -256,18 +258,38 @@ def joined(
 @contextmanager
 def working(client: Client, kind: str, settings: Settings, say: Say, *, twice: int, limit: float) -> Iterator[Cluster]:
     """The workers of a client's cluster, as `joined` gives them."""
-    client.register_plugin(Workplace(Order(kind, settings.model_dump(), limit)))
+    with _alone(client, say):
+        client.register_plugin(Workplace(Order(kind, settings.model_dump(), limit)))
+        try:
+            yield Cluster(client, kind, say, twice)
+        finally:
+            # A worker first ends its sample, unless its engine can be killed. The client does not wait for that long.
+            leaving = Thread(target=_leave, args=(client,), daemon=True)
+            leaving.start()
+            leaving.join(LEAVING)
+
+
+@contextmanager
+def _alone(client: Client, say: Say) -> Iterator[None]:
+    """Have the cluster for one run. The scheduler takes it back from a client that was killed (LEASE).
+
+    Raises:
+        LabError: another run has it.
+    """
+    lock = Lock(NAME, client.scheduler, client.loop)  # type: ignore[no-untyped-call]
+    if not lock.acquire(timeout=1):  # type: ignore[no-untyped-call]
+        say("another run has the cluster, or had it until it was killed: waiting")
+        if not lock.acquire(timeout=LEASE):  # type: ignore[no-untyped-call]
+            raise LabError("another run has the cluster", "wait for it, or stop it: a cluster takes one run at a time")
     try:
-        yield Cluster(client, kind, say, twice)
+        yield
     finally:
-        # A worker first ends its sample, unless its engine can be killed. The client does not wait for that long.
-        leaving = Thread(target=_leave, args=(client,), daemon=True)
-        leaving.start()
-        leaving.join(LEAVING)
+        with suppress(OSError, RuntimeError):
+            lock.release()  # type: ignore[no-untyped-call]
 
 
 def _leave(client: Client) -> None:
-    with suppress(OSError, KeyError, RuntimeError):
+    with suppress(OSError, ValueError, RuntimeError):
         client.unregister_worker_plugin(NAME)  # type: ignore[no-untyped-call]
 
 

@@ -21,6 +21,7 @@ ABSENCE = 120.0
 STRIKES = 3
 """A worker whose engine went away so often, one unit after the other, is given no more."""
 START = "`dask worker` starts one: see docs/cluster.md"
+MEND = "mend that, or take those workers out of the cluster"
 HINT = "make them the same (playbooks/fleet.yml does), or take those workers out of the cluster"
 
 

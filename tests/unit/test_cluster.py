@@ -187,7 +187,7 @@ def dask_client() -> Iterator[Client]:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", memory_limit=0
         ) as local,
         Client(local) as client,  # type: ignore[no-untyped-call]
     ):
@@ -257,6 +257,15 @@ class TestCrew:
         assert {sample["worker"] for sample in [*kept.values(), *twins]} == set(run.meta()["workers"])
         assert taken(crew, run) == {"ok": 16}
         assert len(list(run.read())) + len(list(run.twins.read())) == 18, "nothing is taken again"
+
+    def test_a_second_run_is_refused_and_does_not_disturb_the_first(
+        self, crew: Cluster, run: Store, dask_client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("lab.cluster.crew.LEASE", 0.1)
+        other = Client(dask_client.cluster)  # type: ignore[no-untyped-call]
+        with other, pytest.raises(LabError, match="another run has the cluster"):
+            working(other, "simulated", SETTINGS, print, twice=0, limit=60).__enter__()
+        assert taken(crew, run) == {"ok": 16}
 
     def test_what_is_missing_is_taken_when_it_goes_on(self, crew: Cluster, run: Store) -> None:
         taken(crew, run)
