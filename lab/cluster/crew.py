@@ -21,6 +21,7 @@ from lab.cluster.jobs import Done, Job, Jobs
 from lab.cluster.unit import Lost, Order, Reference, Survey, Taken, Unfit, Unit, divided
 from lab.cluster.workplace import NAME, Workplace
 from lab.core.errors import EngineGone, LabError, UsageError
+from lab.core.terminal import counted
 from lab.results.store import MACHINE, WORKER, differences, key_of
 from lab.runner.attempt import Attempt
 from lab.runner.plan import Plan, Step
@@ -62,8 +63,7 @@ class Cluster:
 
     def announced(self) -> str:
         """The size of the plan, and how many workers there are, in words."""
-        hosts = {machine.host for machine in self.fleet.fit}
-        return f"{self.survey.announced}, {len(self.fleet.fit)} workers on {len(hosts)} machines"
+        return f"{self.survey.announced}, by {counted(len(self.fleet.fit), 'worker')}"
 
     def meta(self) -> dict[str, Any]:
         """What `meta.json` records, and each worker with its machine (`workers`)."""
@@ -193,7 +193,8 @@ class Cluster:
         fleet = self.fleet
         identities: dict[str, Identity] = self._answers(workplace.identify)
         fleet.compared(identities)
-        self.say(f"{len(identities)} workers: {', '.join(sorted(each.worker for each in fleet.machines.values()))}")
+        names = sorted(each.worker for each in fleet.machines.values())
+        self.say(f"{counted(len(names), 'worker')}: {', '.join(names)}")
         surveys: dict[str, Survey] = self._answers(workplace.survey)
         first, *others = surveys.values()
         keys = benches.bench(self.kind).KEPT

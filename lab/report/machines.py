@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from lab.core.terminal import counted
 from lab.report.tables import Cell, Table, each, figure, of_clock, percent
 from lab.results.store import MACHINE, WORKER
 from lab.stats import modes
@@ -52,17 +53,17 @@ def sentences(run: Summary) -> list[str]:
         return []
     hosts = sorted({host for hosts in found.values() for host in hosts})
     workers = run.df[WORKER].dropna().nunique()
-    texts = [f"Taken by {_count(workers, 'worker')} on {_count(len(hosts), 'machine')}: {_listed(found)}."]
+    texts = [f"Taken by {counted(workers, 'worker')} on {counted(len(hosts), 'machine')}: {_listed(found)}."]
     if len(found) > 1:
         texts.append(f"These figures are of {len(found)} different processors.")
     if mixed := _mixed(run):
         texts.append(
-            f"Samples of more than one machine are in {_count(mixed, 'block')}: ratios there are no machine's."
+            f"Samples of more than one machine are in {counted(mixed, 'block')}: ratios there are no machine's."
         )
     if not (pairs := compared(run)).empty:
         sizes = pairs["difference"].abs()
         texts.append(
-            f"{_count(len(pairs), 'sample')} taken by two workers: the figures differ by {percent(sizes.median())} "
+            f"{counted(len(pairs), 'sample')} taken by two workers: the figures differ by {percent(sizes.median())} "
             f"(median), {percent(sizes.max())} at most."
         )
     return texts
@@ -107,7 +108,3 @@ def _mixed(run: Summary) -> int:
 
 def _listed(found: Mapping[str, list[str]]) -> str:
     return "; ".join(f"{', '.join(hosts)} ({cpu})" for cpu, hosts in found.items())
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
