@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What a cluster costs: the time that Dask and the client take for a unit, and the memory of the client.
 
-Run it on a quiet machine: `.venv/bin/python benchmarks/cluster.py [--units N] [--workers 1,10,50,200]`.
+Run it: `.venv/bin/python benchmarks/cluster.py [--units N] [--workers 1,10,50,200]`.
 
 The scheduler, TLS, the client, the runner and the run's folder are real. The workers are real ones of Dask, too, but
 all in one process with the scheduler, and the units that they take are empty. So all costs of the cluster are those of
 two processes on this machine, which is more than any client and scheduler have to bear.
 
-    ms a unit     wall time of the run divided by its units: nothing else happens in it
-    share         of N workers that are busy for so many seconds with each unit (--seconds): N x ms a unit / seconds
-    memory        of the client, in MB: after a tenth of the units, and at the end
+    CPU ms a unit  of the client, and of the process with the scheduler and all workers; wall time beside it
+    share          of N workers that are busy for so many seconds with each unit (--seconds), the part that the busier
+                   of the two processes would be busy: N x ms a unit / seconds. At 100 % it could not keep up
+    memory         of the client, in MB: after a tenth of the units, and at the end
 """
 
 from __future__ import annotations
@@ -140,8 +141,27 @@ def serve(workers: int) -> None:
         sys.stdin.read()
 
 
-def measured(workers: int, units: int, folder: Path) -> tuple[float, list[float]]:
-    """Seconds of a run, and the memory of the client after each tenth, in MB."""
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a run: on the wall, of CPU time of the client, and of the cluster's process.
+
+    `memory`: of the client after each tenth, in MB.
+    """
+
+    wall: float
+    client: float
+    cluster: float
+    memory: list[float]
+
+
+def cpu_time(pid: int) -> float:
+    """The CPU time that a process has had, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measured(workers: int, units: int, folder: Path) -> Cost:
+    """What a run of so many units costs."""
     from lab.cluster.connection import connected
     from lab.cluster.crew import working
 
@@ -151,16 +171,17 @@ def measured(workers: int, units: int, folder: Path) -> tuple[float, list[float]
         assert serving.stdout
         address = serving.stdout.readline().strip()
         settings = Settings(blocks=units // CELLS)
-        with connected(address) as client, working(client, KIND, settings, print, twice=0, limit=600) as crew:
+        with connected(address) as there, working(there, KIND, settings, print, twice=0, limit=600) as crew:
             while len(crew.fleet.fit) < workers:
                 crew.fleet.look()
                 time.sleep(0.1)
             store, progress = Store.create(folder / f"of-{workers}", crew.meta()), Progress(units)
-            started = time.monotonic()
+            before = time.monotonic(), time.process_time(), cpu_time(serving.pid)
             assert execute(crew, store, progress) == {"ok": units}
-            seconds = time.monotonic() - started
+            wall, client_time = time.monotonic() - before[0], time.process_time() - before[1]
+            cluster_time = cpu_time(serving.pid) - before[2]
         serving.stdin.close()
-    return seconds, progress.memory
+    return Cost(wall, client_time, cluster_time, progress.memory)
 
 
 def main() -> None:
@@ -175,16 +196,18 @@ def main() -> None:
     if chosen.serve:
         serve(chosen.serve)
         return
-    table = Table("workers", "units", "ms a unit", "share", "memory, MB", title="What a cluster costs")
+    columns = ("workers", "units", "client, CPU ms", "cluster, CPU ms", "wall ms", "share", "memory, MB")
+    table = Table(*columns, title="What a cluster costs of a unit")
     good = True
     with tempfile.TemporaryDirectory() as scratch:
         for workers in map(int, chosen.workers.split(",")):
-            seconds, memory = measured(workers, chosen.units, Path(scratch))
-            each = seconds / chosen.units
-            share = each * workers / chosen.seconds
+            cost = measured(workers, chosen.units, Path(scratch))
+            client, cluster, wall = (each / chosen.units for each in (cost.client, cost.cluster, cost.wall))
+            share, memory = max(client, cluster) * workers / chosen.seconds, cost.memory
             good = good and share < SHARE and memory[-1] < GROWTH * memory[0]
-            figures = (f"{each * 1e3:.2f}", f"{share * 100:.2f} %", f"{memory[0]:.0f} to {memory[-1]:.0f}")
-            table.add_row(str(workers), str(chosen.units), *figures)
+            times = (f"{each * 1e3:.2f}" for each in (client, cluster, wall))
+            grown = f"{memory[0]:.0f} to {memory[-1]:.0f}"
+            table.add_row(str(workers), str(chosen.units), *times, f"{share * 100:.2f} %", grown)
     Console().print(table)
     sys.exit(not good)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ def connected(address: str) -> Iterator[Client]:
         UsageError: the address is not `tls://`, or Dask's configuration names no certificates.
         LabError: no scheduler answers there, or it does not trust the certificate.
     """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is raised, and told in few words
     try:
         security = _security(address)
         client = Client(address, security=security, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
