@@ -16,6 +16,8 @@ from lab.core.errors import EngineGone, LabError, UsageError
 
 PATIENCE = 15.0
 """Seconds within which a scheduler answers."""
+LOGS = ("distributed", "distributed.client", "distributed.semaphore", "tornado.application")
+"""Dask's logs are silent here: what goes wrong is raised, and told in few words."""
 NEEDED = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 CERTIFICATES = "`lab cluster certificates` makes them; DASK_CONFIG names the folder with their dask.yaml"
 
@@ -31,7 +33,8 @@ def connected(address: str) -> Iterator[Client]:
         UsageError: the address is not `tls://`, or Dask's configuration names no certificates.
         LabError: no scheduler answers there, or it does not trust the certificate.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is raised, and told in few words
+    for name in LOGS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         security = _security(address)
         client = Client(address, security=security, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
