@@ -30,7 +30,7 @@ def certificates(
     the same authority. What is there and valid for 30 days is left as it is; a year later it is made anew.
 
     Examples:
-    - `lab cluster certificates ~/.config/lab/cluster client scheduler worker-1 worker-2`
+    - `lab cluster certificates ~/.config/lab/cluster client one two`
     """
     from lab.cluster.certificates import make
 

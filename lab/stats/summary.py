@@ -46,7 +46,8 @@ class Summary:
     def of(cls, store: Store) -> Summary:
         """Read a run's folder. Raises what `Store.read` raises."""
         samples = store.last()
-        return cls(store.frame(samples), store.meta(), samples, store.twins.frame())
+        twins = store.twins
+        return cls(store.frame(samples), store.meta(), samples, twins.frame() if twins.samples.exists() else None)
 
     @property
     def empty(self) -> bool:
