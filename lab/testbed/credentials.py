@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ENDS = ("server", "client")
+PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 LIFETIME = timedelta(days=30)
 
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
@@ -25,14 +27,11 @@ def make() -> dict[str, dict[str, bytes]]:
     ca.crt, end.crt, end.key, peer.crt (PEM, RSA 2048: the oldest protocols accept it), end.p12 with p12.password;
     password and psk, the same at both endpoints; x25519.key, x25519.pub, peer-x25519.pub (base64).
     """
-    ca_key = _rsa()
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab CA")])
-    ca = _certificate(ca_name, ca_key.public_key(), ca_name, ca_key, end=None)
-    keys = {end: _rsa() for end in ENDS}
+    ca_key, ca_name = new_key(), name_of("lab CA")
+    ca = certificate(ca_name, ca_key.public_key(), ca_name, ca_key)
+    keys = {end: new_key() for end in ENDS}
     certificates = {
-        end: _certificate(
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, end)]), keys[end].public_key(), ca_name, ca_key, end=end
-        )
+        end: certificate(name_of(end), keys[end].public_key(), ca_name, ca_key, purposes=[PURPOSES[end]])
         for end in ENDS
     }
     curve = {end: x25519.X25519PrivateKey.generate() for end in ENDS}
@@ -47,9 +46,7 @@ def make() -> dict[str, dict[str, bytes]]:
         files[end] = {
             "ca.crt": ca.public_bytes(serialization.Encoding.PEM),
             "end.crt": certificates[end].public_bytes(serialization.Encoding.PEM),
-            "end.key": keys[end].private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
+            "end.key": pem_of(keys[end]),
             "peer.crt": certificates[peer].public_bytes(serialization.Encoding.PEM),
             "end.p12": bundle,
             "p12.password": passphrase,
@@ -62,14 +59,28 @@ def make() -> dict[str, dict[str, bytes]]:
     return files
 
 
-def _rsa() -> rsa.RSAPrivateKey:
+def pem_of(key: rsa.RSAPrivateKey) -> bytes:
+    """A private key as PEM, without a passphrase."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def new_key() -> rsa.RSAPrivateKey:
+    """A private key: RSA 2048, which the oldest protocols accept."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _certificate(
-    subject: x509.Name, key: rsa.RSAPublicKey, issuer: x509.Name, issuer_key: rsa.RSAPrivateKey, *, end: str | None
-) -> x509.Certificate:
-    """A certificate for the endpoint `end`, or for the CA itself if `end` is None."""
+def name_of(text: str) -> x509.Name:
+    """A name for a certificate."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def certificate(
+    subject: x509.Name, key: rsa.RSAPublicKey, issuer: x509.Name, issuer_key: rsa.RSAPrivateKey,
+    *, purposes: Sequence[x509.ObjectIdentifier] = (), lifetime: timedelta = LIFETIME,
+) -> x509.Certificate:  # fmt: skip
+    """A certificate of an endpoint for these purposes, or of the CA itself if there are none."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
@@ -78,16 +89,16 @@ def _certificate(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=end is None, path_length=None), critical=True)
+        .not_valid_after(now + lifetime)
+        .add_extension(x509.BasicConstraints(ca=not purposes, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-        .add_extension(_usage(authority=end is None), critical=True)
+        .add_extension(_usage(authority=not purposes), critical=True)
     )
-    if end is not None:
-        purpose = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}[end]
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(end)]), critical=False)
+    if purposes:
+        dns = x509.DNSName(str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value))
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName([dns]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 
