@@ -197,6 +197,8 @@ static void af_ktls_way_find(struct sock *sk, struct af_ktls_way *way)
 		dst = ip6_dst_lookup_flow(sock_net(sk), sk, fl, NULL);
 		if (IS_ERR(dst))
 			dst = NULL;
+		else
+			inet6_sk(sk)->dst_cookie = rt6_get_cookie(dst_rt6_info(dst));
 	}
 #endif
 	if (dst) {

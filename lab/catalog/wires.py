@@ -125,7 +125,7 @@ class Wire(Netem):
     whole: bool = False
     up: Netem = Netem()
     down: Netem = Netem()
-    mtu: Annotated[int, Field(ge=576, le=1500)] | None = None
+    mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
 
     def way(self, way: Way) -> Netem:
         """What happens to packets that go `up`, client to server, or `down`."""

@@ -57,7 +57,7 @@ class Command(_Help, TyperCommand):
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
         for parameter in self.get_params(ctx):
             value = given.get(str(parameter.name))
-            for text in value if isinstance(value, list) else [value]:
+            for text in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(text, str) and not text.strip(", \t\n"):
                     name = next((word for word in parameter.opts if word[:1] == "-"), str(parameter.name).upper())
                     hint = "is a variable not set? Give a value, or leave it out"

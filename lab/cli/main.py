@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lab import __version__, benches
-from lab.cli import history, inventory, labs, measure, profiles, runs, vm
+from lab.cli import cluster, history, inventory, labs, measure, profiles, runs, vm
 from lab.cli.app import App
 from lab.core.errors import LabError
 from lab.core.signals import Stopped, interruptible
@@ -36,6 +36,7 @@ for panel, commands in {
     if panel == MEASURE:
         for kind in benches.folders():
             app.command(kind, rich_help_panel=MEASURE)(measure.command(kind))
+app.add_typer(cluster.app, name="cluster", rich_help_panel=PREPARE)
 app.add_typer(vm.app, name="vm", rich_help_panel=TRY)
 
 

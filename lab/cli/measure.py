@@ -7,7 +7,9 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, get_args, get_origin
@@ -19,9 +21,11 @@ from lab import benches
 from lab.cli.names import named
 from lab.cli.options import (
     Clock,
+    Cluster,
     DryRun,
     EngineName,
     Guests,
+    Hung,
     Json,
     Kernel,
     Memory,
@@ -29,6 +33,7 @@ from lab.cli.options import (
     Report,
     Results,
     Resume,
+    Twice,
     words,
 )
 from lab.core.errors import NONSENSE, LabError, UsageError
@@ -42,6 +47,8 @@ ENGINE = {
     "processors": (Processors, "processors"), "memory": (Memory, "memory"), "guests": (Guests, "guests"),
 }  # fmt: skip
 """The engine's options, and the fields of `Choice` that they set."""
+CLUSTER = {"cluster": (Cluster, None), "twice": (Twice, 2), "hung": (Hung, 1800.0)}
+"""The options of a cluster, and their defaults. They are no settings: a run may go on here or in any cluster."""
 FIRST = inspect.Parameter.KEYWORD_ONLY
 
 
@@ -62,10 +69,12 @@ def command(kind: str) -> Callable[..., None]:
 
             dry_run.show(dry_run.prepare(kind, asked, resume, results), as_json)
         else:
-            measure(kind, asked, resume=resume, results=results, as_json=as_json, report=report)
+            where = Where(**{name: given[name] for name in CLUSTER})
+            measure(kind, asked, where, resume=resume, results=results, as_json=as_json, report=report)
 
     parameters = [*(_parameter(name, field) for name, field in _own(fields))]
     parameters += [_option(name, kind_of, getattr(default, field)) for name, (kind_of, field) in ENGINE.items()]
+    parameters += [_option(name, kind_of, value) for name, (kind_of, value) in CLUSTER.items()]
     parameters += [
         _option("only_plan", DryRun, False),
         _option("resume", Resume, None),
@@ -116,8 +125,34 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, FIRST, default=default, annotation=annotation)
 
 
+@dataclass(frozen=True)
+class Where:
+    """Who takes the samples: the workers of the `cluster` at an address, or (None) the engines of this machine."""
+
+    cluster: str | None
+    twice: int
+    hung: float
+
+    @contextmanager
+    def crew(self, kind: str, settings: Any, say: Callable[[str], None]) -> Iterator[tuple[Any, Callable[[str], None]]]:
+        """The crew for a run of `lab <kind>`, and a function that tells this machine's other users what is measured."""
+        bench = benches.bench(kind)
+        choice = bench.choose(settings)
+        if self.cluster:
+            from lab.cluster.crew import joined
+
+            with joined(self.cluster, kind, settings, say, twice=self.twice, limit=self.hung) as cluster:
+                yield cluster, lambda _: None
+            return
+        from lab.runner.lock import alone
+        from lab.runner.side_by_side import SideBySide
+
+        with alone(settings.engine.clock) as announce, bench.opened(choice, say) as site:
+            yield SideBySide(site), announce
+
+
 def measure(
-    kind: str, asked: dict[str, Any], *, resume: str | None, results: Path, as_json: bool, report: bool
+    kind: str, asked: dict[str, Any], where: Where, *, resume: str | None, results: Path, as_json: bool, report: bool
 ) -> None:
     """Start a run or resume one, take its samples, and show it where a report is wanted.
 
@@ -129,7 +164,6 @@ def measure(
     from lab.runner.execute import execute
     from lab.runner.forecast import forecast
     from lab.runner.interrupted import resumable
-    from lab.runner.lock import alone
     from lab.runner.looking import Looks
     from lab.runner.missing import Taken
     from lab.runner.progress import Follow
@@ -137,21 +171,20 @@ def measure(
     model, bench = benches.settings(kind).Settings, benches.bench(kind)
     store = Store(results / resume) if resume else None
     settings = common.settings_of(model, store, kind) if store else common.settings(model, asked)
-    choice = bench.choose(settings)
     follower = complaints if as_json else console
-    with alone(settings.engine.clock) as announce, bench.opened(choice, follower.print) as site:
-        store = store.go_on(site.meta(), bench.KEPT) if store else Store.begin(results, site.meta())
+    with where.crew(kind, settings, partial(follower.print, highlight=False)) as (crew, announce):
+        store = store.go_on(crew.meta(), bench.KEPT) if store else Store.begin(results, crew.meta())
         announce(f"run {store.folder.name}")
-        follower.print(f"run {store.folder.name}: {site.announced()}", highlight=False)
+        follower.print(f"run {store.folder.name}: {crew.announced()}", highlight=False)
         if settings.stages:
             follower.print(f"it ends {end_text(settings.stages)}", highlight=False)
-        steps = [*filter(Taken(store).wants, site.plan.steps())]
+        steps = [*filter(Taken(store).wants, crew.plan.steps())]
         expected = None
         with suppress(LabError, *NONSENSE):  # it only informs: whatever a former run holds, this one is taken
             expected = forecast(steps, settings.engine, bench.loads(settings), formers(kind, results))
         looks = Looks(settings.stages, lambda look: follower.print(str(look), highlight=False))
         with resumable(kind, store):
-            counts = execute(site, store, Follow(follower, expected), looks)
+            counts = execute(crew, store, Follow(follower, expected), looks)
     shown = True
     if report:
         shown = _shown(store.folder, results, as_json=as_json)

@@ -14,8 +14,8 @@ from lab.engines.choice import Choice
 from lab.engines.ownership import CALLED
 from lab.runner.settings import settings
 
-ENGINE = "Engine options"
-"""The title above the options of the engine in the help of a command that has many others."""
+ENGINE, CLUSTER = "Engine options", "Cluster options"
+"""The titles above the options of the engine, and of a cluster, in the help of a command that has many others."""
 RUN = "The run's name. `lab list runs` lists the runs."
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
@@ -73,6 +73,36 @@ Resume = Annotated[
             of="runs",
         ),
         show_default=False,
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Have the workers of the Dask scheduler at `tls://HOST:PORT` take the samples. This machine needs no "
+        "Docker then. `lab cluster certificates` makes what TLS takes; docs/cluster.md says how to start workers.",
+        show_default=False,
+        rich_help_panel=CLUSTER,
+    ),
+]
+Twice = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=1000,
+        help="With `--cluster`: so many units of the first block are taken by a second worker, too, and the report "
+        "compares the two. A unit is a tunnel with its measures; on the wall clock, a whole block.",
+        rich_help_panel=CLUSTER,
+    ),
+]
+Hung = Annotated[
+    float,
+    typer.Option(
+        min=1,
+        help="With `--cluster`: a worker that takes longer for one sample, in seconds, hangs. It is started anew, and "
+        "its unit goes to another worker.",
+        rich_help_panel=CLUSTER,
     ),
 ]
 DryRun = Annotated[

@@ -50,6 +50,11 @@ def time_left(seconds: float) -> str:
     return f"{duration_text(seconds)} left"
 
 
+def counted(number: int, name: str) -> str:
+    """A number of things: `1 worker`, `2 workers`."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 def any_locale() -> None:
     """Print a question mark for a letter that the locale lacks. A table must not abort a run."""
     for stream in (sys.stdout, sys.stderr):

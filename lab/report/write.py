@@ -11,7 +11,10 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.core import terminal
+from lab.report import machines
 from lab.report.page import SUMMARY, write_page
+from lab.report.screen import wrapped
+from lab.report.tables import Table
 from lab.report.text import show
 from lab.report.views import Offer, Views, nobody
 from lab.results.store import Store
@@ -37,16 +40,21 @@ def write(
         nothing(store, console, as_json=as_json, views=views)
         return None
     store.write_table(SUMMARY, views.summary(run, offer))
-    page = write_page(store.folder, run, lambda: views.tables(run, offer, whole=True), views.pictures(run))
+
+    def tables(*, whole: bool) -> list[Table]:
+        return [*views.tables(run, offer, whole=whole), *machines.tables(run)]
+
+    page = write_page(store.folder, run, lambda: tables(whole=True), views.pictures(run))
     if as_json:
-        terminal.answer(views.data(run, offer), console)
+        terminal.answer({**views.data(run, offer), **machines.data(run)}, console)
         return page
     if lines := [] if every_table else views.screen(run, console.width):
+        lines += [line for text in machines.sentences(run) for line in wrapped(text, console.width, more="  ")]
         lines += ["", f"Every table and picture: {near(page)}", f"Tables here: lab report {store.folder.name} --tables"]
         console.print("\n".join(lines), markup=False, highlight=False, emoji=False, soft_wrap=True)
         return page
     console.print(run.heading, style="bold", highlight=False)
-    for table in views.tables(run, offer, whole=False):
+    for table in tables(whole=False):
         show(table, console)
     console.print(f"Every table and picture: {near(page)}", highlight=False, soft_wrap=True)
     return page

@@ -48,6 +48,10 @@ AGAIN = ("failed", "invalid")
 """The outcomes after which a step may be repeated: something went wrong."""
 OUTCOMES = ("ok", "unsupported", *AGAIN)
 """Every outcome that a sample can have."""
+SAMPLES, TWINS = "samples.jsonl", "twins.jsonl"
+"""The samples of a run, and those of them that were taken once more, by another worker of a cluster."""
+WORKER, MACHINE = "worker", "machine"
+"""Which worker of a cluster took a sample, and on which machine. If any sample has them, they are extra columns."""
 Key = tuple[int, Cell]
 """A step of the plan: its block and its cell."""
 
@@ -55,9 +59,9 @@ Key = tuple[int, Cell]
 class Store:
     """One run's folder, open for appending."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, samples: str = SAMPLES) -> None:
         self.folder = folder
-        self.samples = folder / "samples.jsonl"
+        self.samples = folder / samples
         self._columns: dict[str, str] | None = None
 
     @classmethod
@@ -93,8 +97,7 @@ class Store:
             LabError: something has changed since; says what.
         """
         stored = self.meta()
-        changed = [key.rpartition(".")[2] for key in keys if _at(stored, key) != _at(now, key)]
-        if changed:
+        if changed := differences(stored, now, keys):
             raise LabError(
                 f"{self.folder.name} cannot be resumed: changed since it was started: {', '.join(changed)}",
                 "restore what it was started with, or start a new run",
@@ -102,6 +105,11 @@ class Store:
         for _ in self.read(now.get("cells")):  # a sample outside the plan is an error before anything is measured
             pass
         return self
+
+    @property
+    def twins(self) -> Store:
+        """The samples of this run that another worker took once more. They are compared, and count nowhere else."""
+        return Store(self.folder, TWINS)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -123,6 +131,7 @@ class Store:
             raise LabError(f"{self.folder} cannot be held: {error.strerror}") from error
         else:
             self.mend()
+            self.twins.mend()
             yield
         finally:
             if descriptor is not None:
@@ -134,7 +143,7 @@ class Store:
             data = self.samples.read_bytes()
             whole = data.rfind(b"\n") + 1
             if whole < len(data):
-                with (self.folder / "samples.torn").open("ab") as torn:
+                with self.samples.with_suffix(".torn").open("ab") as torn:
                     torn.write(data[whole:] + b"\n")
                 os.truncate(self.samples, whole)
 
@@ -249,7 +258,7 @@ class Store:
         samples = self.last() if samples is None else samples
         marks = quantity.marks(quantity.declared(self.meta()))
         columns = [*COLUMNS, *([quantity.MAIN, quantity.BETTER] if marks else [])]
-        columns += [ATTEMPT] if any(ATTEMPT in sample for sample in samples) else []
+        columns += [key for key in (ATTEMPT, WORKER, MACHINE) if any(key in sample for sample in samples)]
         return pandas.DataFrame([row for sample in samples for row in _rows(sample, columns, marks)], columns=columns)
 
     @property
@@ -286,6 +295,11 @@ def _conditions(texts: Iterable[str]) -> dict[str, list[str]]:
     """The values of each condition, by its name. A row without the condition has an empty value."""
     rows = [parse_conditions(text) for text in texts]
     return {name: [row.get(name, "") for row in rows] for name in sorted({name for row in rows for name in row})}
+
+
+def differences(meta: Mapping[str, Any], other: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """Which of `keys` have other values in `other`. A dot in a key leads to a nested key."""
+    return [key.rpartition(".")[2] for key in keys if _at(meta, key) != _at(other, key)]
 
 
 def _at(meta: Mapping[str, Any], key: str) -> Any:

@@ -26,12 +26,15 @@ COUNTED = ("instructions_per_packet", "instructions_per_byte")
 class Summary:
     """A run's rows (`Store.frame`), its `meta.json`, and the raw samples that count.
 
+    `twins`: the rows of samples that a second worker of a cluster took, too. They are compared, and count nowhere.
+
     Raises LabError if the rows are of more than one engine or clock.
     """
 
     df: pd.DataFrame
     meta: Mapping[str, Any]
     samples: Sequence[Mapping[str, Any]] = ()
+    twins: pd.DataFrame | None = None
     _parts: dict[Load, Summary] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -43,7 +46,8 @@ class Summary:
     def of(cls, store: Store) -> Summary:
         """Read a run's folder. Raises what `Store.read` raises."""
         samples = store.last()
-        return cls(store.frame(samples), store.meta(), samples)
+        twins = store.twins
+        return cls(store.frame(samples), store.meta(), samples, twins.frame() if twins.samples.exists() else None)
 
     @property
     def empty(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -15,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ENDS = ("server", "client")
 CA = "lab CA"
+PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 LIFETIME = timedelta(days=30)
 
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
@@ -45,8 +47,8 @@ class _Authority:
     """The CA of a lab, whose key is never written, and the secrets that all endpoints share."""
 
     def __init__(self) -> None:
-        self.key = _rsa()
-        self.certificate = _certificate(CA, self.key.public_key(), CA, self.key, role=None)
+        self.key, self.name = new_key(), name_of(CA)
+        self.certificate = certificate(self.name, self.key.public_key(), self.name, self.key)
         self.password = secrets.token_urlsafe(24).encode()
         self.psk = base64.b64encode(secrets.token_bytes(32))
 
@@ -56,8 +58,10 @@ class _End:
 
     def __init__(self, authority: _Authority, name: str, role: str) -> None:
         self.authority, self.name = authority, name
-        self.key, self.curve = _rsa(), x25519.X25519PrivateKey.generate()
-        self.certificate = _certificate(name, self.key.public_key(), CA, authority.key, role=role)
+        self.key, self.curve = new_key(), x25519.X25519PrivateKey.generate()
+        self.certificate = certificate(
+            name_of(name), self.key.public_key(), authority.name, authority.key, purposes=[PURPOSES[role]]
+        )
 
     def own(self) -> Files:
         """What it alone has, and what all have."""
@@ -72,9 +76,7 @@ class _End:
         return {
             "ca.crt": authority.certificate.public_bytes(serialization.Encoding.PEM),
             "end.crt": self.certificate.public_bytes(serialization.Encoding.PEM),
-            "end.key": self.key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
+            "end.key": pem_of(self.key),
             "end.p12": bundle,
             "p12.password": passphrase,
             "password": authority.password,
@@ -92,37 +94,47 @@ class _End:
         return base64.b64encode(self.curve.public_key().public_bytes(*_RAW))
 
 
-def _rsa() -> rsa.RSAPrivateKey:
+def pem_of(key: rsa.RSAPrivateKey) -> bytes:
+    """A private key as PEM, without a passphrase."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def new_key() -> rsa.RSAPrivateKey:
+    """A private key: RSA 2048, which the oldest protocols accept."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def name_of(text: str) -> x509.Name:
+    """A name for a certificate."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _certificate(
-    name: str, key: rsa.RSAPublicKey, authority: str, authority_key: rsa.RSAPrivateKey, *, role: str | None
-) -> x509.Certificate:
-    """A certificate for an endpoint in its role, `server` or `client`; for the CA itself if `role` is None."""
+def certificate(
+    subject: x509.Name, key: rsa.RSAPublicKey, issuer: x509.Name, issuer_key: rsa.RSAPrivateKey,
+    *, purposes: Sequence[x509.ObjectIdentifier] = (), lifetime: timedelta = LIFETIME,
+) -> x509.Certificate:  # fmt: skip
+    """A certificate of an endpoint for these purposes, or of the CA itself if there are none."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(_name(authority))
+        .subject_name(subject)
+        .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=role is None, path_length=None), critical=True)
+        .not_valid_after(now + lifetime)
+        .add_extension(x509.BasicConstraints(ca=not purposes, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
-        .add_extension(_usage(authority=role is None), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(_usage(authority=not purposes), critical=True)
     )
-    if role is not None:
-        purpose = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}[role]
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-    return builder.sign(authority_key, hashes.SHA256())
+    if purposes:
+        dns = x509.DNSName(str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value))
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName([dns]), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
 def _usage(*, authority: bool) -> x509.KeyUsage:

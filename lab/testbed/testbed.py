@@ -150,6 +150,12 @@ def opened(engine: Engine, name: str, *, keep: bool = False, clients: int = 1) -
                 sweep(engine, name)
 
 
+def removing(engine: Engine, name: str) -> str:
+    """The command that removes a lab, to be shown."""
+    elsewhere = "" if engine.name == "host" else f" --engine {engine.name}"
+    return f"`lab down{elsewhere} --name {name}`"
+
+
 def prefix_for(clients: int) -> int:
     """The length of the prefix of a wire for so many clients: 24 bits, or fewer where they need more addresses."""
     return min(24, 32 - (clients + OTHERS - 1).bit_length())
@@ -185,7 +191,7 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) ->
                 continue
             hint = ""
             if "already exists" in refusal:
-                own_hint = f"`lab down --name {name}` removes it"
+                own_hint = f"{removing(engine, name)} removes it"
                 hint = own_hint if name in labs(engine) else "it is not the lab's: choose another name"
             raise LabError(f"the wire of lab {name!r} could not be made: {refusal}", hint) from error
         addresses = {"LAB_SUBNET": subnet, "LAB_SERVER": subnet[2], "LAB_CLIENT": subnet[3]}

@@ -53,10 +53,15 @@ name() { ip -oneline link | sed -nE "s/^$1: ([^:@]+).*/\\1/p"; }
 """
 """At the machine: the other end of a pair, by its index."""
 HOST = f"""{PAIR}
+mtu=$1
+shift
 for index; do
-    ethtool --features "$(name "$index")" tso off
+    other=$(name "$index")
+    [ -z "$mtu" ] || ip link set dev "$other" mtu "$mtu"
+    ethtool --features "$other" tso off
 done
 """
+"""With the MTU, which may be empty, and the pairs: a frame that is longer than an end may send is lost at the other."""
 SHAPE = f"""{PAIR}
 while (($#)); do
     index=$1 count=$2
@@ -129,7 +134,7 @@ def lay(bed: Testbed, ends: Mapping[str, Container], wire: Wire) -> Laid:
     jobs = {name: bed.pool.submit(_ask, bed, f"container:{end.id}", END, [mtu]) for name, end in ends.items()}
     told = {name: job.result().split() for name, job in jobs.items()}
     pairs = {name: index for name, (index, _) in told.items()}
-    _ask(bed, "host", HOST, [*pairs.values()])
+    _ask(bed, "host", HOST, [mtu, *pairs.values()])
     return Laid(bed, wire, pairs, {name: int(found) for name, (_, found) in told.items()})
 
 

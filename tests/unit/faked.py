@@ -27,6 +27,7 @@ from lab.runner.group import attempts
 from lab.runner.looking import Looks
 from lab.runner.missing import Taken
 from lab.runner.plan import Plan, Step
+from lab.runner.side_by_side import SideBySide
 
 Raw = Callable[[str], dict[str, Any]]
 
@@ -140,14 +141,14 @@ class Lab:
     def execute(self, looks: Looks | None = None) -> list[Step]:
         """Carry the plan out; returns the samples that were taken, in their order."""
         followed = Followed()
-        execute(self, self.store, followed, looks)
+        execute(SideBySide(self), self.store, followed, looks)
         assert followed.begun == followed.taken
         return followed.taken
 
     def take(self, groups: list[list[Step]], seed: int = 0) -> list[Step]:
         """These samples, whatever the plan is."""
         followed, self.plan = Followed(), replace(self.plan, seed=seed)
-        Execution(self, self.store, Taken(self.store), followed).take(self.engine, self.bed, groups)
+        Execution(SideBySide(self), self.store, Taken(self.store), followed).take(self.engine, self.bed, groups)
         assert followed.begun == followed.taken
         return followed.taken
 

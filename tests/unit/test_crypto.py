@@ -23,6 +23,7 @@ from lab.results.store import Store
 from lab.runner.execute import execute
 from lab.runner.plan import Step
 from lab.runner.settings import settings, settings_of
+from lab.runner.side_by_side import SideBySide
 from lab.stats.summary import Summary
 
 KNOWN = libraries.load()
@@ -270,21 +271,21 @@ class TestRun:
     ) -> None:
         ready, place = prepared(answers)
         store = Store.create(tmp_path / "run", {})
-        assert execute(ready, store, Quiet()) == {"ok": 20, "unsupported": 8}
+        assert execute(SideBySide(ready), store, Quiet()) == {"ok": 20, "unsupported": 8}
         samples = list(store.read())
         taken = [
             (each["block"], each["vpn"], each["variant"], each["suite"]) for each in samples if each["position"] >= 0
         ]
         assert len(set(taken)) == len(taken) == 20
         asked = len(place.asked)
-        assert execute(ready, store, Quiet()) == {"ok": 20, "unsupported": 8}
+        assert execute(SideBySide(ready), store, Quiet()) == {"ok": 20, "unsupported": 8}
         assert len(place.asked) == asked
 
     def test_a_sample(self, answers: Callable[[Sequence[str]], Result], tmp_path: Path) -> None:
         """A stitched cipher that this OpenSSL has not leaves the other figures as they are."""
         ready, _ = prepared(answers, ciphers=["aes-128-cbc-sha1"], libraries=["openssl"], places=["host"], blocks=1)
         store = Store.create(tmp_path / "run", {})
-        execute(ready, store, Quiet())
+        execute(SideBySide(ready), store, Quiet())
         (sample,) = store.read()
         assert sample["outcome"] == "ok"
         assert {each["metric"]: each["value"] for each in sample["readings"]} == {
@@ -306,7 +307,7 @@ class TestRun:
 
         ready, _ = prepared(answer, ciphers=["aes-128-gcm"], libraries=["openssl"], places=["host"], blocks=2)
         store = Store.create(tmp_path / "run", {})
-        assert execute(ready, store, Quiet()) == {"failed": 2}
+        assert execute(SideBySide(ready), store, Quiet()) == {"failed": 2}
         assert [each["reason"].split(":")[0] for each in store.read()] == [
             "the bench ended with -11", "the output could not be understood"]  # fmt: skip
 
@@ -321,9 +322,9 @@ class TestRun:
         ready, place = prepared(answer, ciphers=["aes-128-gcm"], libraries=["openssl"], places=["container"], blocks=2)
         place.ended = "the container stopped (exit 137)"
         store = Store.create(tmp_path / "run", {})
-        assert execute(ready, store, Quiet()) == {"failed": 1, "ok": 1}
+        assert execute(SideBySide(ready), store, Quiet()) == {"failed": 1, "ok": 1}
         asked = len(place.asked)
-        assert execute(ready, store, Quiet()) == {"ok": 2}
+        assert execute(SideBySide(ready), store, Quiet()) == {"ok": 2}
         assert len(place.asked) == asked + 1
         first, _, again = store.read()
         assert first["reason"].startswith("the container stopped (exit 137): the bench ended with -9")

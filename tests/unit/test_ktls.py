@@ -31,6 +31,7 @@ from lab.runner.execute import execute
 from lab.runner.interrupted import resumable
 from lab.runner.plan import Step
 from lab.runner.settings import settings, settings_of
+from lab.runner.side_by_side import SideBySide
 
 
 class Bare:
@@ -117,13 +118,13 @@ class TestRun:
     ) -> None:
         ready, where = prepared(answering)
         store = Store.create(tmp_path / "run", {})
-        assert execute(ready, store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert execute(SideBySide(ready), store, Quiet()) == {"ok": 8, "unsupported": 8}
         samples = list(store.read())
         taken = [(each["block"], each["vpn"], each["variant"], each["conditions"]) for each in samples]
         assert len(set(taken)) == len(taken) == 16
         assert {each["reason"] for each in samples if each["outcome"] == "unsupported"} == {"no AF_KTLS sockets"}
         asked = len(where.asked)
-        assert execute(ready, store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert execute(SideBySide(ready), store, Quiet()) == {"ok": 8, "unsupported": 8}
         assert len(where.asked) == asked
 
     def test_each_sample_is_on_the_disk_before_the_next_begins(
@@ -136,7 +137,7 @@ class TestRun:
             kept.append(sum(1 for _ in store.read()))
             return answering(argv)
 
-        execute(prepared(answer)[0], store, Quiet())
+        execute(SideBySide(prepared(answer)[0]), store, Quiet())
         assert kept == list(range(16))
 
     def test_guests_share_a_run_and_no_sample_is_taken_twice(
@@ -145,7 +146,7 @@ class TestRun:
         ready, _ = prepared(answering)
         places = [(ready.engines[0], Bare(answering)) for _ in range(3)]
         store = Store.create(tmp_path / "run", {})
-        assert execute(bench.Site(ready.settings, places), store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert execute(SideBySide(bench.Site(ready.settings, places)), store, Quiet()) == {"ok": 8, "unsupported": 8}
         assert sorted(len(where.asked) for _, where in places) == [5, 5, 6]
         assert len({(each["block"], each["position"]) for each in store.read()}) == 16
 
@@ -164,12 +165,12 @@ class TestRun:
         engine = replace(ready.engines[0], client=client, kill=(lambda: killed.append("killed")) if its_own else None)
         store = Store.create(tmp_path / "run", {})
         with pytest.raises(EngineGone, match="the vm engine no longer answers: gone"):
-            execute(bench.Site(ready.settings, [(engine, where), (engine, Bare(dying))]), store, Quiet())
+            execute(SideBySide(bench.Site(ready.settings, [(engine, where), (engine, Bare(dying))])), store, Quiet())
         assert bool(killed) is its_own
         died = [each for each in store.read() if each["outcome"] not in ("ok", "unsupported")]
         reasons = [(each["outcome"], each["reason"]) for each in died]
         assert reasons == ([("failed", "the vm engine no longer answers: gone")] if its_own else [])
-        assert execute(ready, store, Quiet()) == {"ok": 8, "unsupported": 8}
+        assert execute(SideBySide(ready), store, Quiet()) == {"ok": 8, "unsupported": 8}
         assert [each.get("attempt", 1) for each in store.last()].count(2) == len(died)
 
     def test_what_an_engine_refused_is_a_failed_sample(
@@ -182,7 +183,7 @@ class TestRun:
         client: Any = SimpleNamespace(ping=lambda: True)
         store = Store.create(tmp_path / "run", {})
         ready = bench.Site(ready.settings, [(replace(ready.engines[0], client=client), Bare(refusing))])
-        assert execute(ready, store, Quiet()) == {"failed": 2}
+        assert execute(SideBySide(ready), store, Quiet()) == {"failed": 2}
         assert {each["reason"] for each in store.read()} == {"the engine refused: no such container"}
 
     def test_going_on_takes_once_more_what_went_wrong(
@@ -196,10 +197,10 @@ class TestRun:
 
         ready, where = prepared(answer, **asked)
         store = Store.create(tmp_path / "run", {})
-        assert execute(ready, store, Quiet()) == {"unsupported": 1, "failed": 1}
-        assert execute(ready, store, Quiet()) == {"unsupported": 1, "invalid": 1}
-        assert execute(ready, store, Quiet()) == {"unsupported": 1, "failed": 1}
-        assert execute(prepared(answering, **asked)[0], store, Quiet()) == {"unsupported": 1, "ok": 1}
+        assert execute(SideBySide(ready), store, Quiet()) == {"unsupported": 1, "failed": 1}
+        assert execute(SideBySide(ready), store, Quiet()) == {"unsupported": 1, "invalid": 1}
+        assert execute(SideBySide(ready), store, Quiet()) == {"unsupported": 1, "failed": 1}
+        assert execute(SideBySide(prepared(answering, **asked)[0]), store, Quiet()) == {"unsupported": 1, "ok": 1}
         assert len(where.asked) == 4, "what is unsupported stays so"
         attempts = [each.get("attempt") for each in store.read() if each["variant"] == "library"]
         assert attempts == [None, 2, 3, 4]
@@ -218,7 +219,7 @@ class TestRun:
         ready, where = prepared(lambda _: result, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)
         where.ended = "the peer stopped (exit 137)"
         store = Store.create(tmp_path / "run", {})
-        assert execute(ready, store, Quiet()) == {"failed": 1}
+        assert execute(SideBySide(ready), store, Quiet()) == {"failed": 1}
         (sample,) = store.read()
         assert sample["reason"].startswith(f"the peer stopped (exit 137): {then}")
 
@@ -227,7 +228,7 @@ class TestRun:
     ) -> None:
         store = Store.create(tmp_path / "run", {})
         with store.writing(), pytest.raises(LabError, match="is being written by process"):
-            execute(prepared(answering)[0], Store(store.folder), Quiet())
+            execute(SideBySide(prepared(answering)[0]), Store(store.folder), Quiet())
         assert not store.samples.exists()
 
     def test_order_and_start_are_drawn_from_the_seed(
@@ -236,7 +237,7 @@ class TestRun:
         runs = []
         for number, seed in enumerate((1, 1, 2)):
             ready, where = prepared(answering, seed=seed)
-            execute(ready, Store.create(tmp_path / str(number), {}), Quiet())
+            execute(SideBySide(ready), Store.create(tmp_path / str(number), {}), Quiet())
             runs.append((where.asked, where.later))
         assert runs[0] == runs[1]
         assert runs[0][0] != runs[2][0]
@@ -247,7 +248,7 @@ class TestRun:
     def test_a_sample(self, answering: Callable[[Sequence[str]], Result], tmp_path: Path) -> None:
         ready, _ = prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)
         store = Store.create(tmp_path / "run", {})
-        execute(ready, store, Quiet())
+        execute(SideBySide(ready), store, Quiet())
         (sample,) = store.read()
         assert (sample["vpn"], sample["variant"], sample["records"]) == ("dtls", "library", "user")
         assert (sample["measure"], sample["conditions"]) == ("transmission", "payload=1400 way=send")
@@ -261,7 +262,7 @@ class TestRun:
     ) -> None:
         ready, _ = prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], profile=[1400])
         store = Store.create(tmp_path / "run", {})
-        assert execute(ready, store, Quiet()) == {"ok": 3}, "two blocks, and a profile in the first"
+        assert execute(SideBySide(ready), store, Quiet()) == {"ok": 3}, "two blocks, and a profile in the first"
         (sample,) = (each for each in store.read() if each["measure"] == "profile")
         assert sample["conditions"] == "payload=1400 way=send scenario=transmission"
         assert "memcpy" in sample["raw"]["perf"]
@@ -270,7 +271,7 @@ class TestRun:
         broken = iter([Result(1, "", "ktls-bench: no peer"), Result(0, "not an answer", ""), Result(0, "{}", "")])
         ready, _ = prepared(lambda _: next(broken), protocols=["dtls"], paths=["library"], payloads=[1400], blocks=3)
         store = Store.create(tmp_path / "run", {})
-        assert execute(ready, store, Quiet()) == {"failed": 2, "invalid": 1}
+        assert execute(SideBySide(ready), store, Quiet()) == {"failed": 2, "invalid": 1}
         reasons = [each["reason"] for each in store.read()]
         assert reasons[0] == "the bench ended with 1: ktls-bench: no peer"
         assert reasons[1].startswith("the output could not be understood")
@@ -295,9 +296,8 @@ class TestRun:
 
     def test_a_signal_tells_how_to_go_on(self, answering: Callable[[Sequence[str]], Result], tmp_path: Path) -> None:
         store = Store.create(tmp_path / "ktls-run", {})
-        execute(
-            prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)[0], store, Quiet()
-        )
+        ready = prepared(answering, protocols=["dtls"], paths=["library"], payloads=[1400], blocks=1)[0]
+        execute(SideBySide(ready), store, Quiet())
         with (
             pytest.raises(LabError, match=r"^stopped by SIGINT; 1 samples are kept in ") as caught,
             resumable("ktls", store),

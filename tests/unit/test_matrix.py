@@ -31,6 +31,7 @@ from lab.runner.execute import execute
 from lab.runner.outcome import outcomes
 from lab.runner.plan import Step
 from lab.runner.settings import settings_of
+from lab.runner.side_by_side import SideBySide
 from lab.testbed.wire import Laid
 
 LIMIT = 20.0
@@ -190,7 +191,7 @@ def test_every_sample_is_taken_once_whatever_the_number_of_engines(
     steps, progress = prepared.plan.steps(), Progress()
     store = begun(tmp_path, prepared)
     assert len(steps) == 2 * 4 * 3
-    assert execute(prepared, store, progress) == {"unsupported": 9, "ok": 24}
+    assert execute(SideBySide(prepared), store, progress) == {"unsupported": 9, "ok": 24}
 
     kept = [sample for sample in store.read() if sample["position"] >= 0]
     taken = Counter((sample["block"], sample["position"]) for sample in kept)
@@ -206,7 +207,7 @@ def test_the_engines_take_the_tunnels_in_turn(prepare: Prepare, tmp_path: Path) 
     prepared = prepare(*machines)
     assert prepared.plan.shared
     store = begun(tmp_path, prepared)
-    execute(prepared, store, Progress())
+    execute(SideBySide(prepared), store, Progress())
     by = {(each["block"], each["position"]): each["raw"]["by"] for each in store.read() if each["position"] >= 0}
     for number, steps in enumerate(prepared.plan.groups(prepared.plan.steps())):
         assert {by[step.block, step.position] for step in steps} == {f"guest {number % 3}"}
@@ -235,7 +236,7 @@ def begun(results: Path, prepared: Site) -> Store:
 def store_of(prepared: Site, results: Path) -> Store:
     """The run, carried out."""
     store = begun(results, prepared)
-    execute(prepared, store, Progress())
+    execute(SideBySide(prepared), store, Progress())
     return store
 
 
@@ -245,7 +246,7 @@ def test_where_one_fails_the_others_machines_are_killed(prepare: Prepare, tmp_pa
     prepared = prepare(*machines)
     store = begun(tmp_path, prepared)
     with pytest.raises(LabError, match=f"guest {broken} engine no longer answers: (.|\n)*guest {broken} said this"):
-        execute(prepared, store, Progress())
+        execute(SideBySide(prepared), store, Progress())
     assert all(machine.killed.is_set() for machine in machines)
     kept, died = (sample for sample in store.read() if sample["position"] >= 0)
     assert (kept["raw"]["by"], kept["outcome"]) == (f"guest {broken}", "ok")
@@ -253,7 +254,10 @@ def test_where_one_fails_the_others_machines_are_killed(prepare: Prepare, tmp_pa
     assert died["reason"].startswith(f"the guest {broken} engine no longer answers: ")
 
     again = Progress()  # and on other machines, even another number of them, the run goes on
-    assert execute(prepare(Machine("guest 3"), Machine("guest 4")), store, again) == {"unsupported": 9, "ok": 24}
+    assert execute(SideBySide(prepare(Machine("guest 3"), Machine("guest 4"))), store, again) == {
+        "unsupported": 9,
+        "ok": 24,
+    }
     assert again.todo == len(again.taken) == 23
     assert outcomes(list(store.read())) == {"unsupported": 9, "ok": 24, "failed": 1}
 
@@ -281,7 +285,7 @@ def test_a_signal_stops_them_all(prepare: Prepare, tmp_path: Path) -> None:
     prepared = prepare(*machines)
     store = begun(tmp_path, prepared)
     with pytest.raises(signals.Stopped, match="SIGTERM"), signals.interruptible():
-        execute(prepared, store, Progress())
+        execute(SideBySide(prepared), store, Progress())
     assert all(machine.killed.is_set() for machine in machines)
     assert outcomes(list(store.read())) == {"unsupported": 9}
 
@@ -362,7 +366,7 @@ def test_a_run_does_not_go_on_with_another_plan(prepare: Prepare, tmp_path: Path
 def test_a_run_that_is_being_written_is_left_to_its_writer(prepare: Prepare, tmp_path: Path) -> None:
     store = begun(tmp_path, prepare(Machine("vm")))
     with store.writing(), pytest.raises(LabError, match="is being written by process"):
-        execute(prepare(Machine("vm")), Store(store.folder), Progress())
+        execute(SideBySide(prepare(Machine("vm"))), Store(store.folder), Progress())
     assert not store.samples.exists()
 
 

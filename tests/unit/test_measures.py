@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from lab.benches.vpn import measures
-from lab.benches.vpn.measures import Options, Timed, cost, handshake, latency, throughput, transfer
+from lab.benches.vpn.measures import Options, Timed, cost, datagrams, handshake, latency, throughput, transfer
 from lab.core.errors import InvalidSample, LabError, Unsupported, UsageError
 from lab.results.reading import Reading
 
@@ -29,7 +29,7 @@ def iperf3(text: str, direction: str) -> dict[str, Any]:
 
 def test_every_measure_has_what_a_measure_needs() -> None:
     every = measures.every()
-    assert sorted(every) == ["cost", "handshake", "latency", "profile", "setup", "throughput", "transfer"]
+    assert sorted(every) == ["cost", "datagrams", "handshake", "latency", "profile", "setup", "throughput", "transfer"]
     for measure in every.values():
         assert measure.TITLE
         assert measure.FIGURES
@@ -40,7 +40,7 @@ def test_an_unknown_measure() -> None:
     assert list(measures.choose(["transfer", "latency"])) == ["transfer", "latency"]
     with pytest.raises(UsageError, match=r"unknown measure 'latencies'\. Did you mean 'latency'") as caught:
         measures.choose(["transfer", "latencies"])
-    assert caught.value.hint == "valid names: cost, handshake, latency, profile, setup, throughput, transfer"
+    assert caught.value.hint == "valid names: cost, datagrams, handshake, latency, profile, setup, throughput, transfer"
 
 
 def test_conditions() -> None:
@@ -53,6 +53,12 @@ def test_conditions() -> None:
     assert transfer.conditions(transfer.Options(size=1000)) == ["size=1000"]
     assert latency.conditions(Timed()) == ["load=none", "load=busy"]
     assert handshake.conditions(Options()) == [""]
+    assert datagrams.conditions(datagrams.Options(directions=["up", "down"])) == [
+        "direction=up size=64",
+        "direction=up size=1400",
+        "direction=down size=64",
+        "direction=down size=1400",
+    ]
     assert cost.conditions(Options()) == ["size=64", "size=512", "size=1400"]
 
 
@@ -110,6 +116,71 @@ def test_nothing_received_is_no_throughput(captured: Captured) -> None:
 def test_output_cut_short_is_no_figure(captured: Captured) -> None:
     with pytest.raises(json.JSONDecodeError):
         throughput.parse(iperf3(captured("iperf3/up-4.json")[:2000], "up"))
+
+
+def test_the_highest_rate_that_passed(raw: Raw) -> None:
+    sample = raw("datagrams.json")
+    table = figures(datagrams.parse(sample))
+    received = json.loads(sample["load"]["stdout"])["end"]["sum_received"]
+    assert received["lost_packets"] == 0
+    assert table == {
+        ("datagram_rate", "client"): pytest.approx(received["bits_per_second"] / 1e6, rel=1e-6),
+        ("datagrams_per_second", "client"): pytest.approx(received["packets"] / received["seconds"], rel=1e-6),
+        ("jitter", "client"): received["jitter_ms"],
+        ("loss", "client"): 0,
+        ("payload", "machine"): 36 * received["packets"],
+    }
+    assert table[("datagram_rate", "client")] == pytest.approx(1.441, rel=1e-3)
+
+
+def test_what_was_lost_in_each_trial(raw: Raw) -> None:
+    trials = [datagrams.Trial.read(each["asked"], each["stdout"]) for each in raw("datagrams.json")["trials"]]
+    assert [each.passed for each in trials] == [False, True, True, False]
+    assert [each.held_back for each in trials] == [True, False, False, False]
+    assert [each.loss for each in trials] == [pytest.approx(32031 / 39018), 0, 0, pytest.approx(413 / 5049)]
+    assert trials[0].sent > 5 * trials[0].received > 0
+
+
+def test_no_rate_that_passes_is_no_figure(raw: Raw) -> None:
+    sample = raw("datagrams.json")
+    del sample["load"]
+    sample["trials"] = sample["trials"][:1]
+    with pytest.raises(
+        InvalidSample, match=r"at most 0.1% of all datagrams are lost: of 12\.5 Mbit/s, .* 82\.1% were lost"
+    ):
+        datagrams.parse(sample)
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.6, 0.05], ids=["as-much", "less", "nearly-nothing"])
+@pytest.mark.parametrize("capacity", [1e6, 83e6, 640e6])
+def test_a_search_finds_what_a_tunnel_carries(capacity: float, kept: float) -> None:
+    """`kept`: of what it can carry, when it gets twice as much, since it works for what it loses, too."""
+    generator = 900e6
+    rates = datagrams.search()
+    asked, passed, count = next(rates), 0.0, 0
+    while asked is not None:
+        sent = min(asked or generator, generator)
+        over = max(0.0, sent / capacity - 1)
+        received = sent if not over else capacity * max(kept, 1 - over * (1 - kept))
+        trial = datagrams.Trial(asked, sent, received, 1, 1 - received / sent, 0)
+        passed, count = max(passed, sent if trial.passed else 0), count + 1
+        asked = rates.send(trial)
+    assert capacity / datagrams.PRECISION <= passed <= capacity * 1.001
+    assert count <= datagrams.TRIALS
+
+
+def test_a_generator_may_be_slower_than_the_tunnel() -> None:
+    rates = datagrams.search()
+    assert next(rates) == 0
+    assert rates.send(datagrams.Trial(0, 5e8, 5e8, 1, 0, 0)) is None
+
+
+def test_a_search_ends_though_nothing_passes() -> None:
+    rates = datagrams.search()
+    asked = [next(rates)]
+    while asked[-1] is not None:
+        asked.append(rates.send(datagrams.Trial(asked[-1], 1e8, 1e7, 1, 0.9, 0)))
+    assert len(asked) == datagrams.TRIALS + 1
 
 
 def test_transfer(raw: Raw) -> None:

@@ -4,6 +4,7 @@
 import base64
 import json
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -13,6 +14,10 @@ from lab.core.errors import InvalidSample
 
 Captured = Callable[[str], str]
 Raw = Callable[[str], dict[str, Any]]
+
+
+SENDER = IPv4Address("198.18.32.2")
+"""The server, where the captures were taken."""
 
 
 def marker(captured: Captured, name: str) -> bytes:
@@ -44,7 +49,7 @@ def test_named() -> None:
 
 
 def test_ciphertext(captured: Captured) -> None:
-    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), encrypts=True)
+    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, encrypts=True)
     assert seen["packets"] >= 6
     assert seen["bytes"] > proof.ECHO_BYTES
     assert seen["cleartext"] is False
@@ -52,23 +57,23 @@ def test_ciphertext(captured: Captured) -> None:
 
 def test_cleartext(captured: Captured) -> None:
     text, mark = captured("wire-proof/clear.txt"), marker(captured, "clear")
-    assert proof.wire(text, mark, encrypts=False) == {"packets": 6, "bytes": 6252, "cleartext": True}
+    assert proof.wire(text, mark, SENDER, encrypts=False) == {"packets": 6, "bytes": 6252, "cleartext": True}
 
 
 def test_a_marker_in_the_clear_is_found(captured: Captured) -> None:
     with pytest.raises(InvalidSample, match="crossed the wire in the clear"):
-        proof.wire(captured("wire-proof/clear.txt"), marker(captured, "clear"), encrypts=True)
+        proof.wire(captured("wire-proof/clear.txt"), marker(captured, "clear"), SENDER, encrypts=True)
 
 
 def test_a_null_suite_must_show_the_marker(captured: Captured) -> None:
     """Which shows that the look at the wire can fail."""
     with pytest.raises(InvalidSample, match="was not seen on the wire"):
-        proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), encrypts=False)
+        proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, encrypts=False)
 
 
 def test_packets_past_the_tunnel_are_named(captured: Captured) -> None:
     with pytest.raises(InvalidSample, match=r"went past the tunnel: \d\d:.* IP 198\.18\.\d+\.\d+\.\d+ > 198\.18"):
-        proof.wire(captured("wire-proof/stray.txt"), marker(captured, "stray"), encrypts=True)
+        proof.wire(captured("wire-proof/stray.txt"), marker(captured, "stray"), SENDER, encrypts=True)
 
 
 def test_a_wire_that_carried_less_than_the_tunnel(captured: Captured) -> None:
@@ -76,8 +81,26 @@ def test_a_wire_that_carried_less_than_the_tunnel(captured: Captured) -> None:
     data = base64.b64decode(captured("wire-proof/encrypted.txt").partition("\n---\n")[0])
     first = 24 + 16 + len(proof.pcap(data)[0])
     less = base64.b64encode(data[:first]).decode() + "\n---\n"
-    with pytest.raises(InvalidSample, match=r"6000 bytes crossed the tunnel but only \d+ the wire"):
-        proof.wire(less, marker(captured, "encrypted"), encrypts=True)
+    with pytest.raises(InvalidSample, match=r"3000 bytes went into the tunnel, but only 1094 to the wire"):
+        proof.wire(less, marker(captured, "encrypted"), SENDER, encrypts=True)
+
+
+def test_replies_do_not_stand_for_what_was_sent(captured: Captured) -> None:
+    """Three replies by the wire are as long as three requests; the requests went elsewhere."""
+    text, mark = captured("wire-proof/encrypted.txt"), marker(captured, "encrypted")
+    with pytest.raises(InvalidSample, match=r"3000 bytes went into the tunnel, but only 0 to the wire"):
+        proof.wire(text, mark, IPv4Address("198.18.32.4"), encrypts=True)
+
+
+def test_replies_may_be_opened_before_a_capture_sees_them(captured: Captured) -> None:
+    """As GRO of ESP does: what is left of the capture is what this end sent."""
+    data = base64.b64decode(captured("wire-proof/encrypted.txt").partition("\n---\n")[0])
+    sent, offset = [data[:24]], 24
+    for packet in proof.pcap(data):
+        record = data[offset : (offset := offset + 16 + len(packet))]
+        sent += [record] if packet[proof.SOURCE] == SENDER.packed else []
+    text = base64.b64encode(b"".join(sent)).decode() + "\n---\n"
+    assert proof.wire(text, marker(captured, "encrypted"), SENDER, encrypts=True)["packets"] == 3
 
 
 def test_packets_of_a_capture(captured: Captured) -> None:
@@ -225,5 +248,5 @@ def test_a_vpn_without_counters_of_its_own() -> None:
 
 
 def test_evidence_can_be_stored(captured: Captured) -> None:
-    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), encrypts=True)
+    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, encrypts=True)
     assert json.loads(json.dumps(seen)) == seen

@@ -94,7 +94,7 @@ WRONG = {
     "loss: 60%": "0.loss: at least 0.0001% and at most 50% is wanted, in steps of the former, got 60%",
     "rate: 20MBit/s": "0.rate: '20MBit/s' is no number with a unit, such as `20Mbit/s`; units: bit/s, kbit/s, Mbit/s, ",
     "limit: 0": "0.limit: at least 1 is wanted, got 0",
-    "mtu: 9000": "0.mtu: at most 1500 is wanted, got 9000",
+    "mtu: 9001": "0.mtu: at most 9000 is wanted, got 9001",
     "delay: 1ms, jitter: 2ms": "0: mine: up: `jitter` is at most the `delay`",
     "delay: 2ms, jitter: 1ms, down: {delay: 500us}": "0: mine: down: `jitter` is at most the `delay`",
     "reorder: 1%": "0: mine: up: `reorder` takes a `delay`",

@@ -122,6 +122,14 @@ def brought_up(engine: Engine) -> Iterator[Ends]:
         yield Ends(bed, tunnel)
 
 
+def idle(ends: Ends, end: str) -> bool:
+    return ends.carried(end) == (0, 0)
+
+
+def taken(ends: Ends, end: str) -> bool:
+    return min(ends.carried(end)) > 0
+
+
 @pytest.mark.parametrize(
     ("server", "client"),
     [(KERNEL, STOCK), (STOCK, KERNEL), (KERNEL, OFFLOADED), (OFFLOADED, KERNEL), (KERNEL, KERNEL)],
@@ -204,6 +212,65 @@ def test_a_path_becomes_narrower(ends: Ends, variant: str) -> None:
             ends.run(end, "ip", "link", "set", "eth0", "mtu", "1500")
 
 
+ANOTHER_PORT = """
+set -euo pipefail
+own=$(ss -Hun "dport = :443" | awk '{ sub(/.*:/, "", $4); print $4 }')
+tc qdisc add dev eth0 clsact
+tc filter add dev eth0 egress protocol ip flower ip_proto udp dst_port 443 \\
+    action pedit ex munge udp sport set 4433
+tc filter add dev eth0 ingress protocol ip flower ip_proto udp src_port 443 dst_port 4433 \\
+    action pedit ex munge udp dport set "$own"
+"""
+"""As a router does that translates addresses and has forgotten a connection: its next packet comes from a new port."""
+
+
+def test_a_client_comes_from_another_port(ends: Ends) -> None:
+    """The session goes on, and the server follows it."""
+    ends.start(KERNEL, KERNEL)
+    ends.stream()
+    before = ends.carried("client")
+    ends.run("client", "bash", "-c", ANOTHER_PORT)
+    try:
+        for words in ([], ["--reverse"]):
+            assert ends.stream(*words) > 1_000_000
+        assert ":4433" in ends.run("server", "ss", "-Hun", "sport = :443")
+        for end in ("client", "server"):
+            wait_for(partial(taken, ends, end), "the kernel to have it", 60)
+        assert ends.stream() > 1_000_000
+        assert ends.carried("client")[1] > before[1]
+        assert ends.log("client").count("Established DTLS connection") == 1
+    finally:
+        ends.run("client", "tc", "qdisc", "del", "dev", "eth0", "clsact")
+
+
+MOVE = """
+set -euo pipefail
+old=$(ip -oneline -4 address show dev eth0 | awk '{ print $4 }')
+ip address del "$old" dev eth0
+ip address add "${old%.*}.$1/24" dev eth0
+echo "${old##*.}"
+"""
+"""To another network, as it looks from here; prints where it was: the last number, with the length of the prefix."""
+
+
+def test_a_client_moves(ends: Ends) -> None:
+    """It is asked whether it is still there, connects anew from where it is, and is carried again."""
+    with ends.configured(dpd="5"):
+        ends.start(KERNEL, KERNEL)
+    ends.stream()
+    was = ends.run("client", "bash", "-c", MOVE, "move", "77").partition("/")[0]
+    try:
+        wait_for(lambda: ends.log("client").count("Established DTLS connection") == 2, "a new session", 180)
+        ends.ping()
+        for end in ("client", "server"):
+            wait_for(partial(taken, ends, end), "the kernel to have it", 60)
+        for words in ([], ["--reverse"]):
+            assert ends.stream(*words) > 1_000_000
+        assert ".77:" in ends.run("server", "ss", "-Hun", "sport = :443")
+    finally:
+        ends.run("client", "bash", "-c", MOVE, "move", was)
+
+
 RECORDS = r"""
 set -euo pipefail
 tcpdump -i eth0 -n -s 0 -B 65536 -U --immediate-mode -Z root -w /run/records.pcap udp port 443 2>/run/tcpdump.log &
@@ -250,10 +317,6 @@ def test_no_number_is_used_twice_across_hand_overs(ends: Ends) -> None:
     assert len(lines) == 4
     assert sum(count for count, _ in lines) > 5000
     assert [twice for _, twice in lines] == [0] * 4
-
-
-def idle(ends: Ends, end: str) -> bool:
-    return ends.carried(end) == (0, 0)
 
 
 def test_either_daemon_dies(ends: Ends) -> None:

@@ -45,7 +45,7 @@ def up(
     check_images(engine, catalog, [(vpn, variant)])
     if state := testbed.standing(engine).get(lab):
         situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
-        raise LabError(f"a lab named {lab!r} {situation}", f"`lab down --name {lab}`, or choose another --name")
+        raise LabError(f"a lab named {lab!r} {situation}", f"{testbed.removing(engine, lab)}, or choose another --name")
     with testbed.opened(engine, lab, keep=True, clients=tunnels) as bed:
         tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite, wire, tunnels if tunnels > 1 else None)
         tunnel.bring_up()
@@ -71,7 +71,7 @@ def up(
     for role, command in commands:
         run = f"  {docker} exec -it lab-{lab}-{role} {command}"
         console.print(run, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"`lab down --name {lab}` removes it.", highlight=False)
+    console.print(f"{testbed.removing(engine, lab)} removes it.", highlight=False)
 
 
 def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:

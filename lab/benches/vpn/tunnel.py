@@ -12,6 +12,7 @@ from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import reduce
+from ipaddress import IPv4Address
 from typing import Any, Literal
 
 from docker.models.containers import Container
@@ -284,9 +285,11 @@ class Tunnel:
         result = captured.result()
         if result.status:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
+        sender = IPv4Address(self.bed.variables["LAB_SERVER"])
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
         tunnels = len(self.loaded)
-        self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), encrypts=encrypts, tunnels=tunnels)
+        seen = proof.wire(result.stdout, bytes.fromhex(marker), sender, encrypts=encrypts, tunnels=tunnels)
+        self.evidence["wire"] = seen
 
     @property
     def proved(self) -> bool:

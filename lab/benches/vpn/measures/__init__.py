@@ -13,7 +13,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
 from pydantic import Field
 
@@ -52,6 +52,15 @@ class Many(Options):
             "address.",
         ),
     ] = [1]
+
+
+class Directed(Options):
+    """Options of a measure that sends one way."""
+
+    directions: Annotated[
+        list[Literal["up", "down"]],
+        Field(min_length=1, description="Directions: `up` (client to server), `down`, or `up,down`."),
+    ] = ["up"]
 
 
 class Measure(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from lab.benches.vpn.measures import Many, Timed
+from lab.benches.vpn.measures import Directed, Many, Timed
 from lab.core.errors import InvalidSample, LabError
 from lab.results.cell import LOADS, TUNNELS, conditions_text
 from lab.results.quantity import Quantity
@@ -29,8 +29,8 @@ FIGURES = (
 )
 
 
-class Options(Timed, Many):
-    """Streams, directions, and loads."""
+class Options(Timed, Directed, Many):
+    """Streams and loads, beside the duration, the directions and the numbers of tunnels."""
 
     loads: Annotated[
         int, Field(ge=1, le=1000, description="The most tunnels that carry a load at once; the others are idle.")
@@ -39,10 +39,6 @@ class Options(Timed, Many):
     streams: Annotated[
         list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, description="Numbers of TCP streams: `1,4`.")
     ] = [1]
-    directions: Annotated[
-        list[Literal["up", "down"]],
-        Field(min_length=1, description="Directions: `up` (client to server), `down`, or `up,down`."),
-    ] = ["up"]
 
 
 def conditions(options: Options) -> list[str]:
