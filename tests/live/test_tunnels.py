@@ -45,30 +45,30 @@ def test_each_has_an_address_and_a_network_of_its_own(three: Lab) -> None:
     client = three.host("client")
     places, tunnels, networks = set(), set(), set()
     for number in range(1, COUNT + 1):
-        shown = said(client, f"as {number} ip -4 -oneline address show")
+        shown = said(client, f"as-client {number} ip -4 -oneline address show")
         found = dict(re.findall(r"^\d+: (\S+) .*inet ([\d.]+)", shown.replace("\\", ""), re.MULTILINE))
         places.add(found["eth0"])
         tunnels.add(found[three.vpn.file.interface])
-        networks.add(said(client, f"as {number} readlink /proc/self/ns/net"))
+        networks.add(said(client, f"as-client {number} readlink /proc/self/ns/net"))
     assert len(places) == len(tunnels) == len(networks) == COUNT
 
 
 def test_each_reaches_the_server_through_its_tunnel(three: Lab) -> None:
     client, server = three.host("client"), three.environment("client")["TUNNEL_PEER"]
     for number in range(1, COUNT + 1):
-        said(client, f"as {number} ping -n -q -c 1 -W 5 -I {three.vpn.file.interface} {server}")
+        said(client, f"as-client {number} ping -n -q -c 1 -W 5 -I {three.vpn.file.interface} {server}")
 
 
 def test_each_has_keys_of_its_own(three: Lab) -> None:
     client = three.host("client")
-    keys = {said(client, f"as {number} sha256sum /run/credentials/end.key") for number in range(1, COUNT + 1)}
+    keys = {said(client, f"as-client {number} sha256sum /run/credentials/end.key") for number in range(1, COUNT + 1)}
     assert len(keys) == COUNT
 
 
 def test_what_runs_as_a_client_may_do_no_more_than_with_one(three: Lab) -> None:
     host, needs = three.host("client"), {*three.vpn.needs(three.variant).capabilities, "NET_ADMIN"}
     for number in range(1, COUNT + 1):
-        status = dict(re.findall(r"^(\w+):\s+(\w+)", said(host, f"as {number} cat /proc/self/status"), re.MULTILINE))
+        status = dict(re.findall(r"^(\w+):\s+(\w+)", said(host, f"as-client {number} cat /proc/self/status"), re.MULTILINE))
         assert capabilities(status["CapEff"]) == capabilities(status["CapBnd"]) == needs
         assert status["NoNewPrivs"] == "1"
 

@@ -3,7 +3,7 @@
 
 The first has the container's own network. Every other has one that a process without any capability holds: a container
 each would take a second and 10 MB of the engine's own. Inside, a client sees its own network, credentials and files
-(images/base/as), so the programs of a VPN need not know that they are one of many.
+(images/base/as-client), so the programs of a VPN need not know that they are one of many.
 """
 
 from __future__ import annotations

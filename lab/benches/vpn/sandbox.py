@@ -67,7 +67,7 @@ def up(
         ("client-load", f"tcpdump -n -i {vpn.file.interface}"),
     ]
     if tunnels > 1:
-        commands.append(("client", f"as {tunnels} ping {tunnel.address('server')}"))
+        commands.append(("client", f"as-client {tunnels} ping {tunnel.address('server')}"))
     for role, command in commands:
         run = f"  {docker} exec -it lab-{lab}-{role} {command}"
         console.print(run, markup=False, highlight=False, soft_wrap=True)
