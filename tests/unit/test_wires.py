@@ -55,9 +55,8 @@ def test_the_wires_of_the_lab_and_of_the_user(rows: Rows) -> None:
     assert list(catalog.wires)[:2] == ["whole", "cut"]
     assert list(catalog.wires)[-1] == "mine"
     assert [name for name, wire in catalog.wires.items() if wire.whole] == ["whole"]
-    assert not catalog.wires["cut"].shaped
-    for wire in list(catalog.wires.values())[2:]:
-        assert wire.shaped == ["up", "down"]
+    assert [name for name, wire in catalog.wires.items() if not wire.shaped] == ["whole", "cut", "jumbo"]
+    assert catalog.wires["dsl"].shaped == ["up", "down"]
 
 
 def test_netem_is_told_everything_of_each_way(rows: Rows) -> None:
