@@ -214,7 +214,7 @@ def test_a_path_becomes_narrower(ends: Ends, variant: str) -> None:
 
 ANOTHER_PORT = """
 set -euo pipefail
-own=$(ss -Hun "dport = :443" | awk '{ sub(/.*:/, "", $4); print $4 }')
+own=$(ss -Hun "dport = :443" | awk '{ sub(/.*:/, "", $3); print $3 }')
 tc qdisc add dev eth0 clsact
 tc filter add dev eth0 egress protocol ip flower ip_proto udp dst_port 443 \\
     action pedit ex munge udp sport set 4433
