@@ -243,34 +243,6 @@ def test_a_client_comes_from_another_port(ends: Ends) -> None:
         ends.run("client", "tc", "qdisc", "del", "dev", "eth0", "clsact")
 
 
-MOVE = """
-set -euo pipefail
-old=$(ip -oneline -4 address show dev eth0 | awk '{ print $4 }')
-ip address del "$old" dev eth0
-ip address add "${old%.*}.$1/24" dev eth0
-echo "${old##*.}"
-"""
-"""To another network, as it looks from here; prints where it was: the last number, with the length of the prefix."""
-
-
-def test_a_client_moves(ends: Ends) -> None:
-    """It is asked whether it is still there, connects anew from where it is, and is carried again."""
-    with ends.configured(dpd="5"):
-        ends.start(KERNEL, KERNEL)
-    ends.stream()
-    was = ends.run("client", "bash", "-c", MOVE, "move", "77").partition("/")[0]
-    try:
-        wait_for(lambda: ends.log("client").count("Established DTLS connection") == 2, "a new session", 180)
-        ends.ping()
-        for end in ("client", "server"):
-            wait_for(partial(taken, ends, end), "the kernel to have it", 60)
-        for words in ([], ["--reverse"]):
-            assert ends.stream(*words) > 1_000_000
-        assert ".77:" in ends.run("server", "ss", "-Hun", "sport = :443")
-    finally:
-        ends.run("client", "bash", "-c", MOVE, "move", was)
-
-
 RECORDS = r"""
 set -euo pipefail
 tcpdump -i eth0 -n -s 0 -B 65536 -U --immediate-mode -Z root -w /run/records.pcap udp port 443 2>/run/tcpdump.log &
