@@ -69,15 +69,18 @@ class Ends:
 
     def counters(self, end: str) -> dict[str, int]:
         """What the kernel has counted of the session whose packets it carries; empty when the daemon does."""
-        names, *lines = (line.split() for line in self.run(end, "cat", "/proc/net/ktls").splitlines())
-        found = [dict(zip(names, line, strict=True)) for line in lines]
         return {
             name: int(value)
-            for session in found
+            for session in self.sessions(end)
             if session["tunnel"] == "tun0"
             for name, value in session.items()
             if value.isdigit()
         }
+
+    def sessions(self, end: str) -> list[dict[str, str]]:
+        """What the kernel says of each session that it has."""
+        names, *lines = (line.split() for line in self.run(end, "cat", "/proc/net/ktls").splitlines())
+        return [dict(zip(names, line, strict=True)) for line in lines]
 
     @contextmanager
     def configured(self, **settings: str) -> Iterator[None]:
@@ -241,6 +244,37 @@ def test_a_client_comes_from_another_port(ends: Ends) -> None:
         assert ends.log("client").count("Established DTLS connection") == 1
     finally:
         ends.run("client", "tc", "qdisc", "del", "dev", "eth0", "clsact")
+
+
+MOVE = """
+set -euo pipefail
+old=$(ip -oneline -4 address show dev eth0 | awk '{ print $4 }')
+ip address del "$old" dev eth0
+ip address add "${old%.*}.$1/24" dev eth0
+echo "${old##*.}"
+"""
+"""To another network, as it looks from here; prints where it was: the last number, with the length of the prefix."""
+
+
+def test_a_client_moves(ends: Ends) -> None:
+    """It is asked whether it is still there, connects anew from where it is, and is carried again."""
+    with ends.configured(dpd="5"):
+        ends.start(KERNEL, KERNEL)
+    ends.stream()
+    was = ends.run("client", "bash", "-c", MOVE, "move", "77").partition("/")[0]
+    try:
+        wait_for(lambda: ends.log("client").count("Established DTLS connection") == 2, "a new session", 180)
+        ends.ping()
+        wait_for(partial(taken, ends, "client"), "the kernel to have it", 60)
+        for words in ([], ["--reverse"]):
+            assert ends.stream(*words) > 1_000_000
+        for end in ("client", "server"):  # the server has another device for a session that is new
+            (session,) = ends.sessions(end)
+            assert int(session["tunnel_rx_bytes"]) > 1_000_000
+            assert int(session["tunnel_tx_bytes"]) > 1_000_000
+        assert ".77:" in ends.run("server", "ss", "-Hun", "sport = :443")
+    finally:
+        ends.run("client", "bash", "-c", MOVE, "move", was)
 
 
 RECORDS = r"""
