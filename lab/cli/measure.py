@@ -36,6 +36,7 @@ from lab.cli.options import (
     Twice,
     words,
 )
+from lab.cluster import LIMIT, TWICE
 from lab.core.errors import NONSENSE, LabError, UsageError
 from lab.core.paths import RESULTS
 from lab.core.terminal import complaints, console
@@ -47,7 +48,7 @@ ENGINE = {
     "processors": (Processors, "processors"), "memory": (Memory, "memory"), "guests": (Guests, "guests"),
 }  # fmt: skip
 """The engine's options, and the fields of `Choice` that they set."""
-CLUSTER = {"cluster": (Cluster, None), "twice": (Twice, 2), "hung": (Hung, 1800.0)}
+CLUSTER = {"cluster": (Cluster, None), "twice": (Twice, TWICE), "hung": (Hung, LIMIT)}
 """The options of a cluster, and their defaults. They are no settings: a run may go on here or in any cluster."""
 FIRST = inspect.Parameter.KEYWORD_ONLY
 

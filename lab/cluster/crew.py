@@ -13,7 +13,7 @@ from distributed import Client, Lock
 from distributed.scheduler import KilledWorker
 
 from lab import benches
-from lab.cluster import workplace
+from lab.cluster import LIMIT, TWICE, workplace
 from lab.cluster.connection import connected
 from lab.cluster.fleet import HINT, MEND, Fleet, Say
 from lab.cluster.identity import Identity, Machine
@@ -36,10 +36,6 @@ LEAVING = 20.0
 """Seconds within which workers close their engines, before the client leaves all the same."""
 LEASE = 45.0
 """Dask takes a lock back from a client that did not show up for 30 s, and looks for such ones every 10 s or so."""
-LIMIT = 1800.0
-"""Seconds that one sample may take, with its guest and its tunnel; about ten times what the longest take."""
-TWICE = 2
-"""So many units are taken by a second worker, too."""
 
 
 class Cluster:

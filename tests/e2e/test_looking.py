@@ -38,6 +38,7 @@ def test_list_measures(lab: Lab) -> None:
         "handshake": "s",
         "cost": "instructions",
         "profile": "instructions",
+        "datagrams": "Mbit/s",
     }
 
 

@@ -18,7 +18,7 @@ from stored import sample
 
 from lab.catalog.catalog import Catalog
 from lab.cli import dry_run
-from lab.cli.measure import measure
+from lab.cli.measure import Where, measure
 from lab.core.errors import LabError, UsageError
 from lab.results.cell import Cell
 from lab.results.looks import Look, stages
@@ -251,6 +251,9 @@ class Toy:
         attempt.known["readings"] = [{"metric": "speed", "unit": "B/s", "end": "machine", "value": value}]
 
 
+HERE = Where(cluster=None, twice=0, hung=1)
+
+
 def test_the_command_ends_a_run_that_is_decided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -259,10 +262,10 @@ def test_the_command_ends_a_run_that_is_decided(
     monkeypatch.setattr("lab.benches.bench", lambda kind: bench)
     monkeypatch.setattr("lab.runner.lock.LOCK", tmp_path / "lock")
     how: dict[str, Any] = {"results": tmp_path / "results", "as_json": False, "report": False}
-    measure("toy", {"blocks": "auto", "most_blocks": 20}, resume=None, **how)
+    measure("toy", {"blocks": "auto", "most_blocks": 20}, HERE, resume=None, **how)
     (folder,) = (tmp_path / "results").iterdir()
     assert len(list(Store(folder).read())) == 2 * 5
     assert "after 5 blocks no comparison is undecided" in capsys.readouterr().out
     assert Meta.model_validate(Store(folder).meta()).looks == [Look(blocks=5, compared=1, undecided=0)]
-    measure("toy", {}, resume=folder.name, **how)
+    measure("toy", {}, HERE, resume=folder.name, **how)
     assert len(list(Store(folder).read())) == 2 * 5

@@ -162,7 +162,7 @@ def test_a_search_finds_what_a_tunnel_carries(capacity: float, kept: float) -> N
         sent = min(asked or generator, generator)
         over = max(0.0, sent / capacity - 1)
         received = sent if not over else capacity * max(kept, 1 - over * (1 - kept))
-        trial = datagrams.Trial(asked, sent, received, 1, 1 - received / sent, 0)
+        trial = datagrams.Trial(asked, sent, received, 1, 1 - received / sent, 0, 36)
         passed, count = max(passed, sent if trial.passed else 0), count + 1
         asked = rates.send(trial)
     assert capacity / datagrams.PRECISION <= passed <= capacity * 1.001
@@ -172,14 +172,14 @@ def test_a_search_finds_what_a_tunnel_carries(capacity: float, kept: float) -> N
 def test_a_generator_may_be_slower_than_the_tunnel() -> None:
     rates = datagrams.search()
     assert next(rates) == 0
-    assert rates.send(datagrams.Trial(0, 5e8, 5e8, 1, 0, 0)) is None
+    assert rates.send(datagrams.Trial(0, 5e8, 5e8, 1, 0, 0, 36)) is None
 
 
 def test_a_search_ends_though_nothing_passes() -> None:
     rates = datagrams.search()
     asked = [next(rates)]
     while asked[-1] is not None:
-        asked.append(rates.send(datagrams.Trial(asked[-1], 1e8, 1e7, 1, 0.9, 0)))
+        asked.append(rates.send(datagrams.Trial(asked[-1], 1e8, 1e7, 1, 0.9, 0, 36)))
     assert len(asked) == datagrams.TRIALS + 1
 
 

@@ -69,15 +69,18 @@ class Ends:
 
     def counters(self, end: str) -> dict[str, int]:
         """What the kernel has counted of the session whose packets it carries; empty when the daemon does."""
-        names, *lines = (line.split() for line in self.run(end, "cat", "/proc/net/ktls").splitlines())
-        found = [dict(zip(names, line, strict=True)) for line in lines]
         return {
             name: int(value)
-            for session in found
+            for session in self.sessions(end)
             if session["tunnel"] == "tun0"
             for name, value in session.items()
             if value.isdigit()
         }
+
+    def sessions(self, end: str) -> list[dict[str, str]]:
+        """What the kernel says of each session that it has."""
+        names, *lines = (line.split() for line in self.run(end, "cat", "/proc/net/ktls").splitlines())
+        return [dict(zip(names, line, strict=True)) for line in lines]
 
     @contextmanager
     def configured(self, **settings: str) -> Iterator[None]:
@@ -214,7 +217,7 @@ def test_a_path_becomes_narrower(ends: Ends, variant: str) -> None:
 
 ANOTHER_PORT = """
 set -euo pipefail
-own=$(ss -Hun "dport = :443" | awk '{ sub(/.*:/, "", $4); print $4 }')
+own=$(ss -Hun "dport = :443" | awk '{ sub(/.*:/, "", $3); print $3 }')
 tc qdisc add dev eth0 clsact
 tc filter add dev eth0 egress protocol ip flower ip_proto udp dst_port 443 \\
     action pedit ex munge udp sport set 4433
@@ -262,10 +265,13 @@ def test_a_client_moves(ends: Ends) -> None:
     try:
         wait_for(lambda: ends.log("client").count("Established DTLS connection") == 2, "a new session", 180)
         ends.ping()
-        for end in ("client", "server"):
-            wait_for(partial(taken, ends, end), "the kernel to have it", 60)
+        wait_for(partial(taken, ends, "client"), "the kernel to have it", 60)
         for words in ([], ["--reverse"]):
             assert ends.stream(*words) > 1_000_000
+        for end in ("client", "server"):  # the server has another device for a session that is new
+            (session,) = ends.sessions(end)
+            assert int(session["tunnel_rx_bytes"]) > 1_000_000
+            assert int(session["tunnel_tx_bytes"]) > 1_000_000
         assert ".77:" in ends.run("server", "ss", "-Hun", "sport = :443")
     finally:
         ends.run("client", "bash", "-c", MOVE, "move", was)

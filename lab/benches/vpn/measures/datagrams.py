@@ -2,8 +2,8 @@
 """Datagrams: the highest rate at which UDP passes the tunnel and at most one datagram of a thousand is lost.
 
 TCP finds a rate by itself, and hands the tunnel runs of segments that may travel as one. Datagrams of an application
-come one by one, at its own rate. So the rate is searched for, as RFC 2544, section 26.1, has it: a number of datagrams
-at a rate, another rate by what was lost. Unlike there some loss is allowed, since queues of sockets and devices
+come one by one, at its own rate. So the rate is searched for, as RFC 2544, section 26.1, has it: datagrams at a rate,
+and another rate by what was lost. Unlike there some loss is allowed, since queues of sockets and devices
 overflow now and then on a machine that does other things too.
 """
 
@@ -49,14 +49,18 @@ class Options(Timed, Directed):
 
 @dataclass(frozen=True)
 class Trial:
-    """What iperf3 said of one: rates in bit/s of UDP payload, by the sender and by the receiver; the share lost."""
+    """What iperf3 said of one: rates in bit/s of UDP payload, by the sender and by the receiver; the share lost.
+
+    `arrived`: the number of datagrams, of `length` bytes of payload each.
+    """
 
     asked: float
     sent: float
     received: float
-    payload: int
+    arrived: int
     loss: float
     jitter: float
+    length: int
 
     @classmethod
     def read(cls, asked: float, text: str) -> Trial:
@@ -71,11 +75,11 @@ class Trial:
         if error := document.get("error"):
             raise LabError(f"iperf3: {error}")
         sent, received = document["end"]["sum_sent"], document["end"]["sum_received"]
-        seen = received["packets"]
+        seen, length = received["packets"], document["start"]["test_start"]["blksize"]
+        arrived = seen - received["lost_packets"]
         loss = received["lost_packets"] / seen if seen else 1.0
-        payload = round(sent["bytes"] / sent["packets"]) * (seen - received["lost_packets"]) if seen else 0
-        rate = payload * 8 / received["seconds"]
-        return cls(asked, sent["bits_per_second"], rate, payload, loss, received["jitter_ms"])
+        rate = arrived * length * 8 / received["seconds"]
+        return cls(asked, sent["bits_per_second"], rate, arrived, loss, received["jitter_ms"], length)
 
     @property
     def passed(self) -> bool:
@@ -155,11 +159,10 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     load = raw["load"]
     trial = Trial.read(load["asked"], load["stdout"])
     receiver = "server" if raw["direction"] == "up" else "client"
-    length = json.loads(load["stdout"])["start"]["test_start"]["blksize"]
     return [
         Reading("datagram_rate", "Mbit/s", receiver, trial.received / 1e6),
-        Reading("datagrams_per_second", "1/s", receiver, trial.received / 8 / length),
+        Reading("datagrams_per_second", "1/s", receiver, trial.received / 8 / trial.length),
         Reading("jitter", "ms", receiver, trial.jitter),
         Reading("loss", "fraction", receiver, trial.loss),
-        Reading("payload", "B", "machine", trial.payload),
+        Reading("payload", "B", "machine", trial.arrived * trial.length),
     ]

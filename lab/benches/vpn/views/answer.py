@@ -13,6 +13,7 @@ import pandas as pd
 
 from lab.benches.vpn.views import cpu_time
 from lab.catalog.catalog import Catalog
+from lab.core.terminal import counted
 from lab.report.screen import Bar, bars, failures, wrapped
 from lab.report.tables import INTERVAL, each, figure, meant, named, of_clock, order, spread, spread_name, value
 from lab.results.quantity import Quantity
@@ -110,7 +111,7 @@ def _title(run: Summary, field: Field, width: int, *, with_cpu: bool) -> list[st
     vpns, paths = (len({cell[:parts] for cell in field.cells}) for parts in (1, 2))
     suites = len({cell[2] for cell in field.cells})
     counts = {"VPN": vpns, "data path": paths, "suite": suites}
-    what = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items())
+    what = ", ".join(counted(count, name) for name, count in counts.items())
     unit = of_clock(next(iter(field.cells.values()))[0].unit, run.clock)
     better = ", the less the better" if field.main.better == "less" else ""
     title = (
