@@ -68,7 +68,8 @@ def test_each_has_keys_of_its_own(three: Lab) -> None:
 def test_what_runs_as_a_client_may_do_no_more_than_with_one(three: Lab) -> None:
     host, needs = three.host("client"), {*three.vpn.needs(three.variant).capabilities, "NET_ADMIN"}
     for number in range(1, COUNT + 1):
-        status = dict(re.findall(r"^(\w+):\s+(\w+)", said(host, f"as-client {number} cat /proc/self/status"), re.MULTILINE))
+        told = said(host, f"as-client {number} cat /proc/self/status")
+        status = dict(re.findall(r"^(\w+):\s+(\w+)", told, re.MULTILINE))
         assert capabilities(status["CapEff"]) == capabilities(status["CapBnd"]) == needs
         assert status["NoNewPrivs"] == "1"
 

@@ -55,7 +55,7 @@ class Fake:
     opening: Exception | None = None
     proving: Exception | None = None
     fallen_back: bool = False
-    proved: int = 0
+    proofs: int = 0
     asked: int = 0
     samples: int = 0
     opened: list[int] = field(default_factory=list)
@@ -95,10 +95,14 @@ class Fake:
         self.fates.append(seed)
         yield {}
 
+    @property
+    def proved(self) -> bool:
+        return "wire" in self.evidence
+
     def prove(self) -> None:
         if self.proving:
             raise self.proving
-        self.proved += 1
+        self.proofs += 1
         self.prove_suite()
         self.evidence["wire"] = {"cleartext": False}
 
@@ -182,7 +186,7 @@ def without_tunnels(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.Monkey
     bed = SimpleNamespace(engine=engine)
 
     @contextmanager
-    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any, wire: Any) -> Iterator[Any]:
+    def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any, wire: Any, _: int | None) -> Iterator[Any]:
         if fake.opening:
             raise fake.opening
         this = cast(Any, fake)

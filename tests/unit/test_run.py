@@ -224,7 +224,7 @@ def test_samples_that_share_a_tunnel_are_taken_in_one(lab: Lab) -> None:
     assert [sample["conditions"] for sample in kept] == ["n=0", "n=1", "n=2", "n=3"]
     assert {sample["outcome"] for sample in kept} == {"ok"}
     assert {sample["handshake"] for sample in kept} == {0.25}
-    assert lab.fake.proved == 1, "the wire is looked at once for a tunnel"
+    assert lab.fake.proofs == 1, "the wire is looked at once for a tunnel"
     assert lab.fake.asked == 1 + 4, "and the ends are asked before the first sample and after each"
     assert all(set(sample["proof"]) == {"suite", "wire"} for sample in kept)
     assert all({"prove", "measure"} <= set(sample["phases"]) for sample in kept)
@@ -263,7 +263,7 @@ def test_after_a_sample_that_went_wrong_the_tunnel_is_brought_up_anew(
     outcome = "failed" if when == "error" else "invalid"
     assert [sample["outcome"] for sample in lab.store.read()] == ["ok", outcome, "ok", "ok"]
     assert len(lab.fake.opened) == len(lab.fake.closed) == 2
-    assert lab.fake.proved == 2, "the wire is looked at anew in each tunnel"
+    assert lab.fake.proofs == 2, "the wire is looked at anew in each tunnel"
 
 
 def test_a_tunnel_that_does_not_come_up_is_tried_again_for_each_sample(lab: Lab) -> None:

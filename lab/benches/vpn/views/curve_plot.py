@@ -35,6 +35,8 @@ LOGARITHMIC = ("ready",)
 def pictures(run: Summary) -> Iterator[tuple[str, Picture]]:
     """A picture for each suite of which more than one number of tunnels was measured, with its name."""
     summary = curves.numbered(run)
+    if summary.empty:
+        return
     summary = summary[summary["mode"] == 1]
     control = summary[summary["vpn"] == run.control]
     others = summary.drop(control.index)

@@ -57,7 +57,8 @@ def numbered(run: Summary) -> pd.DataFrame:
         if TUNNELS in words
     }
     keys = zip(summary["measure"], summary["load"], strict=True)
-    return summary[[key in said for key in keys]].assign(series=series)
+    rows = summary[[key in said for key in keys]]
+    return rows.assign(series=series) if len(rows) else rows
 
 
 def tables(run: Summary) -> list[Table]:
