@@ -223,6 +223,7 @@ extern struct proto_ops af_ktls_dgram_ops;
 int af_ktls_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t length);
 int af_ktls_turn(struct af_ktls_sock *ks, bool noblock);
 void af_ktls_turn_over(struct af_ktls_sock *ks);
+int af_ktls_tx_number(struct af_ktls_sock *ks, u64 *seq);
 
 /* keys.c */
 int af_ktls_keys_set(struct socket *sock, const struct ktls_key *tx, const struct ktls_key *rx);

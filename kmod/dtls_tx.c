@@ -46,7 +46,7 @@ void af_ktls_turn_over(struct af_ktls_sock *ks)
  * A number that was taken is never taken again, whatever becomes of its record: a nonce must not be
  * used twice.
  */
-static int af_ktls_tx_number(struct af_ktls_sock *ks, u64 *seq)
+int af_ktls_tx_number(struct af_ktls_sock *ks, u64 *seq)
 {
 	*seq = atomic64_fetch_add_unless(&ks->tx_next, 1, AF_KTLS_SEQ_MAX + 1);
 	if (*seq > AF_KTLS_SEQ_MAX)

@@ -132,15 +132,6 @@ static void af_ktls_train_add(struct af_ktls_tunnel *t, size_t size, size_t pack
 	train->records++;
 }
 
-static bool af_ktls_tx_number(struct af_ktls_sock *ks, u64 *seq)
-{
-	*seq = atomic64_fetch_add_unless(&ks->tx_next, 1, AF_KTLS_SEQ_MAX + 1);
-	if (*seq > AF_KTLS_SEQ_MAX)
-		return false;
-	*seq |= (u64)ks->tx.epoch << AF_KTLS_SEQ_BITS;
-	return true;
-}
-
 /* Where a packet is to be written, behind the prefix of its record; NULL: it is dropped. */
 static u8 *af_ktls_tx_place(struct af_ktls_tunnel *t, size_t length)
 {
@@ -166,7 +157,7 @@ static bool af_ktls_tx_seal(struct af_ktls_tunnel *t, u8 *packet, size_t length)
 	int err;
 	u64 seq;
 
-	if (!af_ktls_tx_number(ks, &seq)) {
+	if (af_ktls_tx_number(ks, &seq)) {
 		af_ktls_tunnel_tell(ks, EKEYEXPIRED);
 		return false;
 	}
