@@ -78,7 +78,7 @@ class Ends:
         """Run the bench under `perf`, which samples the machine; returns its report, and where the ciphers are.
 
         Raises:
-            LabError: `perf report` failed.
+            LabError: what it took could not be read.
         """
         self._revive()
         watcher = self.containers["perf"]
@@ -87,12 +87,12 @@ class Ends:
         result = self.engine.execute(watcher, command, timeout=timeout)
         if result.status:
             return result, {}
-        report = self.engine.ask(watcher, [*perf.REPORT, "--input", DATA], timeout=timeout)
+        report = self.engine.ask(watcher, [*perf.REPORT, DATA], timeout=timeout)
         if report.status:
-            raise LabError(f"perf report ended with {report.status}: {report.complaint}")
+            raise LabError(f"perf-table ended with {report.status}: {report.complaint}")
         if not self.ciphers:
             self.ciphers.update(self._ciphers(watcher))
-        return result, {"perf": perf.squeezed(report.stdout), "ciphers": self.ciphers}
+        return result, {"perf": report.stdout, "ciphers": self.ciphers}
 
     def facts(self) -> dict[str, str]:
         """The loaded modules, as the kernel reports them, and the error of loading, if any."""

@@ -30,12 +30,10 @@ RECORD = [
 ]  # fmt: skip
 """A kernel timer: neither an emulated processor nor most virtual machines count cycles. The bench signals when its
 load begins and ends, so preparation (making the file) is not sampled."""
-REPORT = [
-    "perf", "report", "--stdio", "--quiet", "--no-children", "--show-nr-samples", "--field-separator", "\t",
-    "--sort", "comm,dso,symbol",
-]  # fmt: skip
+REPORT = ["perf-table"]
+"""What reads that file (kmod/perf-table)."""
 COLUMNS = 5
-"""Share, samples, process, object, symbol; some versions add more columns."""
+"""Share, samples, process, object, symbol; `perf report`, which older runs have, adds more columns."""
 ADDRESS = re.compile(r"0x[0-9a-f]+")
 CIPHER, NAMELESS = "cipher instructions", "no name"
 """The names for an address: in a function with cipher instructions, or in any other."""
@@ -118,11 +116,6 @@ def parse(text: str, ciphers: Ciphers) -> list[Sampled]:
     if not rows:
         raise ValueError(f"no samples in {text[:200]!r}")
     return [row for row in rows if row.process != IDLE]
-
-
-def squeezed(text: str) -> str:
-    """A report without perf's padding of columns: half as long."""
-    return "".join("\t".join(field.strip() for field in line.split("\t")) + "\n" for line in text.splitlines())
 
 
 def _name(symbol: str, ciphers: Sequence[Sequence[int]]) -> str:
