@@ -101,7 +101,7 @@ Ciphers = Mapping[str, Sequence[Sequence[int]]]
 
 
 def parse(text: str, ciphers: Ciphers) -> list[Sampled]:
-    """The lines of `perf report`, without idle time.
+    """The lines of a profile (kmod/perf-table, or `perf report` in older runs), without idle time.
 
     Raises:
         ValueError: the report has no samples.
