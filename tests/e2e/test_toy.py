@@ -131,8 +131,8 @@ def test_a_lab_that_does_not_come_up_leaves_nothing(toy: Lab) -> None:
         ("images/toy/vpn.yaml", "title: [Toy\n", ["vpn.yaml:2: not YAML"]),
         (
             "lab/catalog/suites.yaml",
-            "- {suite: a, title: A}\n- {suite: B!, title: B}\n",
-            ["suites.yaml:2: 1.suite:", "'B!'"],
+            "dialects: {toy: a toy}\nsuites:\n- {suite: a, title: A}\n- {suite: B!, title: B}\n",
+            ["suites.yaml:4: suites.1.suite:", "'B!'"],
         ),
         ("docker-compose.yml", "name: lab\nservices: {x: {privileged: true}}\n", ["docker-compose.yml", "privileged"]),
     ],
