@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.catalog.suites import SETS, Suite, SuitesFile
 from lab.catalog.vpns import PACKAGED, Vpn, VpnFile
 from lab.catalog.wires import Wire
-from lab.core.documents import read
+from lab.core.documents import Malformed, read
 from lab.core.errors import UsageError, unknown
 from lab.core.paths import ROOT, USER
 
@@ -30,11 +30,33 @@ class Catalog:
     @cached_property
     def vpns(self) -> dict[str, Vpn]:
         """Each VPN by name, controls first. A VPN is a folder of `images/` with a vpn.yaml."""
-        files = sorted((self.root / "images").glob("*/vpn.yaml"))
+        for error in self.malformed.values():
+            raise error
+        return self.readable
+
+    @cached_property
+    def readable(self) -> dict[str, Vpn]:
+        """The VPNs whose vpn.yaml can be read."""
+        files = self._read
+        vpns = [Vpn(path.parent.name, path.parent, file) for path, file in files if isinstance(file, VpnFile)]
+        return {vpn.name: vpn for vpn in sorted(vpns, key=lambda vpn: (not vpn.file.control, vpn.name))}
+
+    @property
+    def malformed(self) -> dict[str, Malformed]:
+        """What is wrong with the others, by VPN."""
+        return {path.parent.name: file for path, file in self._read if isinstance(file, Malformed)}
+
+    @cached_property
+    def _read(self) -> list[tuple[Path, VpnFile | Malformed]]:
+        files: list[tuple[Path, VpnFile | Malformed]] = []
+        for path in sorted((self.root / "images").glob("*/vpn.yaml")):
+            try:
+                files.append((path, read(path, VpnFile)))
+            except Malformed as error:
+                files.append((path, error))
         if not files:
             raise UsageError(f"there is no VPN: no {self.root}/images/*/vpn.yaml", "LAB_ROOT names where images/ is")
-        vpns = [Vpn(path.parent.name, path.parent, read(path, VpnFile)) for path in files]
-        return {vpn.name: vpn for vpn in sorted(vpns, key=lambda vpn: (not vpn.file.control, vpn.name))}
+        return files
 
     @cached_property
     def table(self) -> SuitesFile:

@@ -15,6 +15,7 @@ SHORT = ("--vpns", "toy", "--blocks", "1", "--measures", "throughput", "--durati
 
 
 def test_a_folder_and_a_row_are_all_that_it_takes(toy: Lab, root: Path) -> None:
+    assert "toy: ok, as far as it shows without an engine" in toy.ok("check", "toy").text
     rows = {row["vpn"]: row for row in toy.ok("list", "vpns", "--json").json()}
     assert "works (user)" in rows["toy"]["variants"]
     suites = {row["suite"]: row for row in toy.ok("list", "suites", "--json").json()}

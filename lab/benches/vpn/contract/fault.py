@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""One fault in the folder of a VPN, or in what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.core.documents import Malformed
+from lab.core.paths import ROOT
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong in a file, and the next step. `line` counts from 1; 0 is the whole file."""
+
+    file: Path
+    line: int
+    what: str
+    fix: str
+
+    @property
+    def place(self) -> str:
+        """The file, as seen from the checkout, and the line."""
+        path = self.file.relative_to(ROOT) if self.file.is_relative_to(ROOT) else self.file
+        return f"{path}:{self.line}" if self.line else str(path)
+
+
+def of(malformed: Malformed, fix: str) -> Iterator[Fault]:
+    """The faults of a file that could not be read."""
+    for line, what in malformed.faults:
+        yield Fault(malformed.path, line, what, fix)
