@@ -30,7 +30,7 @@ for panel, commands in {
     MEASURE: (),
     SHOW: (runs.report, runs.compare, profiles.profile, runs.aa, history.history, runs.thesis),
     TRY: (labs.up, labs.status, labs.down, labs.credentials),
-    ADD: (contract.check,),
+    ADD: (contract.check, contract.capture),
 }.items():
     for each in commands:
         app.command(rich_help_panel=panel)(each)

@@ -155,6 +155,8 @@ VPN, DOCKER, DATA = "images/gamma/vpn.yaml", "images/gamma/Dockerfile", "tests/d
          f"{DATA}/udp-strong-client.txt:0: the client's pattern reads nothing from it, not STRONG | correct the"),
         (f"{DATA}/udp-refused-client.txt", "nobody is there", "1 STRONG",
          f"{DATA}/udp-refused-client.txt:0: the client's pattern reads STRONG from it, not nothing | correct"),
+        (f"{DATA}/counters-server.txt", "\n", " key 0x00112233445566778899AABBCCDDEEFF\n",
+         f"{DATA}/counters-server.txt:0: it holds what looks like a key | have the command in vpn.yaml print less"),
         (f"{DATA}/udp-odd-client.txt", "", "1 ODD\n",
          f"{DATA}/udp-odd-client.txt:0: the greek dialect has no suite odd | name it after a suite that the VPN has"),
         (f"{DATA}/counters-client.txt", "tx", "xt",

@@ -281,7 +281,7 @@ COUNTERS = r"in (?P<rx>\d+) out (?P<tx>\d+)"
 
 def answering(monkeypatch: pytest.MonkeyPatch, pattern: str, server: Result, client: Result) -> None:
     """Both ends answer every question of the proof so."""
-    monkeypatch.setattr(Tunnel, "_ask", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
+    monkeypatch.setattr(Tunnel, "answers", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
 
 
 @pytest.mark.parametrize("printed", ["a warning\n100.5 102.75\n", None])
@@ -345,7 +345,7 @@ def test_a_suite_may_be_told_a_little_later(made: Made, monkeypatch: pytest.Monk
     told, nothing = Result(0, f"cipher {tunnel.native}", ""), Result(0, "nobody is here", "")
     later = iter([nothing, nothing, told])
     monkeypatch.setattr(
-        Tunnel, "_ask", lambda *_: {"server": ("cipher (.*)$", next(later)), "client": ("cipher (.*)$", told)}
+        Tunnel, "answers", lambda *_: {"server": ("cipher (.*)$", next(later)), "client": ("cipher (.*)$", told)}
     )
     with pytest.raises(InvalidSample, match=r"nothing that it tells \(status 0: nobody is here\)"):
         tunnel.prove_suite()

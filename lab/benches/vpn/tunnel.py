@@ -268,7 +268,7 @@ class Tunnel:
         """
         deadline = time.monotonic() + within * self.bed.engine.patience
         while True:
-            answers = self._ask("suite")
+            answers = self.answers("suite")
             negotiated = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
             if all(suite for suite, _ in negotiated.values()) or time.monotonic() > deadline:
                 break
@@ -290,13 +290,13 @@ class Tunnel:
             LabError: one endpoint did not report its counters; with its answer.
         """
         counters = {}
-        for end, (match, answer) in self._ask("counters").items():
+        for end, (match, answer) in self.answers("counters").items():
             counters[end] = proof.named(match, answer.stdout)
             if not counters[end]:
                 raise LabError(f"the {end}'s own counters were not found: {_failure(answer)}")
         return counters
 
-    def _ask(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
+    def answers(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
         """Ask both endpoints one question of the VPN's proof, in parallel: by endpoint, the pattern and the answer."""
         ends: Ends | None = getattr(self.vpn.proof(self.variant), question)
         if ends is None:

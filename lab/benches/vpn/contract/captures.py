@@ -20,6 +20,8 @@ from lab.catalog.catalog import Catalog
 from lab.catalog.vpns import COUNTERS, Ends, Vpn
 
 FIX = "correct the pattern in vpn.yaml, or capture the answer anew: `lab capture`"
+KEY = re.compile(r"PRIVATE KEY-----|\b0x[0-9a-f]{32,}", re.IGNORECASE)
+"""What a key looks like, in PEM and as ip-xfrm(8) shows it. No capture may hold one."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ def path_of_counters(catalog: Catalog, vpn: Vpn, variant: str, end: str) -> Path
     own = vpn.proof(variant)
     if own.suite and own.counters and getattr(own.suite, end).run == getattr(own.counters, end).run:
         return None
+    path = folder(catalog, vpn) / f"counters-{variant}-{end}.txt"
     alike = all(vpn.proof(other).counters == own.counters for other in vpn.file.variants)
-    return folder(catalog, vpn) / (f"counters-{end}.txt" if alike else f"counters-{variant}-{end}.txt")
+    return path.with_name(f"counters-{end}.txt") if alike and not path.exists() else path
 
 
 def counters(catalog: Catalog, vpn: Vpn, variant: str, end: str) -> list[Path]:
@@ -96,7 +99,10 @@ def missing(catalog: Catalog, vpn: Vpn) -> list[str]:
 
 
 def faults(vpn: Vpn, catalog: Catalog) -> Iterator[Fault]:
-    """Every capture from which the patterns read something else than what it is."""
+    """Every capture that holds a key, or from which the patterns read something else than what it is."""
+    for path in sorted(folder(catalog, vpn).glob("*.txt")):
+        if KEY.search(path.read_text(encoding="utf-8")):
+            yield Fault(path, 0, "it holds what looks like a key", "have the command in vpn.yaml print less")
     dialect = vpn.file.dialect
     if dialect not in catalog.table.dialects:
         return  # which is a fault of vpn.yaml

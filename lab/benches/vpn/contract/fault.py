@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.core.documents import Malformed
-from lab.core.paths import ROOT
+from lab.core.paths import shown
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Fault:
     @property
     def place(self) -> str:
         """The file, as seen from the checkout, and the line."""
-        path = self.file.relative_to(ROOT) if self.file.is_relative_to(ROOT) else self.file
-        return f"{path}:{self.line}" if self.line else str(path)
+        return f"{shown(self.file)}:{self.line}" if self.line else shown(self.file)
 
 
 def of(malformed: Malformed, fix: str) -> Iterator[Fault]:
