@@ -2,8 +2,8 @@
 """The filters of vpn.yaml: as much of pcap-filter(7) as it takes to describe the packets of a data path.
 
 libpcap compiles a filter in the containers where packets are captured, and a wrong one there looks like a network that
-does not work. So it is checked when it is read. What is valid here is valid there. Names of services and of other
-protocols are not: a container need not know them.
+does not work. So it is checked when it is read. What is valid here is valid there, unless it explains every packet that
+there can be. Names of services and of other protocols are not valid: a container need not know them.
 """
 
 from __future__ import annotations

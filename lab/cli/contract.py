@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def check(
-    vpns: Annotated[
-        list[str] | None, typer.Argument(metavar="[VPN]...", **named("The VPNs: {vpns}. Default: all."))
-    ] = None,
+    vpns: Annotated[list[str] | None, typer.Argument(**named("The VPNs: {vpns}. Default: all."))] = None,
     as_json: Json = False,
 ) -> None:
     """Check the folder of a VPN, as far as it shows without Docker: vpn.yaml, Dockerfile, scripts, suites, captures.
