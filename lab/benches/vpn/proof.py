@@ -52,13 +52,14 @@ def named(pattern: str, text: str) -> dict[str, int]:
     return {name: int(value) for name, value in matches[-1].groupdict().items()} if matches else {}
 
 
-def wire(output: str, marker: bytes, sender: IPv4Address, *, encrypts: bool) -> dict[str, Any]:
+def wire(output: str, marker: bytes, sender: IPv4Address, *, encrypts: bool, hint: str = "") -> dict[str, Any]:
     """Judge a capture made while `marker` crossed the tunnel, at the end that sent it from this address.
 
     `output` is what `images/base/wire-proof` prints. An encrypted data path must carry enough bytes for what was sent,
     no marker, and no packet but the VPN's own. An unencrypted data path must show the marker: this proves that the
     test can fail. The replies are not counted: a kernel may open what arrives before any capture sees it (GRO of ESP,
     net/ipv4/esp4_offload.c). That what a load carried came by the wire, `explained` says by the interface's counter.
+    `hint` says what explains the VPN's own packets.
 
     Raises:
         InvalidSample: one of these does not hold; names which.
@@ -68,7 +69,7 @@ def wire(output: str, marker: bytes, sender: IPv4Address, *, encrypts: bool) -> 
     sent = sum(len(packet) for packet in packets if packet[SOURCE] == sender.packed)
     marker_seen = any(marker in packet for packet in packets)
     if stray.strip():
-        raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}")
+        raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}", hint)
     if sent < ECHO_BYTES:
         raise InvalidSample(
             f"{ECHO_BYTES} bytes went into the tunnel, but only {sent} to the wire: it has another path"

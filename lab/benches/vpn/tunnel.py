@@ -25,6 +25,7 @@ from lab.catalog.vpns import Ends, Probe, Vpn
 from lab.catalog.wires import Wire
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
+from lab.core.paths import shown
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
 from lab.testbed.meter import Meter
@@ -256,7 +257,9 @@ class Tunnel:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
         sender = IPv4Address(self.bed.variables["LAB_SERVER"])
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
-        self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), sender, encrypts=encrypts)
+        description = shown(self.vpn.folder / "vpn.yaml")
+        hint = f"its own are those that `{self.explained}` explains: `wire` of {self.variant} in {description}"
+        self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), sender, encrypts=encrypts, hint=hint)
 
     def prove_suite(self, within: float = 0.0) -> None:
         """Read the suite back from both endpoints, before and after a load: some VPNs fall back during one.
