@@ -224,6 +224,20 @@ def test_a_variant_proved_in_its_own_way_needs_a_capture_of_its_own(checked: Bre
     assert checked(VPN, "wire: tcp port 1", f"wire: tcp port 1, {own}") == Checked("gamma", [], ["tcp"])
 
 
+@pytest.mark.parametrize(
+    ("word", "text", "copied"),
+    [
+        ("COPY", "up /usr/local/bin/up", ["up"]),
+        ("COPY", "--chown=0 session up /bin/", ["session", "up"]),
+        ("ADD", '["an end", "up", "/bin/"]', ["an end", "up"]),
+        ("COPY", "--from=made /opt/x /opt/x", []),
+        ("RUN", "cp up /bin/", []),
+    ],
+)
+def test_what_an_instruction_copies(word: str, text: str, copied: list[str]) -> None:
+    assert image.Instruction(1, word, text).copied == copied
+
+
 def test_stages_of_an_image(root: Path) -> None:
     """A stage may be built on the Debian root, the last one not."""
     path = root / DOCKER
@@ -283,7 +297,7 @@ class TestCommand:
         printed = capsys.readouterr()
         assert json.loads(printed.out) == [
             {"vpn": "gamma", "file": str(root / DOCKER), "line": 0, "fault": "it is missing",
-             "next": "take a neighbour's as a model"}
+             "next": "take a neighbour's as a model; CONTRIBUTING.md: Add a VPN"}
         ]  # fmt: skip
         assert printed.err == "lab: 1 fault: gamma\n"
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.benches.vpn.contract import captures, description, fault, image
-from lab.benches.vpn.contract.fault import Fault
+from lab.benches.vpn.contract.fault import NEIGHBOUR, Fault
 from lab.catalog.catalog import Catalog
 from lab.catalog.vpns import Vpn
 from lab.core.documents import Malformed
 from lab.core.errors import unknown
 
-NEIGHBOUR = "take a neighbour's as a model; CONTRIBUTING.md: Add a VPN"
 SHELL = re.compile(rb"#!.*[/ ](?:ba|da)?sh(?: |\n)")
+"""The first line of a shell script."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ from lab.core.documents import Malformed
 from lab.core.paths import shown
 
 
+NEIGHBOUR = "take a neighbour's as a model; CONTRIBUTING.md: Add a VPN"
+"""The next step where a file is missing or of another form."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """What is wrong in a file, and the next step. `line` counts from 1; 0 is the whole file."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.benches.vpn.contract.fault import Fault
+from lab.benches.vpn.contract.fault import NEIGHBOUR, Fault
 from lab.catalog.vpns import Ends, Vpn
 from lab.engines import images
 
@@ -21,7 +21,6 @@ HERE = re.compile(r"(?<!<)<<-?['\"]?[A-Za-z_]")
 """The begin of a here-document."""
 UP = "up"
 """The script that brings one end up."""
-NEIGHBOUR = "take a neighbour's as a model"
 BASED = f"begin with `ARG {images.BASE.upper()}` and end on `FROM ${{{images.BASE.upper()}}}`"
 OLD_ENGINES = "engines as old as 20.10 must understand it"
 
@@ -37,13 +36,14 @@ class Instruction:
     @property
     def copied(self) -> list[str]:
         """What a COPY or ADD takes from the folder, by name; nothing if it takes from another stage."""
-        options, names = [], self.text.split()
-        if "[" in self.text:
+        before, bracket, rest = self.text.partition("[")
+        words = self.text.split()
+        if bracket:  # as a list of JSON
             with suppress(ValueError):
-                names = [*self.text.split("[")[0].split(), *json.loads(self.text[self.text.index("[") :])]
-        options = [name for name in names if name.startswith("--")]
-        elsewhere = self.word not in ("COPY", "ADD") or any(option.startswith("--from=") for option in options)
-        return [] if elsewhere else names[len(options) : -1]
+                words = [*before.split(), *json.loads(bracket + rest)]
+        if self.word not in ("COPY", "ADD") or any(word.startswith("--from=") for word in words):
+            return []
+        return [word for word in words if not word.startswith("--")][:-1]
 
 
 def faults(vpn: Vpn) -> Iterator[Fault]:
@@ -60,9 +60,7 @@ def faults(vpn: Vpn) -> Iterator[Fault]:
         yield from _copies(dockerfile, read)
         for each in read:
             if each.word in ("COPY", "ADD") and "--chmod" in each.text:
-                yield Fault(
-                    dockerfile, each.line, "it sets a mode", f"{OLD_ENGINES}: the executable bit is the work tree's"
-                )
+                yield Fault(dockerfile, each.line, "it sets a mode", f"{OLD_ENGINES}: `chmod` the file of the folder")
             if each.word in ("COPY", "ADD", "RUN") and HERE.search(each.text):
                 yield Fault(dockerfile, each.line, "it is a here-document", f"{OLD_ENGINES}: copy a file instead")
     yield from _scripts(vpn)
@@ -134,10 +132,8 @@ def _scripts(vpn: Vpn) -> Iterator[Fault]:
     """`up` and what the proof runs are in the image, as far as they are files of the folder."""
     dockerfile, up = vpn.folder / "Dockerfile", vpn.folder / UP
     if not up.is_file():
-        yield Fault(
-            up, 0, "it is missing: the script that brings one end up", f"{NEIGHBOUR}; CONTRIBUTING.md: Add a VPN"
-        )
-    elif up.read_bytes()[:2] != b"#!":
+        yield Fault(up, 0, "it is missing: the script that brings one end up", NEIGHBOUR)
+    elif not up.read_bytes().startswith((b"#!", b"\x7fELF")):
         yield Fault(up, 1, "its first line names no interpreter", "begin with `#!/bin/bash`")
     called = {UP} if up.is_file() else set()
     for name in vpn.file.variants:
