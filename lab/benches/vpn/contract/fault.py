@@ -10,7 +10,6 @@ from pathlib import Path
 from lab.core.documents import Malformed
 from lab.core.paths import shown
 
-
 NEIGHBOUR = "take a neighbour's as a model; CONTRIBUTING.md: Add a VPN"
 """The next step where a file is missing or of another form."""
 
