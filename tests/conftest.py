@@ -63,6 +63,10 @@ variants:
 needs:
   kernel:
     - {feature: Beta, config: CONFIG_BETA, probe: ["true"]}
+proof:
+  suite:
+    server: &suite {run: [show], match: 'cipher (.*)$'}
+    client: *suite
 """
 
 

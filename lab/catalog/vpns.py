@@ -164,9 +164,13 @@ class VpnFile(Document):
     proof: Proof = Proof()
 
     @model_validator(mode="after")
-    def _has_no_variant_called_as_the_set(self) -> VpnFile:
+    def _variants_are_named_and_proved(self) -> VpnFile:
         if PACKAGED in self.variants:
             raise Misfit(f"`{PACKAGED}` is the name of a set of variants: choose another", "variants", PACKAGED)
+        for name, variant in self.variants.items():
+            if not self.control and (variant.proof or self.proof).suite is None:
+                raise Misfit("nothing proves its suite: `suite` is missing under its `proof`, or under the VPN's",
+                             "variants", name)  # fmt: skip
         return self
 
 

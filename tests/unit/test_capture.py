@@ -118,12 +118,18 @@ def test_an_answer_is_kept_where_the_tests_look_for_it(catalog: Catalog) -> None
     assert captures.missing(catalog, alpha) == [], "both variants are proved alike"
 
 
+OWN = """proof: {
+    suite: {server: &s {run: [s], match: '(.)'}, client: *s},
+    counters: {server: &own {run: [b], match: '(?P<rx>.)(?P<tx>.)'}, client: *own}}
+"""
+
+
 @pytest.mark.parametrize(
     ("counters", "own", "name"),
     [
         ("show", "", None),
         ("bytes", "", "counters-client.txt"),
-        ("bytes", "proof: {counters: {server: &own {run: [b], match: '(?P<rx>.)(?P<tx>.)'}, client: *own}}",
+        ("bytes", OWN,
          "counters-tcp-client.txt"),
     ],
     ids=["with the suite", "alike", "in its own way"],

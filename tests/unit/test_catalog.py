@@ -21,6 +21,15 @@ THESIS = """
 """Every row of the thesis's tables B.1 to B.4."""
 
 
+PROOF = """\
+proof:
+  suite:
+    server: {run: [show], match: 'cipher (.*)$'}
+    client: {run: [show], match: 'cipher (.*)$'}
+"""
+"""That of `alpha`."""
+
+
 def alter(catalog: Catalog, old: str, new: str) -> Path:
     """Change the vpn.yaml of `alpha`; returns its path."""
     path = catalog.root / "images" / "alpha" / "vpn.yaml"
@@ -40,7 +49,7 @@ def test_a_folder_with_a_vpn_yaml_is_a_vpn_and_controls_come_first(catalog: Cata
 def test_defaults(catalog: Catalog) -> None:
     alpha = catalog.vpns["alpha"].file
     assert (alpha.encrypts, alpha.addresses, alpha.packages) == (True, "tunnel", [])
-    assert catalog.vpns["beta"].file.proof.suite is None
+    assert alpha.proof.counters is None
 
 
 def test_suites_keep_the_order_of_the_file(catalog: Catalog) -> None:
@@ -191,6 +200,7 @@ def test_a_variant_may_be_proved_in_its_own_way(catalog: Catalog) -> None:
          "variants.udp.wire: 'udp prot 1' is no filter: 'udp prot 1' stands where a condition, such as `esp`, `udp"),
         ("wire: tcp port 1", "wire: tcp port 1 or", 7,
          "variants.tcp.wire: 'tcp port 1 or' is no filter: a condition is missing at its end"),
+        (PROOF, "", 6, "variants.udp: nothing proves its suite: `suite` is missing under"),
         ("  udp: {", "  packaged: {", 6, "variants.packaged: `packaged` is the name of a set of variants"),
         ("  udp: {", "  nan: {", 6, "variants.nan.[key]: 'nan' is no name"),
         ("interface: tun0", "interface: the tunnel", 4, "interface: text that matches"),
@@ -199,8 +209,9 @@ def test_a_variant_may_be_proved_in_its_own_way(catalog: Catalog) -> None:
         ("  capabilities", "\tcapabilities", 9, "not YAML: found character '\\t' that cannot start any token"),
         ("variants:\n", "variants: {}\nothers:\n", 5, "variants: at least 1 is wanted, got {}"),
     ],
-    ids=["missing", "extra", "choice", "misspelt", "type", "regex", "no-command", "one-end", "no-suite", "no-session",
-         "counter", "filter", "half-a-filter", "set", "missing-value", "interface", "package", "name", "yaml", "empty"],
+    ids=["missing", "extra", "choice", "misspelt", "type", "regex", "no-command", "one-end", "no-suite",
+         "no-session", "counter", "filter", "half-a-filter", "no-proof", "set", "missing-value", "interface",
+         "package", "name", "yaml", "empty"],
 )  # fmt: skip
 def test_a_malformed_vpn_yaml(catalog: Catalog, old: str, new: str, line: int, expected: str) -> None:
     path = alter(catalog, old, new)

@@ -197,16 +197,6 @@ def test_scripts_are_read_by_shellcheck(checked: Break, root: Path) -> None:
     assert line.startswith("images/gamma/up:3: SC2086: Double quote to prevent globbing")
 
 
-def test_a_variant_without_a_proof(checked: Break, root: Path) -> None:
-    path = root / VPN
-    path.write_text(path.read_text(encoding="utf-8").partition("proof:")[0], encoding="utf-8")
-    for capture in (root / DATA).iterdir():
-        capture.unlink()
-    assert [line.partition(" | ")[0] for line in told(checked(), root)] == [
-        f"{VPN}:{line}: variants.{name}: nothing proves its suite" for line, name in ((7, "udp"), (8, "tcp"))
-    ]
-
-
 @pytest.mark.parametrize(
     ("gone", "uncaptured"),
     [

@@ -37,14 +37,10 @@ def _fault(vpn: Vpn, what: str, fix: str, *place: str) -> Fault:
 
 
 def _proofs(vpn: Vpn) -> Iterator[Fault]:
-    """Both ends of every variant say their suite and, where anything is encrypted, which session that is of."""
+    """Where anything is encrypted, both ends of every variant say which session their suite is of."""
     without: dict[int, tuple[str, ...]] = {}
     for name, variant in vpn.file.variants.items():
-        ends = vpn.proof(name).suite
-        if ends is None and not vpn.file.control:
-            fix = "say under `proof`, the variant's or the VPN's, by what command each end tells the suite in use"
-            yield _fault(vpn, f"variants.{name}: nothing proves its suite", fix, "variants", name)
-        if ends is not None and vpn.file.encrypts:
+        if (ends := vpn.proof(name).suite) and vpn.file.encrypts:
             place = ("variants", name, "proof", "suite") if variant.proof else ("proof", "suite")
             for end in Ends.model_fields:
                 if SESSION not in re.compile(getattr(ends, end).match).groupindex:  # aliases have one line
