@@ -27,6 +27,7 @@ from lab.core.command import Result
 from lab.core.errors import EngineGone, LabError
 from lab.core.signals import undisturbed
 from lab.engines import ownership
+from lab.engines.client import Client
 from lab.engines.profiler import Profiler
 
 SOCKET = Path("/var/run/docker.sock")
@@ -199,7 +200,7 @@ def connect() -> Engine:
     """
     context = _context()
     try:
-        client = docker.from_env(timeout=120)
+        client = Client.from_env(timeout=120)
         return Engine(client, facts=client.info())
     except (DockerException, RequestException, ValueError) as error:
         raise _unreachable(error, context) from error

@@ -15,7 +15,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
-import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from requests.exceptions import RequestException
@@ -24,6 +23,7 @@ from lab.core.errors import LabError, UsageError
 from lab.core.signals import undisturbed
 from lab.engines import ownership
 from lab.engines.choice import Choice
+from lab.engines.client import Client
 from lab.engines.engine import Engine, because
 from lab.engines.guest_folders import answers_in, directory, locked, runtime
 from lab.engines.profiler import Profiler
@@ -185,8 +185,8 @@ class Guest:
         except (DockerException, RequestException):
             return False
 
-    def _client(self, timeout: int) -> docker.DockerClient:
-        return docker.DockerClient(base_url=f"unix://{self.directory / 'docker.sock'}", timeout=timeout)
+    def _client(self, timeout: int) -> Client:
+        return Client(base_url=f"unix://{self.directory / 'docker.sock'}", timeout=timeout)
 
     def connect(self) -> Engine:
         """Its engine.

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import secrets
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
@@ -38,11 +37,6 @@ UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 ENDS = ("server", "client", "server-load", "client-load")
 BESIDE = {"server-load": "server", "client-load": "client"}
 """The load container beside each endpoint. The meter may enter it, so the wire is watched from there."""
-TOLD_WITHIN = 5.0
-"""Seconds until the endpoints of a new tunnel must tell their suite.
-
-A daemon of several processes may carry packets before the one that is asked has heard of the negotiation.
-"""
 TIMED_UP = """
 started=$EPOCHREALTIME
 up || exit $?
@@ -251,7 +245,7 @@ class Tunnel:
         marker = secrets.token_hex(16)
         command = ["wire-proof", self.address("client"), marker, self.explained]
         captured = self.bed.pool.submit(self.execute, "server-load", command)
-        self.prove_suite(within=TOLD_WITHIN)
+        self.prove_suite()
         result = captured.result()
         if result.status:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
@@ -261,20 +255,14 @@ class Tunnel:
         hint = f"its own are those that `{self.explained}` explains: `wire` of {self.variant} in {description}"
         self.evidence["wire"] = proof.wire(result.stdout, bytes.fromhex(marker), sender, encrypts=encrypts, hint=hint)
 
-    def prove_suite(self, within: float = 0.0) -> None:
+    def prove_suite(self) -> None:
         """Read the suite back from both endpoints, before and after a load: some VPNs fall back during one.
-
-        An endpoint that tells no suite is asked again for `within` seconds.
 
         Raises:
             InvalidSample: an endpoint reports a suite that was not requested, or a session that has changed.
         """
-        deadline = time.monotonic() + within * self.bed.engine.patience
-        while True:
-            answers = self.answers("suite")
-            negotiated = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
-            if all(suite for suite, _ in negotiated.values()) or time.monotonic() > deadline:
-                break
+        answers = self.answers("suite")
+        negotiated = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
         previous = self.evidence.get("session", {})
         self.evidence["suite"] = {end: suite for end, (suite, _) in negotiated.items()}
         self.evidence["session"] = {end: session for end, (_, session) in negotiated.items()}
