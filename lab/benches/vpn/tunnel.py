@@ -270,7 +270,8 @@ class Tunnel:
             if suite != self.native:
                 self.evidence["told"] = {end: answer.stdout for end, (_, answer) in answers.items()}
                 actual = suite or f"nothing that it tells ({_failure(answers[end][1])})"
-                raise InvalidSample(f"the {end} negotiated {actual}, not {self.native}")
+                hint = f"`lab capture {self.vpn.name} --variant {self.variant}` keeps what both ends tell"
+                raise InvalidSample(f"the {end} negotiated {actual}, not {self.native}", hint)
             if session != previous.get(end, session):
                 raise InvalidSample(f"the {end} is in session {session}, before the load it was {previous[end]}")
 
