@@ -24,7 +24,7 @@ SHELL_SCRIPTS = $(FILES) -print0 | xargs -0 awk \
 	'FNR == 1 && /^\#!.*[\/ ](ba|da)?sh( |$$)/ { print FILENAME } { nextfile }'
 # A regular expression in a vpn.yaml stands on one line, however long.
 YAML_RULES = {extends: default, rules: {document-start: disable, truthy: {check-keys: false}, line-length: {max: 180}, \
-	braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}}}
+	braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}, indentation: {indent-sequences: consistent}}}
 PYTHON_TREES = $(wildcard lab tests benchmarks scripts)
 
 .PHONY: help setup venv host images demo test test-host test-vm test-unit lint docs lock clean

@@ -19,6 +19,8 @@ from lab.results.store import Store
 DATA = Path(__file__).parent / "data"
 
 CIPHERS = """\
+dialects: {air: no VPN, greek: names in Greek, latin: names in Latin}
+suites:
 - {suite: none, title: no VPN, encrypts: false, native: {air: none}}
 - {suite: strong, title: Strong, quick: true, native: {greek: STRONG, latin: FORTIS}}
 - {suite: weak, title: Weak, native: {greek: WEAK}, absent: {latin: "latin has nothing weak"}}
@@ -61,6 +63,10 @@ variants:
 needs:
   kernel:
     - {feature: Beta, config: CONFIG_BETA, probe: ["true"]}
+proof:
+  suite:
+    server: &suite {run: [show], match: 'cipher (.*)$'}
+    client: *suite
 """
 
 

@@ -7,19 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
-from lab.catalog.suites import Suite
+from lab.catalog.suites import SETS, Suite, SuitesFile
 from lab.catalog.vpns import PACKAGED, Vpn, VpnFile
 from lab.catalog.wires import Wire
-from lab.core.documents import read
+from lab.core.documents import Malformed, read
 from lab.core.errors import UsageError, unknown
 from lab.core.paths import ROOT, USER
-
-Row = TypeVar("Row", Suite, Wire)
-
-SETS = ("quick", "all")
-"""The names of sets of suites."""
 
 
 @dataclass(frozen=True)
@@ -36,32 +30,50 @@ class Catalog:
     @cached_property
     def vpns(self) -> dict[str, Vpn]:
         """Each VPN by name, controls first. A VPN is a folder of `images/` with a vpn.yaml."""
-        files = sorted((self.root / "images").glob("*/vpn.yaml"))
+        for error in self.malformed.values():
+            raise error
+        return self.readable
+
+    @cached_property
+    def readable(self) -> dict[str, Vpn]:
+        """The VPNs whose vpn.yaml can be read."""
+        files = self._read
+        vpns = [Vpn(path.parent.name, path.parent, file) for path, file in files if isinstance(file, VpnFile)]
+        return {vpn.name: vpn for vpn in sorted(vpns, key=lambda vpn: (not vpn.file.control, vpn.name))}
+
+    @property
+    def malformed(self) -> dict[str, Malformed]:
+        """What is wrong with the others, by VPN."""
+        return {path.parent.name: file for path, file in self._read if isinstance(file, Malformed)}
+
+    @cached_property
+    def _read(self) -> list[tuple[Path, VpnFile | Malformed]]:
+        files: list[tuple[Path, VpnFile | Malformed]] = []
+        for path in sorted((self.root / "images").glob("*/vpn.yaml")):
+            try:
+                files.append((path, read(path, VpnFile)))
+            except Malformed as error:
+                files.append((path, error))
         if not files:
             raise UsageError(f"there is no VPN: no {self.root}/images/*/vpn.yaml", "LAB_ROOT names where images/ is")
-        vpns = [Vpn(path.parent.name, path.parent, read(path, VpnFile)) for path in files]
-        return {vpn.name: vpn for vpn in sorted(vpns, key=lambda vpn: (not vpn.file.control, vpn.name))}
+        return files
+
+    @cached_property
+    def table(self) -> SuitesFile:
+        """The file of suites."""
+        return read(self.ciphers, SuitesFile)
 
     @cached_property
     def suites(self) -> dict[str, Suite]:
-        """Each suite by name, in the order of the file. A native name is that of one: its words prove no other."""
-        suites = _table(self.ciphers, Suite)
-        known: dict[tuple[str, str], str] = {}
-        for suite in suites.values():
-            for dialect, native in suite.native.items():
-                if (other := known.setdefault((dialect, native), suite.suite)) != suite.suite:
-                    raise UsageError(
-                        f"{self.ciphers}: {other} and {suite.suite} have the same name in dialect {dialect}: {native}",
-                        "a proof of the one would be a proof of the other",
-                    )
-        return suites
+        """Each suite by name, in the order of the file."""
+        return {row.suite: row for row in self.table.suites}
 
     @cached_property
     def wires(self) -> dict[str, Wire]:
         """Each wire by name, in the order of the files, the lab's own first."""
         own, users = self.cables
-        wires = _table(own, Wire)
-        more = _table(users, Wire) if users.exists() else {}
+        wires = _wires(own)
+        more = _wires(users) if users.exists() else {}
         if both := [name for name in more if name in wires]:
             raise UsageError(f"{users}: the lab has a wire of that name: {', '.join(both)}", "choose another name")
         return wires | more
@@ -102,15 +114,14 @@ class Catalog:
         return [self.wires[name] for name in names]
 
 
-def _table(path: Path, model: type[Row]) -> dict[str, Row]:
-    """The rows of a file by name, in their order. The name is the field that is called as the model is."""
-    kind = model.__name__.lower()
-    rows = read(path, list[model])  # type: ignore[valid-type]
+def _wires(path: Path) -> dict[str, Wire]:
+    """The wires of a file by name, in their order."""
+    rows = read(path, list[Wire])
     if not rows:
-        raise UsageError(f"{path}: there is no {kind} in it", "it needs a row for each")
-    names = [str(getattr(row, kind)) for row in rows]
+        raise UsageError(f"{path}: there is no wire in it", "it needs a row for each")
+    names = [row.wire for row in rows]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UsageError(f"{path}: {kind} named twice: {', '.join(twice)}")
+        raise UsageError(f"{path}: wire named twice: {', '.join(twice)}")
     return dict(zip(names, rows, strict=True))
 
 

@@ -11,9 +11,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from lab.catalog import filters
 from lab.catalog.suites import Suite
-from lab.core.documents import NAME, Document
+from lab.core.documents import NAME, Document, Misfit
 
+SESSION = "session"
+"""The group of a suite's pattern that tells one session from the next."""
+COUNTERS = ("rx", "tx")
 PACKAGED = "packaged"
 """The name of a set of variants, in the place of theirs: `Variant.packaged`."""
 
@@ -41,10 +45,36 @@ class Ends(Document):
 
 
 class Proof(Document):
-    """How to read a tunnel's suite, and optionally its own byte counters (groups `rx` and `tx`)."""
+    """How to read a tunnel's suite, and optionally its own byte counters.
+
+    The suite is what the groups without a name hold. The group `session` is another one once the tunnel came up again.
+    Of the counters, the groups `rx` and `tx` are bytes.
+    """
 
     suite: Ends | None = None
     counters: Ends | None = None
+
+    @model_validator(mode="after")
+    def _groups_are_there(self) -> Proof:
+        for end in Ends.model_fields:
+            if self.suite:
+                pattern = re.compile(getattr(self.suite, end).match)
+                named = set(pattern.groupindex)
+                if pattern.groups == len(named) or not named <= {SESSION}:
+                    message = f"a group without a name is wanted, for the suite, and none with one but `{SESSION}`"
+                    raise Misfit(f"{message}, got {_groups(pattern)}", "suite", end, "match")
+            if self.counters:
+                pattern = re.compile(getattr(self.counters, end).match)
+                if set(pattern.groupindex) != {*COUNTERS}:
+                    message = f"the named groups `rx` and `tx` are wanted, got {_groups(pattern)}"
+                    raise Misfit(message, "counters", end, "match")
+        return self
+
+
+def _groups(pattern: re.Pattern[str]) -> str:
+    names = [*(f"`{name}`" for name in pattern.groupindex)]
+    nameless = pattern.groups - len(names)
+    return f"{', '.join(names) or 'none'} and {nameless} without a name"
 
 
 class Module(Document):
@@ -107,7 +137,7 @@ class Variant(Document):
     records: Literal["user", "kernel", "kernel-tx"]
     image: NAME | None = None
     settle: Annotated[float, Field(ge=0, le=60)] = 0.0
-    wire: str
+    wire: Annotated[str, AfterValidator(filters.valid)]
     needs: Needs = Needs()
     suites: Only | None = None
     proof: Proof | None = None
@@ -129,7 +159,7 @@ class VpnFile(Document):
     title: str
     summary: str
     dialect: NAME
-    interface: str
+    interface: Annotated[str, Field(pattern=r"^[^\s/]{1,15}$")]
     interfaces: Annotated[str | None, AfterValidator(lambda pattern: pattern and _regex(pattern))] = None
     many: bool = False
     addresses: Literal["tunnel", "wire"] = "tunnel"
@@ -137,9 +167,19 @@ class VpnFile(Document):
     control: bool = False
     variants: Annotated[dict[NAME, Variant], Field(min_length=1)]
     needs: Needs = Needs()
-    packages: list[str] = []
+    packages: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]] = []
     absent: str = ""
     proof: Proof = Proof()
+
+    @model_validator(mode="after")
+    def _variants_are_named_and_proved(self) -> VpnFile:
+        if PACKAGED in self.variants:
+            raise Misfit(f"`{PACKAGED}` is the name of a set of variants: choose another", "variants", PACKAGED)
+        for name, variant in self.variants.items():
+            if not self.control and (variant.proof or self.proof).suite is None:
+                raise Misfit("nothing proves its suite: `suite` is missing under its `proof`, or under the VPN's",
+                             "variants", name)  # fmt: skip
+        return self
 
 
 @dataclass(frozen=True)

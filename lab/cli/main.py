@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from lab import __version__, benches
-from lab.cli import cluster, history, inventory, labs, measure, profiles, runs, vm
+from lab.cli import cluster, contract, history, inventory, labs, measure, profiles, runs, vm
 from lab.cli.app import App
 from lab.core.errors import LabError
 from lab.core.signals import Stopped, interruptible
 from lab.core.terminal import abandon_output, any_locale, complain, console
 
-PREPARE, MEASURE, SHOW, TRY = "Prepare", "Measure", "Look at runs", "Try a VPN by hand"
+PREPARE, MEASURE, SHOW, TRY, ADD = "Prepare", "Measure", "Look at runs", "Try a VPN by hand", "Add a VPN"
 """The titles above the commands in the help."""
 
 app = App(
@@ -30,6 +30,7 @@ for panel, commands in {
     MEASURE: (),
     SHOW: (runs.report, runs.compare, profiles.profile, runs.aa, history.history, runs.thesis),
     TRY: (labs.up, labs.status, labs.down, labs.credentials),
+    ADD: (contract.check, contract.capture),
 }.items():
     for each in commands:
         app.command(rich_help_panel=panel)(each)

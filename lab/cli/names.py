@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lab import benches
-from lab.catalog.catalog import SETS, Catalog
+from lab.catalog.catalog import Catalog
+from lab.catalog.suites import SETS
 from lab.catalog.vpns import PACKAGED
 from lab.core.errors import LabError
 from lab.core.paths import RESULTS, ROOT

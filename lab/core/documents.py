@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lab.core.errors import UsageError
 
@@ -49,6 +49,25 @@ WANTED = {
 """The message for each of pydantic's error types. A type that is not here keeps pydantic's own message."""
 
 
+class Misfit(ValueError):
+    """A validator's fault of one part of its value: `place` leads to that part, whose line is then named."""
+
+    def __init__(self, message: str, *place: str | int) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+class Malformed(UsageError):
+    """A file is not as it must be. `faults`: of each its line (from 1; 0: of the whole file) and what is wrong."""
+
+    def __init__(self, path: Path, faults: Sequence[tuple[int, str]]) -> None:
+        self.path, self.faults = path, list(faults)
+        super().__init__("\n".join(f"{path}:{line}: {what}" if line else f"{path}: {what}" for line, what in faults))
+
+    def __reduce__(self) -> tuple[type[Malformed], tuple[Path, list[tuple[int, str]]]]:
+        return Malformed, (self.path, self.faults)
+
+
 class Document(BaseModel):
     """Base of every model read from a file. Unknown keys are errors; values do not change after reading."""
 
@@ -59,16 +78,24 @@ def read(path: Path, model: type[T]) -> T:
     """Read the YAML file `path` as `model`.
 
     Raises:
-        UsageError: the file is missing, is not YAML, or does not fit the model; names file, line and what was expected.
+        Malformed: the file is missing, is not YAML, or does not fit the model; names file, line and what was expected.
     """
+    return parse(path, _text(path), model)
+
+
+def line_of(path: Path, *place: str | int) -> int:
+    """The line (from 1) of a part of the YAML file `path`, or of the deepest part on the way there that it has."""
+    return _line(_Loader(_text(path)).get_single_node(), place)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise Malformed(path, [(0, str(error.strerror))]) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line}: not text in UTF-8") from error
-    return parse(path, text, model)
+        raise Malformed(path, [(line, "not text in UTF-8")]) from error
 
 
 def parse(path: Path, text: str, model: type[T]) -> T:
@@ -79,14 +106,14 @@ def parse(path: Path, text: str, model: type[T]) -> T:
         data = loader.construct_document(root) if root else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(f"{path}:{line}: not YAML: {error.problem}") from error
+        raise Malformed(path, [(line, f"not YAML: {error.problem}")]) from error
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise UsageError(f"{path}:{line}: not YAML: {error.reason}") from error
+        raise Malformed(path, [(line, f"not YAML: {error.reason}")]) from error
     try:
         return TypeAdapter(model).validate_python(data)
     except ValidationError as error:
-        raise UsageError("\n".join(_complaints(path, root, error, model))) from error
+        raise Malformed(path, _faults(root, error, model)) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -138,14 +165,15 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _complaints(path: Path, root: yaml.Node | None, error: ValidationError, model: Any) -> list[str]:
-    lines = []
+def _faults(root: yaml.Node | None, error: ValidationError, model: Any) -> list[tuple[int, str]]:
+    faults = []
     for fault in error.errors():
-        location = ".".join(str(part) for part in fault["loc"]) or "the document"
+        place = (*fault["loc"], *getattr(fault.get("ctx", {}).get("error"), "place", ()))
+        location = ".".join(str(part) for part in place) or "the document"
         keys = _keys(model, fault["loc"][:-1]) if fault["type"] == "extra_forbidden" else []
         hint = f"; valid keys: {', '.join(keys)}" if keys else ""
-        lines.append(f"{path}:{_line(root, fault['loc'])}: {location}: {wanted(fault)}{hint}")
-    return lines
+        faults.append((_line(root, place), f"{location}: {wanted(fault)}{hint}"))
+    return faults
 
 
 def _keys(model: Any, loc: Sequence[Any]) -> list[str]:
@@ -183,4 +211,21 @@ def _line(node: yaml.Node | None, loc: Sequence[Any]) -> int:
     return line
 
 
-NAME = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40)]
+def _no_missing_value(name: str) -> str:
+    if name in ("nan", "null"):
+        raise ValueError(f"{name!r} is no name: readers of results.csv take it for a missing value")
+    return name
+
+
+NAME = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40), AfterValidator(_no_missing_value)]
+"""A name of the lab's own: of a suite, a variant, a dialect, a wire."""
+
+
+def _no_space_around(text: str) -> str:
+    if text != text.strip():
+        raise ValueError(f"no space is wanted around it, got {text!r}")
+    return text
+
+
+TEXT = Annotated[str, Field(min_length=1), AfterValidator(_no_space_around)]
+"""Text that says something."""

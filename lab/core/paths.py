@@ -12,3 +12,8 @@ RESULTS = ROOT / "results"
 """The default folder of runs."""
 USER = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")) / "lab"  # noqa: PTH111 - no home is no error
 """The user's own folder. It need not be there."""
+
+
+def shown(path: Path) -> str:
+    """A path for a person: from the checkout on, if it lies there."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)

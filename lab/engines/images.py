@@ -58,7 +58,12 @@ def _with_parents(name: str, by_name: dict[str, Path]) -> set[str]:
 
 def parents(folder: Path) -> dict[str, str]:
     """The images that a folder's image is built on, by build argument: `OTHER_ONE` stands for `other-one`."""
-    return {name: name.lower().replace("_", "-") for name in _arguments(folder) if name != ROOT_ARGUMENT}
+    return {name: named(name) for name in _arguments(folder) if name != ROOT_ARGUMENT}
+
+
+def named(argument: str) -> str:
+    """The image that a build argument stands for."""
+    return argument.lower().replace("_", "-")
 
 
 def needs_root(folder: Path) -> bool:

@@ -15,6 +15,10 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ENDS = ("server", "client")
+FOLDER = "/run/credentials"
+"""Where a container has its own."""
+SECRET = ("end.key", "p12.password", "password", "psk", "x25519.key")
+"""The files that nobody else may read. (end.p12 is worth nothing without its password.)"""
 CA = "lab CA"
 PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 LIFETIME = timedelta(days=30)
@@ -24,7 +28,7 @@ Files = dict[str, bytes]
 
 
 def make(clients: int = 1) -> dict[str, Files]:
-    """The files of /run/credentials for each endpoint.
+    """The files of FOLDER for each endpoint.
 
     ca.crt, end.crt, end.key, peer.crt (PEM, RSA 2048: the oldest protocols accept it), end.p12 with p12.password;
     password and psk, the same at both endpoints; x25519.key, x25519.pub, peer-x25519.pub (base64).

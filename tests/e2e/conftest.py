@@ -75,7 +75,7 @@ def shared(engine: Engine, environment: dict[str, str], tmp_path_factory: pytest
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A catalog of its own: a copy of this checkout's, with a toy VPN and a row for it in the table of suites."""
+    """A catalog of its own: a copy of this checkout's, with a toy VPN, its dialect and a row in the table of suites."""
     copy = tmp_path / "root"
     shutil.copytree(ROOT / "images", copy / "images")
     shutil.copytree(TOY, copy / "images" / "toy")
@@ -83,7 +83,8 @@ def root(tmp_path: Path) -> Path:
     table = Path("lab/catalog/suites.yaml")
     (copy / table).parent.mkdir(parents=True)
     row = "- {suite: toy-rot13, title: Rot 13, encrypts: false, native: {toy: ROT13}}\n"
-    (copy / table).write_text((ROOT / table).read_text() + row)
+    text = (ROOT / table).read_text().replace("\ndialects:\n", "\ndialects:\n  toy: what a toy says\n")
+    (copy / table).write_text(text + row)
     return copy
 
 

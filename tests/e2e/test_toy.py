@@ -15,6 +15,7 @@ SHORT = ("--vpns", "toy", "--blocks", "1", "--measures", "throughput", "--durati
 
 
 def test_a_folder_and_a_row_are_all_that_it_takes(toy: Lab, root: Path) -> None:
+    assert "toy: ok, as far as it shows without an engine" in toy.ok("check", "toy").text
     rows = {row["vpn"]: row for row in toy.ok("list", "vpns", "--json").json()}
     assert "works (user)" in rows["toy"]["variants"]
     suites = {row["suite"]: row for row in toy.ok("list", "suites", "--json").json()}
@@ -115,9 +116,55 @@ def test_a_vpn_that_does_not_come_up_is_an_outcome_and_the_run_goes_on(toy: Lab)
     assert "failed: the server did not come up: the toy is broken" in done.text
 
 
+def test_what_the_ends_answer_is_captured(toy: Lab, root: Path) -> None:
+    """Whether the pattern fits or not, and never a secret."""
+    toy.ok("build", "toy")
+    data, description = root / "tests" / "data" / "toy", root / "images" / "toy" / "vpn.yaml"
+    text = description.read_text()
+    done = toy.ok("capture", "toy", "--variant", "works")
+    answers = {path.name: path.read_text() for path in data.iterdir()}
+    assert answers == {f"works-toy-rot13-{end}.txt": "suite ROT13\n" for end in ("server", "client")}
+    assert "tests/data/toy/works-toy-rot13-server.txt: suite ROT13, session not told" in done.text
+    assert "next: lab capture toy --variant claims" in done.text
+
+    (data / "works-toy-rot13-server.txt").unlink()
+    description.write_text(text.replace("[cat, /run/vpn/log], match: 'suite", "[cat, /run/vpn/log], match: 'cipher"))
+    done = toy("capture", "toy", "--variant", "works")
+    assert done.status == 1
+    assert "the server's suite: the pattern reads nothing, and the tunnel was asked for ROT13" in done.text
+    assert "then `lab check toy`" in done.text
+    assert (data / "works-toy-rot13-server.txt").read_text() == "suite ROT13\n"
+    assert "works-toy-rot13-server.txt: the server's pattern reads nothing from it" in toy("check", "toy").text
+
+    description.write_text(text.replace("[cat, /run/vpn/log]", "[cat, /run/credentials/psk, /run/vpn/log]"))
+    done = toy("capture", "toy", "--variant", "works")
+    assert done.status == 1
+    assert "what the server answers to the question for the suite holds a secret: psk" in done.text
+    assert {path.name: path.read_text() for path in data.iterdir()} == answers
+
+    nothing = toy("capture", "plain")
+    assert nothing.status == 2
+    assert "plain wire is asked nothing" in nothing.text
+
+
+def test_a_real_vpn_is_captured_as_the_tests_want_it(toy: Lab, root: Path) -> None:
+    done = toy.ok("capture", "openvpn", "--variant", "udp", "--cipher", "aes-128-gcm")
+    assert {path.name for path in (root / "tests" / "data" / "openvpn").iterdir()} == {
+        f"{stem}-{end}.txt" for stem in ("udp-aes-128-gcm", "counters") for end in ("server", "client")
+    }
+    assert "udp-aes-128-gcm-client.txt: suite AES-128-GCM, session " in done.text
+    assert "after it" in done.text
+    assert "openvpn: ok" in toy.ok("check", "openvpn").text
+
+
 def test_a_lab_that_does_not_come_up_leaves_nothing(toy: Lab) -> None:
     toy.ok("build", "toy")
-    for variant, why in (("fails", "the toy is broken"), ("refuses", "no variant"), ("claims", "negotiated ROT26")):
+    for variant, why in (
+        ("fails", "the toy is broken"),
+        ("refuses", "no variant"),
+        ("claims", "negotiated ROT26"),
+        ("strays", "its own are those that `udp port 9` explains: `wire` of strays in images/toy/vpn.yaml"),
+    ):
         done = toy("up", "toy", "--variant", variant, "--name", f"e2e-{variant}")
         assert done.status == 1
         assert why in done.text
@@ -131,8 +178,8 @@ def test_a_lab_that_does_not_come_up_leaves_nothing(toy: Lab) -> None:
         ("images/toy/vpn.yaml", "title: [Toy\n", ["vpn.yaml:2: not YAML"]),
         (
             "lab/catalog/suites.yaml",
-            "- {suite: a, title: A}\n- {suite: B!, title: B}\n",
-            ["suites.yaml:2: 1.suite:", "'B!'"],
+            "dialects: {toy: a toy}\nsuites:\n- {suite: a, title: A}\n- {suite: B!, title: B}\n",
+            ["suites.yaml:4: suites.1.suite:", "'B!'"],
         ),
         ("docker-compose.yml", "name: lab\nservices: {x: {privileged: true}}\n", ["docker-compose.yml", "privileged"]),
     ],

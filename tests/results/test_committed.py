@@ -62,8 +62,8 @@ def rows_of_csv(folder: Path, scratch: Path) -> int:
 def test_a_committed_run_is_sound(folder: Path, tmp_path: Path) -> None:
     """Every line is as it was written, no sample counts twice, and the CSV has a row for each figure.
 
-    It may have fewer samples than its plan: a long run is committed on its way too. One that failed or was invalid stands
-    there beside the one that was taken in its place.
+    It may have fewer samples than its plan: a long run is committed on its way too. One that failed or was invalid
+    stands there beside the one that was taken in its place.
     """
     store = Store(folder)
     samples = list(store.read())
@@ -71,7 +71,8 @@ def test_a_committed_run_is_sound(folder: Path, tmp_path: Path) -> None:
     for key in (place, cell_of):
         seen: set[tuple[int, Any]] = set()
         for each in measured:
-            assert (which := (each["block"], key(each))) not in seen
+            which = (each["block"], key(each))
+            assert which not in seen
             seen |= {which} if each["outcome"] == "ok" else set()
     assert {each["block"] for each in measured} <= set(range(settings["blocks"]))
     assert {each["run"] for each in samples} == {folder.name}

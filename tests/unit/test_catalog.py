@@ -21,6 +21,15 @@ THESIS = """
 """Every row of the thesis's tables B.1 to B.4."""
 
 
+PROOF = """\
+proof:
+  suite:
+    server: {run: [show], match: 'cipher (.*)$'}
+    client: {run: [show], match: 'cipher (.*)$'}
+"""
+"""That of `alpha`."""
+
+
 def alter(catalog: Catalog, old: str, new: str) -> Path:
     """Change the vpn.yaml of `alpha`; returns its path."""
     path = catalog.root / "images" / "alpha" / "vpn.yaml"
@@ -40,18 +49,11 @@ def test_a_folder_with_a_vpn_yaml_is_a_vpn_and_controls_come_first(catalog: Cata
 def test_defaults(catalog: Catalog) -> None:
     alpha = catalog.vpns["alpha"].file
     assert (alpha.encrypts, alpha.addresses, alpha.packages) == (True, "tunnel", [])
-    assert catalog.vpns["beta"].file.proof.suite is None
+    assert alpha.proof.counters is None
 
 
 def test_suites_keep_the_order_of_the_file(catalog: Catalog) -> None:
     assert list(catalog.suites) == ["none", "strong", "weak", "odd"]
-
-
-def test_a_suite_named_twice(catalog: Catalog) -> None:
-    text = catalog.ciphers.read_text(encoding="utf-8")
-    catalog.ciphers.write_text(text + "- {suite: weak, title: Again}\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="named twice: weak"):
-        _ = catalog.suites
 
 
 def test_why_a_suite_is_absent(catalog: Catalog) -> None:
@@ -166,13 +168,13 @@ def test_an_unknown_suite(catalog: Catalog, names: list[str]) -> None:
 
 
 def test_a_variant_may_be_proved_in_its_own_way(catalog: Catalog) -> None:
-    own = "proof: {suite: {server: {run: [s], match: 'S'}, client: {run: [c], match: 'C'}}}"
+    own = "proof: {suite: {server: {run: [s], match: '(S)'}, client: {run: [c], match: '(C)'}}}"
     alter(catalog, "wire: tcp port 1}", f"wire: tcp port 1, {own}}}")
     alpha = catalog.vpns["alpha"]
     udp, tcp = alpha.proof("udp").suite, alpha.proof("tcp").suite
     assert udp is not None
     assert tcp is not None
-    assert (udp.server.match, tcp.server.match, tcp.client.match) == ("cipher (.*)$", "S", "C")
+    assert (udp.server.match, tcp.server.match, tcp.client.match) == ("cipher (.*)$", "(S)", "(C)")
 
 
 @pytest.mark.parametrize(
@@ -188,11 +190,28 @@ def test_a_variant_may_be_proved_in_its_own_way(catalog: Catalog) -> None:
          "proof.suite.client.match: not a regular expression: missing ), unterminated subpattern"),
         ("client: {run: [show], match", "client: {run: [], match", 14, "proof.suite.client.run: at least 1"),
         ("    client: {run", "    klient: {run", 12, "proof.suite.client: it is missing"),
+        ("(.*)$'}\n    client", ".*'}\n    client", 13,
+         "proof.suite.server.match: a group without a name is wanted, for the suite, and none with one but"),
+        ("client: {run: [show], match: 'cipher (.*)$'}", "client: {run: [show], match: '(?P<sesion>.) (.*)$'}", 14,
+         "proof.suite.client.match: a group without a name is wanted, for the suite, and none with one but"),
+        ("proof:\n", "proof:\n  counters:\n    server: &c {run: [s], match: '(?P<rx>.) (?P<xt>.)'}\n    client: *c\n",
+         13, "proof.counters.server.match: the named groups `rx` and `tx` are wanted, got `rx`, `xt` and 0 without a"),
+        ("wire: udp port 1", "wire: udp prot 1", 6,
+         "variants.udp.wire: 'udp prot 1' is no filter: 'udp prot 1' stands where a condition, such as `esp`, `udp"),
+        ("wire: tcp port 1", "wire: tcp port 1 or", 7,
+         "variants.tcp.wire: 'tcp port 1 or' is no filter: a condition is missing at its end"),
+        (PROOF, "", 6, "variants.udp: nothing proves its suite: `suite` is missing under"),
+        ("  udp: {", "  packaged: {", 6, "variants.packaged: `packaged` is the name of a set of variants"),
+        ("  udp: {", "  nan: {", 6, "variants.nan.[key]: 'nan' is no name"),
+        ("interface: tun0", "interface: the tunnel", 4, "interface: text that matches"),
+        ("needs:\n", "packages: [Alpha]\nneeds:\n", 8, "packages.0: text that matches"),
         ("dialect: greek", "dialect: Greek!", 3, "dialect: text that matches"),
         ("  capabilities", "\tcapabilities", 9, "not YAML: found character '\\t' that cannot start any token"),
         ("variants:\n", "variants: {}\nothers:\n", 5, "variants: at least 1 is wanted, got {}"),
     ],
-    ids=["missing", "extra", "choice", "misspelt", "type", "regex", "no-command", "one-end", "name", "yaml", "empty"],
+    ids=["missing", "extra", "choice", "misspelt", "type", "regex", "no-command", "one-end", "no-suite",
+         "no-session", "counter", "filter", "half-a-filter", "no-proof", "set", "missing-value", "interface",
+         "package", "name", "yaml", "empty"],
 )  # fmt: skip
 def test_a_malformed_vpn_yaml(catalog: Catalog, old: str, new: str, line: int, expected: str) -> None:
     path = alter(catalog, old, new)
@@ -205,32 +224,61 @@ def test_a_malformed_vpn_yaml(catalog: Catalog, old: str, new: str, line: int, e
     ("row", "expected"),
     [
         ("- {suite: new}", "4.title: it is missing"),
+        ("- {suite: new, title: ''}", "4.title: text is wanted, and not none"),
         ("- {suite: new, title: New, nativ: {}}", "4.nativ: lab knows no such key"),
         ("- {suite: New Suite, title: New}", "4.suite: text that matches"),
         ("- {suite: new, title: New, quick: perhaps}", "4.quick: true or false is wanted"),
         ("- {suite: new, title: New, native: [a]}", "4.native: a mapping is wanted"),
-        ("- {suite: new, title: [}", "not YAML: "),
         ("- {suite: new, title: New, native: {greek: ''}}", "4.native.greek: text is wanted, and not none"),
+        ("- {suite: new, title: New, native: {greek: }}", "4.native.greek: text is wanted, got None"),
+        ("- {suite: new, title: New, native: {greek: ' A'}}", "4.native.greek: no space is wanted around it, got ' A'"),
+        ("- {suite: new, title: New, absent: {greek: ''}}", "4.absent.greek: text is wanted, and not none"),
         (
             "- {suite: new, title: New, native: {greek: A}, absent: {greek: none here}}",
-            "4: new: both `native` and `absent` in greek: one of them is wrong",
+            "4.absent.greek: both `native` and `absent` in greek: one of them is wrong",
         ),
+        ("- {suite: weak, title: Again}", "4.suite: there is a suite weak already"),
+        ("- {suite: quick, title: Quick}", "4.suite: quick is the name of a set of suites: choose another"),
+        ("- {suite: 'null', title: Nothing}", "4.suite: 'null' is no name: readers of results.csv take it for"),
+        (
+            "- {suite: new, title: New, native: {greek: STRONG}}",
+            "4.native.greek: strong has the same name, STRONG: a proof of the one would be a proof of the other",
+        ),
+        (
+            "- {suite: new, title: New, native: {greeek: NEW}}",
+            "4.native.greeek: there is no such dialect. Did you mean 'greek'? Valid: air, greek, latin; a new one is",
+        ),
+        ("- {suite: new, title: New, absent: {norse: none}}", "4.absent.norse: there is no such dialect."),
     ],
 )
-def test_a_malformed_table_of_suites(catalog: Catalog, row: str, expected: str) -> None:
+def test_a_malformed_row_of_suites(catalog: Catalog, row: str, expected: str) -> None:
+    """It is named with its line. Two rows by one native name would be proved by the same words."""
     text = catalog.ciphers.read_text(encoding="utf-8")
     catalog.ciphers.write_text(text + row + "\n", encoding="utf-8")
     with pytest.raises(UsageError) as caught:
         _ = catalog.suites
-    assert f"{catalog.ciphers}:5: {expected}" in caught.value.message
+    assert f"{catalog.ciphers}:7: suites.{expected}" in caught.value.message
 
 
-def test_a_native_name_means_one_suite(catalog: Catalog) -> None:
-    """Two rows by one native name would be proved by the same words."""
-    text = catalog.ciphers.read_text(encoding="utf-8")
-    catalog.ciphers.write_text(text + "- {suite: new, title: New, native: {greek: STRONG}}\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="strong and new have the same name in dialect greek: STRONG"):
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("dialects: {a: A}\nsuites: [\n", ":3: not YAML: "),
+        ("dialects: {a: A}\nsuites: []\n", ":2: suites: at least 1 is wanted, got []"),
+        ("suites:\n- {suite: new, title: New}\n", ":1: dialects: it is missing"),
+        ("dialects: {a: }\nsuites:\n- {suite: new, title: New}\n", ":1: dialects.a: text is wanted"),
+        ("- {suite: new, title: New}\n", ":1: the document: a mapping is wanted"),
+        ("dialects: {a: A}\nsuites:\n- {suite: new, title: New, native: {a: X, a: Y}}\n",
+         ":3: not YAML: the key 'a' stands in line 3 already"),
+        ("dialects: {a: A}\nsuites:\n- suite: new\n  title: New\n  title: Old\n",
+         ":5: not YAML: the key 'title' stands in line 4 already"),
+    ],
+)  # fmt: skip
+def test_a_malformed_table_of_suites(catalog: Catalog, text: str, expected: str) -> None:
+    catalog.ciphers.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
         _ = catalog.suites
+    assert f"{catalog.ciphers}{expected}" in caught.value.message
 
 
 def test_no_table_of_suites(tmp_path: Path) -> None:
@@ -243,14 +291,10 @@ def test_every_suite_of_the_thesis_has_a_row(suite: str) -> None:
     assert suite in Catalog().suites
 
 
-def test_nobody_but_vpns_and_libraries_has_names_for_suites() -> None:
-    """Each dialect is that of a VPN or of a library."""
+def test_every_dialect_is_that_of_a_vpn_or_of_a_library() -> None:
     real = Catalog()
-    raw = {row.dialect for row in libraries.load().values()} | {libraries.STITCHED}
-    dialects = raw | {vpn.file.dialect for vpn in real.vpns.values() if not vpn.file.control}
-    controls = {vpn.file.dialect for vpn in real.vpns.values() if vpn.file.control}
-    for row in real.suites.values():
-        assert set(row.native) | set(row.absent) <= dialects | controls, f"{row.suite} names a dialect nobody speaks"
+    libraries_own = {row.dialect for row in libraries.load().values()} | {libraries.STITCHED}
+    assert set(real.table.dialects) == libraries_own | {vpn.file.dialect for vpn in real.vpns.values()}
 
 
 def test_no_name_is_taken_for_a_missing_value() -> None:

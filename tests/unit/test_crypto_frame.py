@@ -100,7 +100,7 @@ class TestRaw:
             for name, variant in vpn.file.variants.items():
                 known = crypto.library_of(variant.records, vpn.file.dialect)
                 none = vpn.file.control or variant.records == "kernel-tx" or (vpn.name, name) in OWN_CIPHERS
-                assert (known is None) == none
+                assert (known is None) == none, f"{vpn.name}/{name}: `serves` in libraries.yaml, or OWN_CIPHERS here"
 
     def test_ratios_are_taken_within_a_run(self) -> None:
         rows = speeds("openssl", "x", "host", 64, [1, 2, 4]) + speeds("openssl", "x", "container", 64, [1, 4, 4])

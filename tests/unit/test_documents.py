@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What is wrong with a file is said with its name, the line, and what was expected there."""
 
+from __future__ import annotations
+
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import model_validator
 
-from lab.core.documents import Document, read
+from lab.core.documents import Document, Malformed, Misfit, line_of, read
 from lab.core.errors import UsageError
 
 
@@ -19,6 +23,19 @@ class Outer(Document):
     title: str
     inner: Inner
     more: dict[str, Inner] = {}
+
+
+class Pair(Document):
+    """Neither may be the other: which only the whole can tell."""
+
+    first: Inner
+    second: Inner
+
+    @model_validator(mode="after")
+    def _differ(self) -> Pair:
+        if self.first == self.second:
+            raise Misfit("it is the first again", "second", "count")
+        return self
 
 
 GOOD = "title: T\ninner:\n  count: 3\n  tags: [a, b]\n"
@@ -149,6 +166,29 @@ def test_a_file_that_is_no_text(tmp_path: Path, content: bytes) -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     assert complaint(tmp_path / "none.yaml") == f"{tmp_path}/none.yaml: No such file or directory"
+
+
+def test_a_validator_of_the_whole_names_the_line_of_the_part(write: Write) -> None:
+    path = write("first: {count: 1}\nsecond:\n  tags: []\n  count: 1\n")
+    with pytest.raises(Malformed) as caught:
+        read(path, Pair)
+    assert caught.value.faults == [(4, "second.count: it is the first again")]
+    assert caught.value.message == f"{path}:4: second.count: it is the first again"
+
+
+def test_such_an_error_crosses_to_another_process(tmp_path: Path) -> None:
+    error = Malformed(tmp_path / "f", [(0, "it is missing"), (3, "it is wrong")])
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.message, again.faults, again.exit_code) == (error.message, error.faults, 2)
+    assert error.message == f"{tmp_path}/f: it is missing\n{tmp_path}/f:3: it is wrong"
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [((), 1), (("inner",), 2), (("inner", "tags"), 4), (("inner", "tags", 1), 6), (("inner", "none", "tags"), 2)],
+)
+def test_the_line_of_a_part(write: Write, place: tuple[str | int, ...], line: int) -> None:
+    assert line_of(write("title: T\ninner:\n  count: 3\n  tags:\n    - a\n    - b\n"), *place) == line
 
 
 def test_documents_do_not_change() -> None:

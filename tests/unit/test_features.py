@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lab.benches.vpn import requirements
 from lab.benches.vpn.requirements import lacks, reason
-from lab.catalog.vpns import KernelFeature, Module, Needs, Variant, Vpn, VpnFile
+from lab.catalog.vpns import Ends, KernelFeature, Module, Needs, Probe, Proof, Variant, Vpn, VpnFile
 from lab.core.command import Result
 from lab.core.signals import Stopped
 from lab.engines.engine import Engine, once_name
@@ -94,7 +94,11 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Lacks:
 def vpn(always: Needs, **more: Needs) -> Vpn:
     """A VPN, and for each of its variants what that needs beyond."""
     variants = {name: Variant(records="user", wire="ip", needs=needs) for name, needs in more.items()}
-    file = VpnFile(title="T", summary="s", dialect="greek", interface="t0", variants=variants, needs=always)
+    probe = Probe(run=["show"], match="(.*)")
+    proof = Proof(suite=Ends(server=probe, client=probe))
+    file = VpnFile(
+        title="T", summary="s", dialect="greek", interface="t0", variants=variants, needs=always, proof=proof
+    )
     return Vpn("alpha", cast(Any, None), file)
 
 

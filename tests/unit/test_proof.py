@@ -72,8 +72,11 @@ def test_a_null_suite_must_show_the_marker(captured: Captured) -> None:
 
 
 def test_packets_past_the_tunnel_are_named(captured: Captured) -> None:
-    with pytest.raises(InvalidSample, match=r"went past the tunnel: \d\d:.* IP 198\.18\.\d+\.\d+\.\d+ > 198\.18"):
-        proof.wire(captured("wire-proof/stray.txt"), marker(captured, "stray"), SENDER, encrypts=True)
+    with pytest.raises(
+        InvalidSample, match=r"went past the tunnel: \d\d:.* IP 198\.18\.\d+\.\d+\.\d+ > 198\.18"
+    ) as caught:
+        proof.wire(captured("wire-proof/stray.txt"), marker(captured, "stray"), SENDER, encrypts=True, hint="only esp")
+    assert caught.value.hint == "only esp"
 
 
 def test_a_wire_that_carried_less_than_the_tunnel(captured: Captured) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lab.catalog.catalog import Catalog
-from lab.catalog.vpns import Needs, Vpn
+from lab.catalog.vpns import Needs
 from lab.core.errors import UsageError
 from lab.testbed import topology
 from lab.testbed.topology import Compose, Service, Topology
@@ -16,7 +16,6 @@ from lab.testbed.topology import Compose, Service, Topology
 REAL = Catalog()
 ENDS = ("server", "client")
 SERVICES = (*ENDS, "server-load", "client-load", "meter")
-VPNS = pytest.mark.parametrize("vpn", [pytest.param(vpn, id=vpn.name) for vpn in REAL.vpns.values()])
 
 SMALL = """\
 name: small
@@ -151,13 +150,6 @@ def test_the_ends_know_each_other() -> None:
         assert (told["ROLE"], told["PEER"], told["SUITE"], told["VARIANT"]) == (end, addresses[peer], "S", "v")
         assert told["TUNNEL_ADDRESS"] == ends[peer].environment["TUNNEL_PEER"]
         assert ends[end].networks["wire"].ipv4_address == addresses[end]
-
-
-@VPNS
-def test_every_need_is_granted(real: Topology, vpn: Vpn) -> None:
-    for end, needs in ((end, vpn.needs(variant)) for end in ENDS for variant in vpn.file.variants):
-        limited = real.services[end].limited_to(needs)
-        assert limited.cap_add == needs.capabilities
 
 
 def test_nothing_is_granted_that_no_vpn_needs(real: Topology) -> None:

@@ -281,7 +281,7 @@ COUNTERS = r"in (?P<rx>\d+) out (?P<tx>\d+)"
 
 def answering(monkeypatch: pytest.MonkeyPatch, pattern: str, server: Result, client: Result) -> None:
     """Both ends answer every question of the proof so."""
-    monkeypatch.setattr(Tunnel, "_ask", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
+    monkeypatch.setattr(Tunnel, "answers", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
 
 
 @pytest.mark.parametrize("printed", ["a warning\n100.5 102.75\n", None])
@@ -332,8 +332,11 @@ def test_another_session_is_no_proof(made: Made, monkeypatch: pytest.MonkeyPatch
 def test_a_suite_that_is_not_told_says_why(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     tunnel, _ = made(Result(0, "", ""))
     answering(monkeypatch, "cipher (.*)$", Result(0, f"cipher {tunnel.native}", ""), Result(137, "", "killed"))
-    with pytest.raises(InvalidSample, match=r"the client negotiated nothing that it tells \(status 137: killed\), not"):
+    with pytest.raises(
+        InvalidSample, match=r"the client negotiated nothing that it tells \(status 137: killed\), not"
+    ) as caught:
         tunnel.prove_suite()
+    assert caught.value.hint == "`lab capture beta --variant udp` keeps what both ends tell"
     assert tunnel.evidence["told"] == {"server": f"cipher {tunnel.native}", "client": ""}
     answering(monkeypatch, "cipher (.*)$", Result(0, f"cipher {tunnel.native}", ""), Result(0, "cipher ROT13", ""))
     with pytest.raises(InvalidSample, match=f"the client negotiated ROT13, not {tunnel.native}"):

@@ -10,5 +10,6 @@ cpu_ledger   from two snapshots to seconds, switches and cost
 requirements what a kernel lacks for a data path
 measures/    what can be measured, one file each
 sandbox      `lab up`: a tunnel to try things in; `doctor` reports what a machine can run
+contract/    `lab check`: what the folder of a VPN must hold; `capture` keeps what its ends answer
 views/       tables, pictures, and the comparison with the thesis
 """

@@ -52,7 +52,9 @@ def named(pattern: str, text: str) -> dict[str, int]:
     return {name: int(value) for name, value in matches[-1].groupdict().items()} if matches else {}
 
 
-def wire(output: str, marker: bytes, sender: IPv4Address, *, encrypts: bool, tunnels: int = 1) -> dict[str, Any]:
+def wire(
+    output: str, marker: bytes, sender: IPv4Address, *, encrypts: bool, tunnels: int = 1, hint: str = ""
+) -> dict[str, Any]:
     """Judge a capture made while `marker` crossed a tunnel, or each of several, at the end that sent it.
 
     `sender` is the address of that end on the wire.
@@ -61,6 +63,7 @@ def wire(output: str, marker: bytes, sender: IPv4Address, *, encrypts: bool, tun
     no marker, and no packet but the VPN's own. An unencrypted data path must show the marker: this proves that the
     test can fail. The replies are not counted: a kernel may open what arrives before any capture sees it (GRO of ESP,
     net/ipv4/esp4_offload.c). That what a load carried came by the wire, `explained` says by the interface's counter.
+    `hint` says what explains the VPN's own packets.
 
     Raises:
         InvalidSample: one of these does not hold; names which.
@@ -70,7 +73,7 @@ def wire(output: str, marker: bytes, sender: IPv4Address, *, encrypts: bool, tun
     sent = sum(len(packet) for packet in packets if packet[SOURCE] == sender.packed)
     marker_seen = any(marker in packet for packet in packets)
     if stray.strip():
-        raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}")
+        raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}", hint)
     if sent < ECHO_BYTES * tunnels:
         raise InvalidSample(
             f"{ECHO_BYTES * tunnels} bytes went into the tunnel, but only {sent} to the wire: it has another path"

@@ -36,13 +36,11 @@ def up(
         LabError: the lab did not come up; nothing is left behind.
     """
     vpn, variant, suite = chosen
-    if reason := lacking(engine, catalog, [vpn]).get((vpn.name, variant)):
-        raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
+    check_runnable(catalog, vpn, variant, engine)
     if reason := lacking_wires(engine, catalog, [wire]).get(wire.wire):
         raise Unsupported(f"the wire {wire.wire} cannot be had here: {reason}")
     if tunnels > 1 and (reason := cells.why_single(vpn, variant, wire.wire)):
         raise Unsupported(f"{vpn.name} {variant} cannot have {tunnels} tunnels: {reason}")
-    check_images(engine, catalog, [(vpn, variant)])
     if state := testbed.standing(engine).get(lab):
         situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
         raise LabError(f"a lab named {lab!r} {situation}", f"{testbed.removing(engine, lab)}, or choose another --name")
@@ -72,6 +70,17 @@ def up(
         run = f"  {docker} exec -it lab-{lab}-{role} {command}"
         console.print(run, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{testbed.removing(engine, lab)} removes it.", highlight=False)
+
+
+def check_runnable(catalog: Catalog, vpn: Vpn, variant: str, engine: Engine) -> None:
+    """Check that an engine can run a data path, and has its images.
+
+    Raises:
+        Unsupported: its kernel lacks something. LabError: an image is missing or out of date.
+    """
+    if reason := lacking(engine, catalog, [vpn]).get((vpn.name, variant)):
+        raise Unsupported(f"{vpn.name} {variant} cannot run here: {reason}")
+    check_images(engine, catalog, [(vpn, variant)])
 
 
 def choose(catalog: Catalog, name: str | None, variant: str | None, cipher: str | None) -> tuple[Vpn, str, Suite]:

@@ -25,6 +25,7 @@ from lab.catalog.vpns import Ends, Probe, Vpn
 from lab.catalog.wires import Wire
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
+from lab.core.paths import shown
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
 from lab.testbed.meter import Meter
@@ -287,8 +288,10 @@ class Tunnel:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
         sender = IPv4Address(self.bed.variables["LAB_SERVER"])
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
-        tunnels = len(self.loaded)
-        seen = proof.wire(result.stdout, bytes.fromhex(marker), sender, encrypts=encrypts, tunnels=tunnels)
+        description = shown(self.vpn.folder / "vpn.yaml")
+        hint = f"its own are those that `{self.explained}` explains: `wire` of {self.variant} in {description}"
+        text, mark, tunnels = result.stdout, bytes.fromhex(marker), len(self.loaded)
+        seen = proof.wire(text, mark, sender, encrypts=encrypts, tunnels=tunnels, hint=hint)
         self.evidence["wire"] = seen
 
     @property
@@ -303,7 +306,7 @@ class Tunnel:
         Raises:
             InvalidSample: an endpoint reports a suite that was not requested, or a session that has changed.
         """
-        answers = self._ask("suite")
+        answers = self.answers("suite")
         negotiated = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
         previous = self.evidence.get("session", {})
         self.evidence["suite"] = {end: suite for end, (suite, _) in negotiated.items()}
@@ -312,7 +315,8 @@ class Tunnel:
             if suite != self.native:
                 self.evidence["told"] = {end: answer.stdout for end, (_, answer) in answers.items()}
                 actual = suite or f"nothing that it tells ({_failure(answers[end][1])})"
-                raise InvalidSample(f"the {end} negotiated {actual}, not {self.native}")
+                hint = f"`lab capture {self.vpn.name} --variant {self.variant}` keeps what both ends tell"
+                raise InvalidSample(f"the {end} negotiated {actual}, not {self.native}", hint)
             if session != previous.get(end, session):
                 raise InvalidSample(f"the {end} is in session {session}, before the load it was {previous[end]}")
 
@@ -323,7 +327,7 @@ class Tunnel:
             LabError: one endpoint did not report its counters; with its answer.
         """
         counters = {}
-        for end, (match, answer) in self._ask("counters").items():
+        for end, (match, answer) in self.answers("counters").items():
             counters[end] = proof.named(match, answer.stdout)
             if not counters[end]:
                 raise LabError(f"the {end}'s own counters were not found: {_failure(answer)}")
@@ -333,7 +337,7 @@ class Tunnel:
         ends: Ends | None = getattr(self.vpn.proof(self.variant), question)
         return ends
 
-    def _ask(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
+    def answers(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
         """Ask both endpoints one question of the VPN's proof, in parallel: by endpoint, the pattern and the answer.
 
         With several clients, both are asked for each that is loaded.
