@@ -65,7 +65,7 @@ def test_a_quoted_figure_is_what_the_samples_say(folder: Path, metric: str, end:
     run, checked = pages.run(folder.name, root=ROOT), 0
     for (measure, vpn, variant, suite, conditions), values in read(folder, metric, end, cell).items():
         load, _, wire = conditions.partition(" wire=")
-        if LOAD == {"measure": measure, "conditions": load}:
+        if {"measure": measure, "conditions": load} == LOAD:
             text = getattr(run, quote)(f"{vpn}/{variant}", suite, wire)
             assert text.partition(" (")[0] in texts(values), (vpn, variant, suite)
             checked += 1
