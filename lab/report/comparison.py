@@ -115,10 +115,12 @@ def clock_of(name: str, meta: Mapping[str, Any]) -> Clocked:
 
 
 def check(a: Path, b: Path, meta_a: Mapping[str, Any], meta_b: Mapping[str, Any]) -> None:
-    """Refuse runs of different kinds, engines or clocks, before anything is read.
+    """Refuse runs of different kinds, engines or clocks, or whose conditions only have a name in common.
+
+    Nothing is read before.
 
     Raises:
-        UsageError: one is of another command: they have no cell in common.
+        UsageError: one is of another command: they have no cell in common. Or a condition is another one in each.
         LabError: names both, and the runs beside them that can be compared with either.
     """
     kind, other = kind_of(meta_a), kind_of(meta_b)
@@ -128,10 +130,25 @@ def check(a: Path, b: Path, meta_a: Mapping[str, Any], meta_b: Mapping[str, Any]
         raise UsageError(f"these runs cannot be compared: {said}", f"other runs of `lab {kind}`: {alike}")
     left, right = clock_of(a.name, meta_a), clock_of(b.name, meta_b)
     if left[1:] == right[1:]:
+        if others := differing(meta_a, meta_b):
+            condition, value, its, another = others[0]
+            said = f"{condition} {value} is another one in each: in {a.name} {its}; in {b.name} {another}"
+            raise UsageError(f"these runs cannot be compared: {said}", "give one of the two another name, and measure")
         return
     error = refusal(left, right, [clock_of(each.folder.name, each.meta()) for each in runs(a.parent, kind)])
     error.hint = "\n".join([error.hint, *listed(a.parent)[1]])
     raise error
+
+
+def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The conditions of one name that stand for different things in two runs: name, value, and what it is in each."""
+    told, other = a.get("conditions", {}), b.get("conditions", {})
+    return [
+        (name, value, said, other[name][value])
+        for name in told.keys() & other.keys()
+        for value, said in told[name].items()
+        if other[name].get(value, said) != said
+    ]
 
 
 def directions(df: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.core.errors import UsageError
-from lab.report.comparison import check, clock_of
+from lab.report.comparison import check, clock_of, differing
 from lab.results.store import Store, kind_of, listed, runs
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def _named(results: Path, name: str, judged: Store) -> list[Store]:
             return [
                 each
                 for each in alike
-                if clock_of("", each.meta())[1:] == clock_of("", meta)[1:] and _is_past(each, meta)
+                if clock_of("", each.meta())[1:] == clock_of("", meta)[1:]
+                and not differing(each.meta(), meta)
+                and _is_past(each, meta)
             ]
     raise UsageError(f"--against: {name} is no run and no folder of runs", f"runs: {', '.join(listed(results)[0])}")
 

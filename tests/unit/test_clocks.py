@@ -27,7 +27,7 @@ from lab.benches.vpn.views import (
     thesis,
     thesis_model,
 )
-from lab.core.errors import LabError
+from lab.core.errors import LabError, UsageError
 from lab.core.paths import ROOT
 from lab.report import comparison, tables
 from lab.report.plots import Picture
@@ -232,6 +232,21 @@ class TestCompare:
                 ["no run", f" {tmp_path / 'forged' / 'meta.json'}"],
                 ["no run", f" {tmp_path / 'torn' / 'meta.json'} cannot be read"],
             ]
+
+    def test_a_wire_of_the_same_name_must_be_the_same(self, tmp_path: Path) -> None:
+        said = {"one": "20 ms", "two": "20 ms", "three": "50 ms"}
+        runs = {
+            name: Store.create(
+                tmp_path / name,
+                {"engine": {"name": "vm", "clock": "wall"}, "conditions": {"wire": {"mine": text, name: "whatever"}}},
+            )
+            for name, text in said.items()
+        }
+        one, two, three = runs.values()
+        comparison.check(one.folder, two.folder, one.meta(), two.meta())
+        message = "these runs cannot be compared: wire mine is another one in each: in one 20 ms; in three 50 ms"
+        with pytest.raises(UsageError, match=message):
+            comparison.check(one.folder, three.folder, one.meta(), three.meta())
 
     def test_alike_are_let_through(self, tmp_path: Path) -> None:
         a, b = self.run(tmp_path, "one", "vm", "wall"), self.run(tmp_path, "two", "vm", "wall")
