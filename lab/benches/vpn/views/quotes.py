@@ -69,12 +69,6 @@ class Quotes(quotes.Quotes):
         vpn, _, variant = path.partition("/")
         return self.cell(metric, end, **on(wire), vpn=vpn, variant=variant, suite=suite)
 
-    def any(self, measure: str, metric: str, end: str, path: str, suite: str, conditions: str, over: int = 1) -> str:
-        """The median of any figure, without interval; of each mode. `over`: in so many of its units."""
-        vpn, _, variant = path.partition("/")
-        where = {"measure": measure, "conditions": conditions, "vpn": vpn, "variant": variant, "suite": suite}
-        return quotes.medians(self.cell(metric, end, **where), lambda value: figure(value / over))
-
     def rate(self, path: str, suite: str, wire: str = "") -> str:
         """Throughput, Mbit/s: `quotes.typical`."""
         return quotes.typical(self._cell(MEASURE, "server", path, suite, wire))
