@@ -49,14 +49,15 @@ def foreign(rows: Sequence[Reading]) -> float | None:
     return _foreign(value) if _has_ledger(value) else None
 
 
-def bottleneck(rows: Sequence[Reading], *, shared: bool = True) -> str:
+def bottleneck(rows: Sequence[Reading], *, shared: bool = True, tunnels: int = 1) -> str:
     """The bottleneck of a load: `cpu:<end>`, `cpu:machine` or `cpu:kernel`; else `foreign`, `generator` or `other`.
 
     `foreign`: others used the machine, so that the figure is not the VPN's alone. An endpoint that ran nearly all the
     time was the limit; so was the machine if it was hardly idle. A load generator that ran all the time spent it in the
     kernel (`cpu:kernel`: with the cipher of a VPN that has no process), or measured itself (`generator`). `other`: the
     link, or waiting. Empty if `rows` have no CPU times. `shared`: others can use the machine; nobody can on the
-    instruction clock, where ticks say too little of a load of a tenth of a second.
+    instruction clock, where ticks say too little of a load of a tenth of a second. With a load through several
+    `tunnels` no endpoint is named: its processes are more than one, and none needs to be at its limit.
     """
     value = {(row.metric, row.end): row.value for row in rows}
     if not _has_ledger(value):
@@ -68,7 +69,7 @@ def bottleneck(rows: Sequence[Reading], *, shared: bool = True) -> str:
     active = _active(value)
     share = {end: sum(_spent(value, end)) / active for end in _ends(value)}
     busiest = max(("client", "server"), key=lambda end: share.get(end, 0.0))
-    if share.get(busiest, 0.0) >= SATURATED:
+    if share.get(busiest, 0.0) >= SATURATED and tunnels == 1:
         return f"cpu:{busiest}"
     if machine["idle"] + machine["iowait"] <= SPARE * whole:
         return "cpu:machine"

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from lab.core import files
 from lab.core.errors import LabError, UsageError
 from lab.results import quantity, schema
-from lab.results.cell import Cell, parse_conditions
+from lab.results.cell import LOADS, Cell, parse_conditions
 from lab.results.cpu import bottleneck
 from lab.results.reading import Reading
 
@@ -344,7 +344,9 @@ def _rows(
 ) -> list[list[Any]]:
     """The rows of a sample: one a figure, or one without a metric. The bottleneck is derived from the figures."""
     readings = sample.get("readings") or []
-    limit = bottleneck([Reading(**reading) for reading in readings], shared=sample.get("clock") != "instructions")
+    loaded = int(parse_conditions(sample["conditions"]).get(LOADS, 1))
+    shared = sample.get("clock") != "instructions"
+    limit = bottleneck([Reading(**reading) for reading in readings], shared=shared, tunnels=loaded)
     figures = readings or [{"metric": None, "unit": None, "end": None, "value": None}]
     values = {ATTEMPT: 1, quantity.MAIN: "", quantity.BETTER: "", **sample, "bottleneck": limit}
     rows = [{**values, **figure, **marks.get((sample["measure"], figure["metric"]), {})} for figure in figures]

@@ -30,7 +30,9 @@ class Meter:
 
     def _start(self) -> Container:
         """Start the meter and wait until it is ready. The pipes of an earlier one stay until it makes its own."""
-        container = self.bed.start("meter", self.bed.compose.resolve(self.bed.variables))
+        plan = self.bed.compose.resolve(self.bed.variables)
+        service = plan.services["meter"]
+        container = self.bed.start("meter", plan, service.for_many() if self.bed.clients > 1 else service)
         limit = START * self.bed.engine.patience
         command = ["wait-until", f"{limit:g}", "timeout", "2", *ASK]
         if self.bed.engine.execute(container, command, timeout=START + 5).status:

@@ -44,7 +44,10 @@ T = TypeVar("T", Container, Network, Volume)
 
 @dataclass
 class Testbed:
-    """A lab that is up. `variables` are values for the Compose file; `pool` runs engine calls side by side."""
+    """A lab that is up, for so many `clients` at most.
+
+    `variables` are values for the Compose file; `pool` runs engine calls side by side.
+    """
 
     engine: Engine
     name: str
@@ -53,6 +56,7 @@ class Testbed:
     network: Network
     labels: dict[str, str]
     pool: ThreadPoolExecutor
+    clients: int = 1
     payloads: set[int] = field(default_factory=set)
 
     @cached_property
@@ -134,7 +138,7 @@ def opened(engine: Engine, name: str, *, keep: bool = False, clients: int = 1) -
         try:
             with undisturbed():
                 network, variables = _wire(engine, name, labels, clients)
-            bed = Testbed(engine, name, compose, variables, network, labels, pool)
+            bed = Testbed(engine, name, compose, variables, network, labels, pool, clients)
             _fill_volumes(bed, clients)
             yield bed
         except BaseException:

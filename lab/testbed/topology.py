@@ -36,6 +36,7 @@ class Many(Document):
     security_opt: list[str] | None = None
     tmpfs: list[str] | None = None
     pid: str | None = None
+    read_only: bool | None = None
 
 
 class Service(Document):
@@ -58,6 +59,7 @@ class Service(Document):
     network_mode: str | None = None
     pid: str | None = None
     cgroup: str | None = None
+    read_only: bool = False
     many: Many = Field(default=Many(), alias="x-many")
 
     def for_many(self) -> Service:
@@ -98,6 +100,7 @@ class Service(Document):
             "sysctls": self.sysctls,
             "pid_mode": self.pid,
             "cgroupns": self.cgroup,
+            "read_only": self.read_only,
         }
 
 

@@ -72,7 +72,7 @@ def test_only_the_client_of_many_may_make_networks() -> None:
         for role, service in services.items()
         if service.for_many() != service
     }
-    assert more == {"server": set(), "client": {"SYS_ADMIN", "SETPCAP"}, "client-load": {"SYS_ADMIN"}}
+    assert more == {"server": set(), "client": {"SYS_ADMIN", "SETPCAP"}, "client-load": {"SYS_ADMIN"}, "meter": set()}
     assert services["client"].for_many().cap_drop == ["ALL"]
 
 

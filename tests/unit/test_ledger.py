@@ -230,6 +230,12 @@ def test_nobody_else_uses_a_guest_on_the_instruction_clock() -> None:
     assert bottleneck(ledger(server=1.6, others=0.25), shared=False) == "cpu:server"
 
 
+def test_several_tunnels_have_no_end_at_its_limit() -> None:
+    """Many daemons of one end together used more than one processor's time: none of them need be busy."""
+    assert bottleneck(ledger(server=0.3, client=1.6)) == "cpu:client"
+    assert bottleneck(ledger(server=0.3, client=1.6), tunnels=16) != "cpu:client"
+
+
 def test_the_bottleneck_of_a_captured_load(raw: Raw) -> None:
     """The load was captured on a machine that others used, nearly a processor of its two."""
     rows = readings(raw("throughput-up.json")["load"], 115_867_648)

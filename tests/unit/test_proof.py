@@ -16,7 +16,7 @@ Captured = Callable[[str], str]
 Raw = Callable[[str], dict[str, Any]]
 
 
-SENDER = IPv4Address("198.18.32.2")
+SENDER, FAR = IPv4Address("198.18.32.2"), IPv4Address("198.18.32.3")
 """The server, where the captures were taken."""
 
 
@@ -49,7 +49,7 @@ def test_named() -> None:
 
 
 def test_ciphertext(captured: Captured) -> None:
-    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, encrypts=True)
+    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, [FAR], encrypts=True)
     assert seen["packets"] >= 6
     assert seen["bytes"] > proof.ECHO_BYTES
     assert seen["cleartext"] is False
@@ -57,25 +57,28 @@ def test_ciphertext(captured: Captured) -> None:
 
 def test_cleartext(captured: Captured) -> None:
     text, mark = captured("wire-proof/clear.txt"), marker(captured, "clear")
-    assert proof.wire(text, mark, SENDER, encrypts=False) == {"packets": 6, "bytes": 6252, "cleartext": True}
+    assert proof.wire(text, mark, SENDER, [FAR], encrypts=False) == {
+        "tunnels": 1, "packets": 6, "bytes": 6252, "cleartext": True}  # fmt: skip
 
 
 def test_a_marker_in_the_clear_is_found(captured: Captured) -> None:
     with pytest.raises(InvalidSample, match="crossed the wire in the clear"):
-        proof.wire(captured("wire-proof/clear.txt"), marker(captured, "clear"), SENDER, encrypts=True)
+        proof.wire(captured("wire-proof/clear.txt"), marker(captured, "clear"), SENDER, [FAR], encrypts=True)
 
 
 def test_a_null_suite_must_show_the_marker(captured: Captured) -> None:
     """Which shows that the look at the wire can fail."""
     with pytest.raises(InvalidSample, match="was not seen on the wire"):
-        proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, encrypts=False)
+        proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, [FAR], encrypts=False)
 
 
 def test_packets_past_the_tunnel_are_named(captured: Captured) -> None:
     with pytest.raises(
         InvalidSample, match=r"went past the tunnel: \d\d:.* IP 198\.18\.\d+\.\d+\.\d+ > 198\.18"
     ) as caught:
-        proof.wire(captured("wire-proof/stray.txt"), marker(captured, "stray"), SENDER, encrypts=True, hint="only esp")
+        proof.wire(
+            captured("wire-proof/stray.txt"), marker(captured, "stray"), SENDER, [FAR], encrypts=True, hint="only esp"
+        )
     assert caught.value.hint == "only esp"
 
 
@@ -85,14 +88,14 @@ def test_a_wire_that_carried_less_than_the_tunnel(captured: Captured) -> None:
     first = 24 + 16 + len(proof.pcap(data)[0])
     less = base64.b64encode(data[:first]).decode() + "\n---\n"
     with pytest.raises(InvalidSample, match=r"3000 bytes went into the tunnel, but only 1094 to the wire"):
-        proof.wire(less, marker(captured, "encrypted"), SENDER, encrypts=True)
+        proof.wire(less, marker(captured, "encrypted"), SENDER, [FAR], encrypts=True)
 
 
 def test_replies_do_not_stand_for_what_was_sent(captured: Captured) -> None:
     """Three replies by the wire are as long as three requests; the requests went elsewhere."""
     text, mark = captured("wire-proof/encrypted.txt"), marker(captured, "encrypted")
     with pytest.raises(InvalidSample, match=r"3000 bytes went into the tunnel, but only 0 to the wire"):
-        proof.wire(text, mark, IPv4Address("198.18.32.4"), encrypts=True)
+        proof.wire(text, mark, IPv4Address("198.18.32.4"), [FAR], encrypts=True)
 
 
 def test_replies_may_be_opened_before_a_capture_sees_them(captured: Captured) -> None:
@@ -101,9 +104,16 @@ def test_replies_may_be_opened_before_a_capture_sees_them(captured: Captured) ->
     sent, offset = [data[:24]], 24
     for packet in proof.pcap(data):
         record = data[offset : (offset := offset + 16 + len(packet))]
-        sent += [record] if packet[proof.SOURCE] == SENDER.packed else []
+        sent += [record] if packet[proof.ADDRESSES] == SENDER.packed + FAR.packed else []
     text = base64.b64encode(b"".join(sent)).decode() + "\n---\n"
-    assert proof.wire(text, marker(captured, "encrypted"), SENDER, encrypts=True)["packets"] == 3
+    assert proof.wire(text, marker(captured, "encrypted"), SENDER, [FAR], encrypts=True)["packets"] == 3
+
+
+@pytest.mark.parametrize(("name", "encrypts"), [("encrypted", True), ("clear", False)])
+def test_each_of_several_tunnels_must_be_on_the_wire(captured: Captured, name: str, encrypts: bool) -> None:
+    text, mark = captured(f"wire-proof/{name}.txt"), marker(captured, name)
+    with pytest.raises(InvalidSample, match=r"bytes went into the tunnel to 198\.18\.32\.4, but only 0 to the wire"):
+        proof.wire(text, mark, SENDER, [FAR, IPv4Address("198.18.32.4")], encrypts=encrypts)
 
 
 def test_packets_of_a_capture(captured: Captured) -> None:
@@ -251,5 +261,5 @@ def test_a_vpn_without_counters_of_its_own() -> None:
 
 
 def test_evidence_can_be_stored(captured: Captured) -> None:
-    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, encrypts=True)
+    seen = proof.wire(captured("wire-proof/encrypted.txt"), marker(captured, "encrypted"), SENDER, [FAR], encrypts=True)
     assert json.loads(json.dumps(seen)) == seen

@@ -85,7 +85,7 @@ def most(cells: Iterable[Cell]) -> int:
 
 def _why_single(vpn: Vpn, cell: Cell) -> str:
     """Why a cell cannot have the tunnels that it says."""
-    return "" if tunnels_of(cell) is None else why_single(vpn, cell.variant, wire_of(cell))
+    return why_single(vpn, cell.variant, wire_of(cell)) if (tunnels_of(cell) or 1) > 1 else ""
 
 
 def why_single(vpn: Vpn, variant: str, wire: str) -> str:

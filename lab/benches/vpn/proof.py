@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import re
 import struct
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Any, Literal
 
@@ -17,8 +18,8 @@ WIRE = "eth0"
 
 ECHO_BYTES = 3 * 1000
 """What `wire-proof` sends through the tunnel: three echo requests of 1000 bytes. As many replies come back."""
-SOURCE = slice(14 + 12, 14 + 16)
-"""Where a packet of a capture has its sender: Ethernet's header, and 12 bytes of IPv4's (RFC 791)."""
+ADDRESSES = slice(14 + 12, 14 + 20)
+"""Where a packet of a capture has its sender and its receiver: Ethernet's header, and 12 bytes of IPv4's (RFC 791)."""
 
 TRIFLE = 10_000
 """Unexplained bytes that a load may have on the wire at each endpoint: an ICMP error, the DPD of a channel."""
@@ -53,11 +54,11 @@ def named(pattern: str, text: str) -> dict[str, int]:
 
 
 def wire(
-    output: str, marker: bytes, sender: IPv4Address, *, encrypts: bool, tunnels: int = 1, hint: str = ""
+    output: str, marker: bytes, sender: IPv4Address, far_ends: Sequence[IPv4Address], *, encrypts: bool, hint: str = ""
 ) -> dict[str, Any]:
     """Judge a capture made while `marker` crossed a tunnel, or each of several, at the end that sent it.
 
-    `sender` is the address of that end on the wire.
+    `sender` is the address of that end on the wire, `far_ends` are those of the others, one for each tunnel.
 
     `output` is what `images/base/wire-proof` prints. An encrypted data path must carry enough bytes for what was sent,
     no marker, and no packet but the VPN's own. An unencrypted data path must show the marker: this proves that the
@@ -70,19 +71,25 @@ def wire(
     """
     capture, _, stray = output.partition("\n---\n")
     packets = pcap(base64.b64decode(capture))
-    sent = sum(len(packet) for packet in packets if packet[SOURCE] == sender.packed)
-    marker_seen = any(marker in packet for packet in packets)
     if stray.strip():
         raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}", hint)
-    if sent < ECHO_BYTES * tunnels:
-        raise InvalidSample(
-            f"{ECHO_BYTES * tunnels} bytes went into the tunnel, but only {sent} to the wire: it has another path"
-        )
-    if marker_seen and encrypts:
+    for far_end in far_ends:
+        sent = [each for each in packets if each[ADDRESSES] == sender.packed + far_end.packed]
+        carried, which = sum(map(len, sent)), f" to {far_end}" if len(far_ends) > 1 else ""
+        if carried < ECHO_BYTES:
+            raise InvalidSample(
+                f"{ECHO_BYTES} bytes went into the tunnel{which}, but only {carried} to the wire: it has another path"
+            )
+        if not encrypts and not any(marker in packet for packet in sent):
+            raise InvalidSample(f"nothing should be encrypted, but the marker{which} was not seen on the wire")
+    if encrypts and any(marker in packet for packet in packets):
         raise InvalidSample("the marker crossed the wire in the clear")
-    if not marker_seen and not encrypts:
-        raise InvalidSample("nothing should be encrypted, but the marker was not seen on the wire")
-    return {"packets": len(packets), "bytes": sum(map(len, packets)), "cleartext": marker_seen}
+    return {
+        "tunnels": len(far_ends),
+        "packets": len(packets),
+        "bytes": sum(map(len, packets)),
+        "cleartext": not encrypts,
+    }
 
 
 def pcap(data: bytes) -> list[bytes]:
