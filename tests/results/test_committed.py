@@ -109,9 +109,10 @@ def test_the_table_of_throughput_is_what_the_samples_say(folder: Path) -> None:
 
     values = read(folder, "throughput", "server", key)
     table, checked = shown(folder, "matrix"), 0
+    load = max((conditions for *_, conditions in values if table.name.endswith(conditions)), key=len)
     for row in table.rows:
         for column, cell in zip(table.columns[1:], row[1:], strict=True):
-            mine = values.get(("throughput", column.splitlines()[0], row[0].text, "direction=up streams=1"))
+            mine = values.get(("throughput", column.splitlines()[0], row[0].text, load))
             told = cell.text.splitlines()[0] if cell.text else ""
             if mine and "|" not in told:  # modes have no median in common
                 assert told == figure(median(mine)), (column, row[0].text)
