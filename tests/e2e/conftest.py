@@ -82,7 +82,10 @@ def root(tmp_path: Path) -> Path:
     shutil.copy2(ROOT / "docker-compose.yml", copy)
     table = Path("lab/catalog/suites.yaml")
     (copy / table).parent.mkdir(parents=True)
-    row = "- {suite: toy-rot13, title: Rot 13, encrypts: false, native: {toy: ROT13}}\n"
+    row = (
+        "- {suite: toy-rot13, title: Rot 13, encrypts: false, native: {toy: ROT13}, "
+        "absent: {openssl: OpenSSL encrypts}}\n"
+    )
     text = (ROOT / table).read_text().replace("\ndialects:\n", "\ndialects:\n  toy: what a toy says\n")
     (copy / table).write_text(text + row)
     return copy

@@ -129,6 +129,7 @@ def test_what_the_ends_answer_is_captured(toy: Lab, root: Path) -> None:
 
     (data / "works-toy-rot13-server.txt").unlink()
     description.write_text(text.replace("[cat, /run/vpn/log], match: 'suite", "[cat, /run/vpn/log], match: 'cipher"))
+    toy.ok("build", "toy")
     done = toy("capture", "toy", "--variant", "works")
     assert done.status == 1
     assert "the server's suite: the pattern reads nothing, and the tunnel was asked for ROT13" in done.text
@@ -137,6 +138,7 @@ def test_what_the_ends_answer_is_captured(toy: Lab, root: Path) -> None:
     assert "works-toy-rot13-server.txt: the server's pattern reads nothing from it" in toy("check", "toy").text
 
     description.write_text(text.replace("[cat, /run/vpn/log]", "[cat, /run/credentials/psk, /run/vpn/log]"))
+    toy.ok("build", "toy")
     done = toy("capture", "toy", "--variant", "works")
     assert done.status == 1
     assert "what the server answers to the question for the suite holds a secret: psk" in done.text
