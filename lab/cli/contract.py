@@ -9,7 +9,7 @@ import typer
 
 from lab.catalog.catalog import Catalog
 from lab.cli.names import named
-from lab.cli.options import EngineName, Json, engine_choice
+from lab.cli.options import Cipher, EngineName, Json, Variant, engine_choice
 from lab.core.paths import shown
 from lab.core.terminal import answer, complain, console, counted
 
@@ -65,14 +65,8 @@ def _told(checked: Checked) -> str:
 
 def capture(
     vpn: Annotated[str, typer.Argument(**named("The VPN: {vpns}."))],
-    variant: Annotated[
-        str | None,
-        typer.Option(**named("The data path; `lab list vpns` lists them. Default: the VPN's first.", of="variants")),
-    ] = None,
-    cipher: Annotated[
-        str | None,
-        typer.Option(**named("The ciphersuite; `lab list suites` lists them. Default: the first.", of="suites")),
-    ] = None,
+    variant: Variant = None,
+    cipher: Cipher = None,
     engine_name: EngineName = "host",
 ) -> None:
     """Bring a tunnel up, ask its ends what their proof asks, and keep what they answer in tests/data/.

@@ -9,7 +9,7 @@ import typer
 
 from lab.catalog.catalog import Catalog
 from lab.cli.names import named
-from lab.cli.options import EngineName, Json, called, engine_choice
+from lab.cli.options import Cipher, EngineName, Json, Variant, called, engine_choice
 from lab.cli.rows import show
 from lab.core.terminal import console
 
@@ -20,14 +20,8 @@ def up(
     vpn: Annotated[
         str | None, typer.Argument(**named("The VPN: {vpns}. Default: none, the bare wire."), show_default=False)
     ] = None,
-    variant: Annotated[
-        str | None,
-        typer.Option(**named("The data path; `lab list vpns` lists them. Default: the VPN's first.", of="variants")),
-    ] = None,
-    cipher: Annotated[
-        str | None,
-        typer.Option(**named("The ciphersuite; `lab list suites` lists them. Default: the first.", of="suites")),
-    ] = None,
+    variant: Variant = None,
+    cipher: Cipher = None,
     wire: Annotated[
         str, typer.Option(**named("The wire between the ends; `lab list wires` lists them.", of="wires"))
     ] = "whole",

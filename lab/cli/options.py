@@ -21,6 +21,14 @@ RUN = "The run's name. `lab list runs` lists the runs."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 Results = Annotated[Path, typer.Option("--results", help="The folder of the runs.", envvar="LAB_RESULTS")]
 Run = Annotated[str, typer.Argument(**named(RUN, of="runs"))]
+Variant = Annotated[
+    str | None,
+    typer.Option(**named("The data path; `lab list vpns` lists them. Default: the VPN's first.", of="variants")),
+]
+Cipher = Annotated[
+    str | None,
+    typer.Option(**named("The ciphersuite; `lab list suites` lists them. Default: the first.", of="suites")),
+]
 EngineName = Annotated[
     str,
     typer.Option(
