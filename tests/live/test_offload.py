@@ -144,16 +144,20 @@ def test_no_number_is_used_twice(bed: Lab) -> None:
 REPLAY = r"""
 set -euo pipefail
 tunnel=$1 wire=$2 early=$3
-((early == 0)) || ping -n -q -c "$early" -i 0.005 -W 5 "$tunnel" >/dev/null
+failed() { echo "$1" >&2; exit 1; }
+pinged() { ping -n -q -W 5 "$@" "$tunnel" >/dev/null || failed "no answer to ping $*, after $sent alone"; }
+sent=0
+((early == 0)) || pinged -c "$early" -i 0.005
 tcpdump -i eth0 -n -s 0 -c 1 -U --immediate-mode -Z root -w /run/one.pcap \
     "udp port 443 and dst $wire and udp[4:2] = 174" 2>/run/tcpdump.log &
 trap 'rm -f /run/one.pcap' EXIT
 capture=$!
 wait-until 20 grep -q '^tcpdump: listening on' /run/tcpdump.log
-sent=0  # one that leaves beside another is not what the filter looks for
+end=$((SECONDS + 30))  # one that leaves beside another is not what the filter looks for
 while kill -0 "$capture" 2>/dev/null; do
-    ping -n -q -c 1 -W 5 -s 100 "$tunnel" >/dev/null
-    ((++sent < 50))
+    ((SECONDS < end)) || failed "none of $sent pings left alone"
+    pinged -c 1 -s 100
+    ((++sent))
 done
 wait
 perl -MSocket -e '
@@ -168,8 +172,8 @@ perl -MSocket -e '
         send $raw, $one, 0, pack_sockaddr_in 0, inet_aton $ARGV[1] or die "send: $!\n";
     }
 ' /run/one.pcap "$wire"
-ping -n -q -c 1 -W 5 "$tunnel" >/dev/null
-echo $sent
+pinged -c 1
+echo "$sent"
 """
 """A ping of 100 bytes makes a datagram of 174 (20 + 8 of IP and ICMP, 1 + 13 + 8 + 16 of the record, 8 of UDP)."""
 
