@@ -39,6 +39,7 @@ def test_list_measures(lab: Lab) -> None:
         "cost": "instructions",
         "profile": "instructions",
         "datagrams": "Mbit/s",
+        "nuttcp": "Mbit/s",
         "setup": "s",
     }
 

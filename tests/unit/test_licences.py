@@ -15,7 +15,7 @@ SAYS = re.compile(r"SPDX-License-Identifier: (.+?)(?: \*/| -#\})?$", re.MULTILIN
 TREES = ("lab", "images", "kmod", "tests", "benchmarks", "playbooks", "scripts")
 # What cannot say it, and what was captured from programs of others.
 WITHOUT = re.compile(r"\.(md|json|png|ipynb|pyc)$|ignore$|^tests/data/|/LICENSE$|__pycache__")
-PATCHED = {"gnutls": "LGPL-2.1-or-later", "ocserv": "GPL-2.0-or-later", "openconnect": "LGPL-2.1-only"}
+PATCHED = {"gnutls28": "LGPL-2.1-or-later", "ocserv": "GPL-2.0-or-later", "openconnect": "LGPL-2.1-only"}
 
 
 def sources() -> Iterator[str]:

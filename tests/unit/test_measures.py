@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from lab.benches.vpn import measures
-from lab.benches.vpn.measures import Options, Timed, cost, datagrams, handshake, latency, throughput, transfer
+from lab.benches.vpn.measures import Options, Timed, cost, datagrams, handshake, latency, nuttcp, throughput, transfer
 from lab.core.errors import InvalidSample, LabError, Unsupported, UsageError
 from lab.results.reading import Reading
 
@@ -29,7 +29,7 @@ def iperf3(text: str, direction: str) -> dict[str, Any]:
 
 def test_every_measure_has_what_a_measure_needs() -> None:
     every = measures.every()
-    assert sorted(every) == ["cost", "datagrams", "handshake", "latency", "profile", "setup", "throughput", "transfer"]
+    assert sorted(every) == ["cost", "datagrams", "handshake", "latency", "nuttcp", "profile", "setup", "throughput", "transfer"]
     for measure in every.values():
         assert measure.TITLE
         assert measure.FIGURES
@@ -40,7 +40,7 @@ def test_an_unknown_measure() -> None:
     assert list(measures.choose(["transfer", "latency"])) == ["transfer", "latency"]
     with pytest.raises(UsageError, match=r"unknown measure 'latencies'\. Did you mean 'latency'") as caught:
         measures.choose(["transfer", "latencies"])
-    assert caught.value.hint == "valid names: cost, datagrams, handshake, latency, profile, setup, throughput, transfer"
+    assert caught.value.hint == "valid names: cost, datagrams, handshake, latency, nuttcp, profile, setup, throughput, transfer"
 
 
 def test_conditions() -> None:

@@ -31,7 +31,7 @@ from lab.testbed.meter import Meter
 KEPT = ("plan", "conditions.wire", "folders", "packages", "engine", "machine.kernel")
 """What must be unchanged to resume a run. Folders stand for images: the same files make the same image."""
 COLUMNS: Mapping[str, str] = {}
-OF_LOADS = ("iperf3", "netcat-openbsd", "iputils-ping")
+OF_LOADS = ("iperf3", "nuttcp", "netcat-openbsd", "iputils-ping")
 """The packages of the load programs; the image of every VPN has them."""
 SHARED = ("base", "meter")
 """The images that every run uses, whatever it measures."""

@@ -16,7 +16,7 @@ from lab.benches.vpn.views import cpu_time, thesis_model, thesis_speed, thesis_t
 from lab.benches.vpn.views.speed_tables import CipherShare
 from lab.benches.vpn.views.thesis_speed import Tally
 from lab.core.errors import LabError
-from lab.report import quotes
+from lab.report import functions, quotes
 from lab.report.tables import each, figure, percent
 from lab.stats import analysis
 from lab.stats.differences import HIGHER, LOWER
@@ -68,6 +68,12 @@ class Quotes(quotes.Quotes):
         """A cell's figures, on a `wire` other than a whole one if that is named."""
         vpn, _, variant = path.partition("/")
         return self.cell(metric, end, **on(wire), vpn=vpn, variant=variant, suite=suite)
+
+    def any(self, measure: str, metric: str, end: str, path: str, suite: str, conditions: str, over: int = 1) -> str:
+        """The median of any figure, without interval; of each mode. `over`: in so many of its units."""
+        vpn, _, variant = path.partition("/")
+        where = {"measure": measure, "conditions": conditions, "vpn": vpn, "variant": variant, "suite": suite}
+        return quotes.medians(self.cell(metric, end, **where), lambda value: figure(value / over))
 
     def rate(self, path: str, suite: str, wire: str = "") -> str:
         """Throughput, Mbit/s: `quotes.typical`."""
@@ -167,6 +173,27 @@ class Quotes(quotes.Quotes):
         rows = self._cell(MEASURE, "server", path, suite)
         share = self.raw.share(rows[0].vpn, rows[0].records, suite, rows[0].median) if self.raw else float("nan")
         return percent(share)
+
+    # Exact profiles
+
+    @cached_property
+    def _profiles(self) -> dict[tuple[str, ...], functions.Profile]:
+        found = functions.of_samples(self.run.samples)
+        return {(f"{vpn}/{variant}", suite): its for (vpn, variant, suite, _), its in found.items()}
+
+    def profile(self, path: str, suite: str) -> functions.Profile:
+        """Where the instructions of a data path went, per byte: of the size that the run profiled.
+
+        Raises:
+            LabError: the run has no such profile.
+        """
+        if (path, suite) not in self._profiles:
+            raise LabError(f"run {self.name} has no profile of {path} by {suite}")
+        return self._profiles[path, suite]
+
+    def gained(self, path: str, over: str, suite: str, most: int) -> list[functions.Change]:
+        """The functions that differ most between two data paths, `over` first."""
+        return functions.changes(self.profile(over, suite), self.profile(path, suite))[:most]
 
     # Beside the thesis
 
