@@ -73,7 +73,8 @@ def checkout() -> dict[str, str]:
     A worker that runs while its checkout is brought up to date still has the code of before in its memory.
     """
     parts = {"lab/": _digest(Path(lab.__file__).parent)}
-    parts |= {f"{_name(folder)}/": images.folder_digest(folder) for folder in images.folders(ROOT / "images")}
+    folders = images.folders(ROOT / "images")
+    parts |= {f"{_name(folder)}/": images.folder_digest(folder, described=True) for folder in folders}
     present = [ROOT / name for name in FILES if (ROOT / name).is_file()]
     return parts | {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in present}
 

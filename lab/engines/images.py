@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from docker.errors import ImageNotFound
@@ -20,6 +20,9 @@ ROOT_ARGUMENT = "ROOTFS"
 DIGEST = "lab.digest"
 """The label with the digest of the folder that an image was built from."""
 IGNORE = ".dockerignore"
+DESCRIPTION = "vpn.yaml"
+ABOUT = (DESCRIPTION, "README.md")
+"""Files of a folder that no image holds: they say what it is."""
 PARENTS = "lab.parents"
 """The label with the ids of the images that an image is built on."""
 ARGUMENT = re.compile(r"^ARG\s+([A-Z0-9_]+)\s*$", re.MULTILINE)
@@ -98,21 +101,24 @@ def labels(engine: Engine, tag: str, *names: str) -> list[str | None]:
     return [image_labels.get(name) for name in names]
 
 
-def folder_digest(folder: Path) -> str:
-    """A digest of the files in a folder's build context: names, executable bits and contents."""
+def folder_digest(folder: Path, *, described: bool = False) -> str:
+    """A digest of the files that an image is built from: names, executable bits and contents.
+
+    `described`: of its description, too, by which its VPN is measured.
+    """
     digest = hashlib.sha256()
-    for path in _files(folder):
+    for path in _files(folder, set(ABOUT) - {DESCRIPTION} if described else ABOUT):
         executable = bool(path.stat().st_mode & 0o100)
         digest.update(f"{path.relative_to(folder)}\0{executable}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, apart: Collection[str]) -> Iterator[Path]:
     ignore = folder / IGNORE
     paths = folder.rglob("*")
     if ignore.exists():
         patterns = [line for line in ignore.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
         # Docker's own matching of the patterns, which also decides what is sent.
         paths = (folder / path for path in exclude_paths(str(folder), patterns))
-    return (path for path in sorted(paths) if path.is_file())
+    return (path for path in sorted(paths) if path.is_file() and path not in {folder / name for name in apart})

@@ -45,6 +45,16 @@ def test_the_digest_stays_with_what_does_not_matter(folder: Path) -> None:
     assert folder_digest(moved) == before
 
 
+@pytest.mark.parametrize("name", ["vpn.yaml", "README.md"])
+def test_what_describes_an_image_is_not_in_it(folder: Path, name: str) -> None:
+    before = folder_digest(folder), folder_digest(folder, described=True)
+    (folder / name).write_text("title: Alpha\n", encoding="utf-8")
+    assert folder_digest(folder) == before[0]
+    assert (folder_digest(folder, described=True) != before[1]) is (name == "vpn.yaml")
+    (folder / "etc" / name).write_text("", encoding="utf-8")
+    assert folder_digest(folder) != before[0]
+
+
 def test_contents_do_not_run_into_each_other(tmp_path: Path) -> None:
     digests = set()
     for number, (first, second) in enumerate([("ab", "c"), ("a", "bc"), ("abc", "")]):

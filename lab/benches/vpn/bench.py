@@ -143,7 +143,7 @@ class Site:
             "controls": [vpn.name for vpn in choice.vpns if vpn.file.control],
             "processors": engine.processors,
             "folders": {
-                name: images.folder_digest(images.folder(images_of(choice.catalog), name))
+                name: images.folder_digest(images.folder(images_of(choice.catalog), name), described=True)
                 for name in image_names(choice.paths)
             },
             "lacks": {f"{vpn}/{variant}": reason for (vpn, variant), reason in self.lacks.items()},

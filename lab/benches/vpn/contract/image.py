@@ -119,6 +119,9 @@ def _copies(path: Path, read: list[Instruction]) -> Iterator[Fault]:
             if not files:
                 yield Fault(path, each.line, f"there is no {name} in this folder to be copied", "name a file that is")
             for file in files:
+                if file.name in images.ABOUT:
+                    what = f"it copies {file.name}: the image would not be built anew after a change of that"
+                    yield Fault(path, each.line, what, "name the files that belong into it")
                 if file.is_file() and file.read_bytes()[:2] == b"#!" and not file.stat().st_mode & 0o100:
                     yield Fault(file, 0, "it is a script that is not executable", f"`chmod +x {file.name}`")
 
