@@ -146,7 +146,7 @@ VPN, DOCKER, DATA = "images/gamma/vpn.yaml", "images/gamma/Dockerfile", "tests/d
         (DOCKER, "COPY session", "COPY --chmod=755 session", f"{DOCKER}:6: it sets a mode | engines as old as 20.10"),
         (DOCKER, "RUN apt-get update", "RUN cat <<EOF", f"{DOCKER}:4: it is a here-document | engines as old as 20.10"),
         (DOCKER, "COPY session", "COPY sesion session", f"{DOCKER}:6: there is no sesion in this folder to be copied"),
-        (DOCKER, "COPY session", "COPY vpn.yaml session", f"{DOCKER}:6: it copies vpn.yaml: the image would not be built"),
+        (DOCKER, "COPY session", "COPY vpn.yaml session", f"{DOCKER}:6: it copies vpn.yaml: the image would not be"),
         (DOCKER, "COPY session bytes", "COPY session", "images/gamma/bytes:0: the Dockerfile does not copy it, so the"),
         (DOCKER, "     up ", "     ", "images/gamma/up:0: the Dockerfile does not copy it, so the lab cannot call it"),
         ("images/gamma/up", "#!/bin/bash\n", "", "images/gamma/up:1: its first line names no interpreter | begin with"),

@@ -29,7 +29,17 @@ def iperf3(text: str, direction: str) -> dict[str, Any]:
 
 def test_every_measure_has_what_a_measure_needs() -> None:
     every = measures.every()
-    assert sorted(every) == ["cost", "datagrams", "handshake", "latency", "nuttcp", "profile", "setup", "throughput", "transfer"]
+    assert sorted(every) == [
+        "cost",
+        "datagrams",
+        "handshake",
+        "latency",
+        "nuttcp",
+        "profile",
+        "setup",
+        "throughput",
+        "transfer",
+    ]
     for measure in every.values():
         assert measure.TITLE
         assert measure.FIGURES
@@ -40,7 +50,10 @@ def test_an_unknown_measure() -> None:
     assert list(measures.choose(["transfer", "latency"])) == ["transfer", "latency"]
     with pytest.raises(UsageError, match=r"unknown measure 'latencies'\. Did you mean 'latency'") as caught:
         measures.choose(["transfer", "latencies"])
-    assert caught.value.hint == "valid names: cost, datagrams, handshake, latency, nuttcp, profile, setup, throughput, transfer"
+    assert (
+        caught.value.hint
+        == "valid names: cost, datagrams, handshake, latency, nuttcp, profile, setup, throughput, transfer"
+    )
 
 
 def test_conditions() -> None:
@@ -116,6 +129,24 @@ def test_nothing_received_is_no_throughput(captured: Captured) -> None:
 def test_output_cut_short_is_no_figure(captured: Captured) -> None:
     with pytest.raises(json.JSONDecodeError):
         throughput.parse(iperf3(captured("iperf3/up-4.json")[:2000], "up"))
+
+
+@pytest.mark.parametrize(
+    ("direction", "receiver", "rate", "payload"),
+    [("up", "server", 9493.5032, 1215099605), ("down", "client", 6603.469, 826474496)],
+)
+def test_a_second_generator(captured: Captured, direction: str, receiver: str, rate: float, payload: int) -> None:
+    text = captured(f"nuttcp/{direction}.txt")
+    sample = {"load": {"stdout": text}, "direction": direction}
+    assert figures(nuttcp.parse(sample)) == {("nuttcp_rate", receiver): rate, ("payload", "machine"): payload}
+
+
+def test_a_second_generator_without_a_rate() -> None:
+    with pytest.raises(LabError, match="nuttcp reported no rate, but 'bad hostname'"):
+        nuttcp.parse({"load": {"stdout": "bad hostname\n"}, "direction": "up"})
+    text = "megabytes=0.0000 real_seconds=1.00 rate_Mbps=0.0000 tx_cpu=0 rx_cpu=0\n"
+    with pytest.raises(InvalidSample, match="received nothing"):
+        nuttcp.parse({"load": {"stdout": text}, "direction": "up"})
 
 
 def test_the_highest_rate_that_passed(raw: Raw) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lab.benches.vpn import clients, cpu_ledger, proof
+from lab.benches.vpn import clients, cpu_ledger, packets, proof
 from lab.benches.vpn.cells import WHOLE, tunnels_of, wire_of
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.tunnel import Tunnel, tunnel
@@ -123,9 +123,11 @@ class InTunnel:
             proof.counted(part, carried, raw["direction"])
 
     def _cpu(self, load: dict[str, Any], payload: float) -> list[Reading]:
-        """The CPU ledger of a load, and the share of the machine's time that it does not cover."""
+        """The CPU ledger of a load, the share of the machine's time that it does not cover, and its packets."""
         engine = self.tunnel.bed.engine
         readings = cpu_ledger.readings(load, payload, counted=engine.clock == "instructions")
+        if not self.tunnel.clients:
+            readings += packets.readings(load, payload)
         return [*readings, Reading("ledger_gap", "fraction", "machine", cpu_ledger.gap(readings, engine.processors))]
 
 

@@ -15,6 +15,7 @@ from lab.benches.vpn.views import (
     profile,
     speed_plots,
     speed_tables,
+    spreads,
 )
 from lab.report import plots, tables
 from lab.report.tables import (
@@ -76,7 +77,8 @@ def build(run: Summary, *, every_load: bool = False, raw: CipherShare | None = N
     carrying = run.loads()
     for load in carrying if every_load else carrying[:1]:
         contents += [cpu_tables.kernel_and_user(run, load), cpu_tables.switches(run, load), cpu_tables.cost(run, load)]
-    contents += [packet_cost.table(run), *profile.tables(run), latency(run), handshake(run), *curves.tables(run)]
+    contents += [spreads.table(run), packet_cost.table(run), *profile.tables(run)]
+    contents += [latency(run), handshake(run), *curves.tables(run)]
     return [table for table in contents if table.rows]
 
 

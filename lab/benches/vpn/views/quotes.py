@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from lab.benches.vpn.views import cpu_time, thesis_model, thesis_speed, thesis_time
+from lab.benches.vpn.packets import WIRE
+from lab.benches.vpn.views import cpu_time, spreads, thesis_model, thesis_speed, thesis_time
 from lab.benches.vpn.views.speed_tables import CipherShare
 from lab.benches.vpn.views.thesis_speed import Tally
 from lab.core.errors import LabError
@@ -25,8 +26,6 @@ from lab.stats.summary import Summary
 MEASURE = "throughput"
 LOAD = {"measure": MEASURE, "conditions": "direction=up streams=1"}
 """The load that figures are quoted of: the client sends, in one stream."""
-WIRE = "eth0"
-"""The interface of an endpoint on the wire."""
 
 
 def on(wire: str) -> dict[str, str]:
@@ -140,6 +139,11 @@ class Quotes(quotes.Quotes):
         return Repeats(
             len(cells), several, (one["greatest"] - one["least"]) / one["median"], one["greatest"] / one["least"]
         )
+
+    @cached_property
+    def spreads(self) -> list[spreads.Spread]:
+        """How far the samples of each data path's cells lie apart, and what goes with it; the widest first."""
+        return sorted(spreads.of_run(self.run), key=lambda each: -each.deviation)
 
     def level(self, block: int) -> str:
         """The throughput of a block as a share of the median of the other blocks, cell by cell; the median of cells."""
