@@ -4,7 +4,6 @@
 TCP, wake-ups and queues interleave anew in each tunnel. What that changes is counted beside every load: packets that
 stand for several, acknowledgements, wake-ups, losses.
 """
-# ruff: noqa: RUF001 - en dashes are what a reader of tables expects
 
 from __future__ import annotations
 
@@ -15,6 +14,7 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn import packets
+from lab.report.quotes import NONE
 from lab.report.tables import Cell, Table, order, percent
 from lab.results.cell import parse_conditions
 from lab.stats import companions
@@ -48,6 +48,21 @@ class Spread:
     samples: int
     deviation: float
     by: Companion | None
+
+    @property
+    def apart(self) -> str:
+        """The deviation as text."""
+        return percent(self.deviation)
+
+    @property
+    def goes_with(self) -> str:
+        """What goes with a greater cost, in words; a dash if nothing does."""
+        return f"{'more' if self.by.more else 'fewer'} {NAMES[self.by.name]}" if self.by else NONE
+
+    @property
+    def share(self) -> str:
+        """The share of the variance that goes with it; a dash if nothing does."""
+        return f"{self.by.share:.2f}" if self.by else NONE
 
 
 def of_run(run: Summary) -> list[Spread]:
@@ -108,20 +123,14 @@ def _figures(sample: Mapping[str, Any]) -> dict[str, float]:
 def table(run: Summary) -> Table:
     """A row for each data path, the widest spread first."""
     rows = [
-        [Cell(text) for text in (each.path, percent(each.deviation), *_by(each.by), str(each.cells), str(each.samples))]
+        [Cell(text) for text in (each.path, each.apart, each.goes_with, each.share, str(each.cells), str(each.samples))]
         for each in sorted(of_run(run), key=lambda each: -each.deviation)
     ]
     columns = ["vpn/variant", "apart", "goes with", "share", "cells", "n"]
     notes = [
         "apart: the standard deviation of the logarithm of the machine's CPU cost within a cell",
         "share: of the variance within cells, by what goes best with it (R²)",
-        "–: nothing that was counted goes with it, or too few samples show it (p above 5 %, corrected for the six)",
+        f"{NONE}: nothing that was counted does, or too few samples show it (p above 5 %, corrected for the six)",
     ]
     title = "How far the samples of a cell lie apart, and what goes with it"
     return Table("spreads", title, columns, rows, 1, notes, run.where)
-
-
-def _by(companion: Companion | None) -> tuple[str, str]:
-    if companion is None:
-        return "–", "–"
-    return f"{'more' if companion.more else 'fewer'} {NAMES[companion.name]}", f"{companion.share:.2f}"
