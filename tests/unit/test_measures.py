@@ -274,6 +274,9 @@ def test_a_ping_is_a_load_that_is_watched(condition: str, argv: list[str]) -> No
 
 def test_handshake() -> None:
     assert handshake.parse({"handshake": 0.25}) == [Reading("handshake", "s", "client", 0.25)]
+    assert handshake.parse({"handshake": 0.25, "exchanged": {"sent": 4000, "received": 3000}})[1:] == [
+        Reading("handshake_bytes", "B", "client", 7000)
+    ]
 
 
 def test_latency_under_no_load_is_not_under_load(captured: Captured) -> None:

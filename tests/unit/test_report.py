@@ -147,7 +147,7 @@ class TestTables:
         assert found["latency"] == [
             ["a/udp", "x", "user space", "load=none", "2.00 (1.00–3.00)", "–", "9.00 (9.00–9.00)", "–", "3"]
         ]
-        assert found["handshake"] == [["a/udp", "x", "user space", "0.250", "0.200–0.300", "3"]]
+        assert found["handshake"] == [["a/udp", "x", "user space", "0.250", "0.200–0.300", "–", "3"]]
 
     def test_clocks_are_never_in_one_report(self) -> None:
         df = frame(cell("a", "x", [1, 2, 3]) + cell("a", "x", [1, 2, 3], clock="instructions"))

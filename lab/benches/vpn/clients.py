@@ -136,7 +136,7 @@ def address(first: str, number: int) -> str:
 def times(result: Result) -> list[list[float]]:
     """When each client's VPN was started and when it was up, as `clients-up` printed it: seconds since 1970."""
     rows = [line.split() for line in result.stdout.splitlines()]
-    return [[float(began), float(ended)] for _, began, ended in rows]
+    return [[float(began), float(ended)] for _, began, ended, *_ in rows]
 
 
 def answers(text: str) -> dict[int, Result]:

@@ -39,14 +39,22 @@ ENDS = ("server", "client", "server-load", "client-load")
 BESIDE = {"server-load": "server", "client-load": "client"}
 """The load container beside each endpoint. The meter may enter it, so the wire is watched from there."""
 TIMED_UP = """
+passed() {  # received and sent, in bytes
+    local name received sent
+    while read -r name received _ _ _ _ _ _ _ sent _; do
+        [[ $name != eth0: ]] || echo "$received $sent"
+    done </proc/self/net/dev
+}
+read -r received sent < <(passed)
 started=$EPOCHREALTIME
 up || exit $?
 ended=$EPOCHREALTIME
+read -r by_now_received by_now_sent < <(passed)
 mkdir -p /run/vpn
 [[ ! -r /run/vpn/started ]] || read -r started </run/vpn/started
-echo "$started $ended" | tee /run/vpn/took
+echo "$started $ended $((by_now_received - received)) $((by_now_sent - sent))" | tee /run/vpn/took
 """
-"""`up` writes when it starts the VPN itself: the preparation before is not the VPN's work."""
+"""`up` writes when it starts the VPN itself: the preparation before is not the VPN's work. Nor has it used the wire."""
 UP = ["bash", "-c", TIMED_UP]
 TOOK = ["cat", "/run/vpn/took"]
 
@@ -72,6 +80,8 @@ UNSUPPORTED = 127
 class Tunnel:
     """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first reply.
 
+    `exchanged` are the bytes on the wire that it took, by `sent` and `received`, as the client saw them.
+
     `wire` lies between its ends before they come up, so that they find its MTU. It is shaped (`laid`) while samples are
     taken. `offset`: seconds by which a load is delayed. `loads`: every load of the tunnel, as `load` returned it.
 
@@ -88,6 +98,7 @@ class Tunnel:
     tunnels: int | None = None
     containers: dict[str, Container] = field(default_factory=dict)
     handshake: float = 0.0
+    exchanged: dict[str, int] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
     offset: float = 0.0
     loads: list[dict[str, Any]] = field(default_factory=list)
@@ -121,12 +132,13 @@ class Tunnel:
         return self.bed.start(end, self.plan, limited.for_many() if self.tunnels else limited)
 
     def _up(self, end: str) -> float:
-        """Bring one endpoint up; returns the seconds from the start of its VPN to the end of `up`."""
+        """Bring one endpoint up; returns the seconds from the start of its VPN to the end of `up`, and tells the bytes."""
         limit = UP_LIMIT + (self.tunnels or 0)
         result = self.execute(end, UP, timeout=limit)
         self._check(end, result, limit)
         told = self.ask(end, TOOK) if result.lost else result
-        before, after = told.stdout.splitlines()[-1].split()
+        before, after, received, sent = told.stdout.splitlines()[-1].split()
+        self.exchanged = {"sent": int(sent), "received": int(received)}
         return float(after) - float(before)
 
     def _check(self, end: str, result: Result, limit: float) -> None:

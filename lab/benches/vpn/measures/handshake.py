@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Handshake: from the start of the client to the first reply through the tunnel."""
+"""Handshake: from the start of the client to the first reply through the tunnel, in time and in bytes on the wire."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from lab.benches.vpn.tunnel import Tunnel
 
 TITLE = "time to the first answer"
-FIGURES = (Quantity("handshake", "s", "handshake (to the first byte through)", "less"),)
+FIGURES = (
+    Quantity("handshake", "s", "handshake (to the first byte through)", "less"),
+    Quantity("handshake_bytes", "B", "handshake (bytes on the wire, both ways)", "less"),
+)
 
 
 def conditions(options: Options) -> list[str]:
@@ -37,9 +40,11 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     """
     if tunnel.wire.shaped:
         raise Unsupported("a tunnel is up before its wire delays or loses anything: `--wires whole,cut`")
-    return {"handshake": tunnel.handshake}
+    return {"handshake": tunnel.handshake, "exchanged": tunnel.exchanged}
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
-    """Seconds, by the clock of the client's kernel."""
-    return [Reading("handshake", "s", "client", raw["handshake"])]
+    """Seconds, by the clock of the client's kernel; and the bytes of all packets that it sent and received by then."""
+    exchanged = raw.get("exchanged", {}).values()  # not told by runs of before
+    size = [Reading("handshake_bytes", "B", "client", sum(exchanged))] if exchanged else []
+    return [Reading("handshake", "s", "client", raw["handshake"]), *size]

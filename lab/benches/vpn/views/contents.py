@@ -124,13 +124,13 @@ def latency(run: Summary) -> Table:
 
 
 def handshake(run: Summary) -> Table:
-    """Seconds from the start of the client to the first byte through the tunnel."""
-    summary = run.figures_of("handshake")
+    """Seconds from the start of the client to the first byte through the tunnel, and bytes on the wire."""
+    summary = run.figures
     lines = []
     for key, figures in by_cell(summary[summary["measure"] == "handshake"]).items():
-        row = figures[("handshake", "client")]
-        lines.append([Cell(text) for text in (*key, value(row), spread(row), str(tables.count(row)))])
-    columns = [*cpu_tables.KEYS, "s", spread_name(run), "n"]
+        row, size = figures[("handshake", "client")], figures.get(("handshake_bytes", "client"))
+        lines.append([Cell(text) for text in (*key, value(row), spread(row), value(size), str(tables.count(row)))])
+    columns = [*cpu_tables.KEYS, "s", spread_name(run), "B on the wire", "n"]
     title = f"Handshake, {of_clock('s', run.clock)}: from the client's start to the first byte through"
     return Table("handshake", title, columns, lines, 3, spread_note(run.clock), run.where)
 
