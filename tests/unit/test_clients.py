@@ -50,7 +50,8 @@ class TestNames:
         assert clients.answers(text) == {1: Result(0, "one\ntwo", ""), 2: Result(7, "", ""), 16: Result(0, "three", "")}
 
     def test_times(self) -> None:
-        assert clients.times(Result(0, "1 10.5 11.0 900 800\n2 10.6 12.0 900 800\n", "")) == [[10.5, 11.0], [10.6, 12.0]]
+        told = Result(0, "1 10.5 11.0 900 800\n2 10.6 12.0 900 800\n", "")
+        assert clients.times(told) == [[10.5, 11.0], [10.6, 12.0]]
 
 
 def test_each_client_has_secrets_of_its_own_and_the_server_knows_all() -> None:

@@ -132,7 +132,7 @@ class Tunnel:
         return self.bed.start(end, self.plan, limited.for_many() if self.tunnels else limited)
 
     def _up(self, end: str) -> float:
-        """Bring one endpoint up; returns the seconds from the start of its VPN to the end of `up`, and tells the bytes."""
+        """Bring one endpoint up; returns the seconds from the start of its VPN to the end of `up`. Keeps the bytes."""
         limit = UP_LIMIT + (self.tunnels or 0)
         result = self.execute(end, UP, timeout=limit)
         self._check(end, result, limit)
