@@ -126,7 +126,7 @@ class InTunnel:
         """The CPU ledger of a load, the share of the machine's time that it does not cover, and its packets."""
         engine = self.tunnel.bed.engine
         readings = cpu_ledger.readings(load, payload, counted=engine.clock == "instructions")
-        if not self.tunnel.clients:
+        if len(self.tunnel.loaded) == 1:
             readings += packets.readings(load, payload)
         return [*readings, Reading("ledger_gap", "fraction", "machine", cpu_ledger.gap(readings, engine.processors))]
 
