@@ -15,7 +15,12 @@ SAYS = re.compile(r"SPDX-License-Identifier: (.+?)(?: \*/| -#\})?$", re.MULTILIN
 TREES = ("lab", "images", "kmod", "tests", "benchmarks", "playbooks", "scripts")
 # What cannot say it, and what was captured from programs of others.
 WITHOUT = re.compile(r"\.(md|json|png|ipynb|pyc)$|ignore$|^tests/data/|/LICENSE$|__pycache__")
-PATCHED = {"gnutls28": "LGPL-2.1-or-later", "ocserv": "GPL-2.0-or-later", "openconnect": "LGPL-2.1-only"}
+PATCHED = {
+    "patches/gnutls28": "LGPL-2.1-or-later",
+    "patches/ocserv": "GPL-2.0-or-later",
+    "patches/openconnect": "LGPL-2.1-only",
+    "openvpn-patched": "GPL-2.0-only",
+}
 
 
 def sources() -> Iterator[str]:
@@ -32,7 +37,7 @@ def wanted(name: str) -> set[str]:
     if name.startswith("kmod/"):
         return {"GPL-2.0-only"}
     if "/patches/" in name:
-        return {PATCHED[Path(name).parent.name]}
+        return {next(licence for program, licence in PATCHED.items() if f"/{program}" in name)}
     return {"MIT"}
 
 
