@@ -20,7 +20,7 @@ pytestmark = pytest.mark.docker
 BENCHMARKING = ipaddress.IPv4Network("198.18.0.0/15")
 """Reserved for measurements (RFC 2544): nothing outside a lab has such an address."""
 
-LOAD_PORTS = {"5201", "5202"}
+LOAD_PORTS = {"5000", "5201", "5202"}
 
 PEERS = {"tinc"}
 """VPNs whose ends are peers: the one that calls listens as well."""
