@@ -129,6 +129,34 @@ class TestVpns:
         samples = [sample(100), sample(102), sample(900, outcome="failed"), sample(900, variant="tcp")]
         assert of_vpns(a_run(), samples).wire_packets(["a/udp"]) == (1.0, 1.02)
 
+    def test_any_figure_in_thousands(self) -> None:
+        run = of_vpns(frame([*cell("a", "x", [50_000, 52_000, 51_000], metric="datagrams"), *control([9, 9, 9])]))
+        assert run.any("throughput", "datagrams", "server", "a/udp", "x", UP, 1000) == "51.0"
+
+    def test_exact_profiles_side_by_side(self) -> None:
+        def sample(variant: str, *functions: list[Any]) -> dict[str, Any]:
+            readings = [{"metric": "payload", "end": "machine", "value": 1000, "unit": "B"}]
+            raw = {"functions": [[*row, 1] for row in functions]}
+            return {
+                "vpn": "a", "variant": variant, "suite": "x", "conditions": "size=1000", "outcome": "ok", "raw": raw,
+                "readings": readings,
+            }  # fmt: skip
+
+        one = sample("udp", ["client", "d", "[kernel]", "copy", 3000], ["client", "d", "libc", "malloc", 40])
+        two = sample("tcp", ["client", "d", "[kernel]", "copy", 1000], ["server", "d", "daemon", "seal", 5000])
+        run = of_vpns(a_run(), [one, two])
+        assert run.objects([("a/udp", "x"), ("a/tcp", "x")], 0.1) == [
+            ("daemon", [0.0, 5.0]), ("[kernel]", [3.0, 1.0]), ("the rest", [0.04, 0.0]), ("all", [3.04, 6.0]),
+        ]  # fmt: skip
+        (most,) = run.gained("a/tcp", "a/udp", "x", 1)
+        assert (most.where.name, most.before, most.after) == ("seal", 0.0, 5.0)
+        with pytest.raises(LabError, match="has no profile of a/udp by y"):
+            run.profile("a/udp", "y")
+
+    def test_system_calls_for_a_megabyte(self) -> None:
+        accounts = frame([entry for block in (0, 1) for entry in ledger("a", "x", block)])
+        assert of_vpns(pd.concat([a_run(), accounts], ignore_index=True)).system_calls("a/udp", "x") == 10490
+
     def test_the_share_of_the_ciphers_speed(self) -> None:
         class Half:
             run = "c"

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from lab.benches.vpn import packets
 from lab.benches.vpn.packets import WIRE
 from lab.benches.vpn.views import cpu_time, spreads, thesis_model, thesis_speed, thesis_time
 from lab.benches.vpn.views.speed_tables import CipherShare
@@ -198,6 +199,30 @@ class Quotes(quotes.Quotes):
     def gained(self, path: str, over: str, suite: str, most: int) -> list[functions.Change]:
         """The functions that differ most between two data paths, `over` first."""
         return functions.changes(self.profile(over, suite), self.profile(path, suite))[:most]
+
+    def objects(self, cells: Sequence[tuple[str, str]], least: float) -> list[tuple[str, list[float]]]:
+        """Instructions a byte by program, library or part of the kernel, for each path and suite; the largest first.
+
+        Those of which none has `least` are one row, `the rest`; `all` is the last.
+        """
+        profiles = [self.profile(path, suite) for path, suite in cells]
+        sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(profiles))
+        for place, profile in enumerate(profiles):
+            for _, name, instructions in profile.parts():
+                sums[name][place] += instructions
+        rows = [(name, its) for name, its in sums.items() if max(its) >= least]
+        rest = [sum(its[place] for its in sums.values() if max(its) < least) for place in range(len(profiles))]
+        rows.sort(key=lambda row: -max(row[1]))
+        return [*rows, ("the rest", rest), ("all", [profile.total for profile in profiles])]
+
+    def system_calls(self, path: str, suite: str) -> float:
+        """System calls of both endpoints for a megabyte, the median over the samples that counted them."""
+        vpn, _, variant = path.partition("/")
+        rows = self.run.measured
+        rows = rows[(rows["vpn"] == vpn) & (rows["variant"] == variant) & (rows["suite"] == suite)]
+        payload = rows[rows["metric"] == "payload"].groupby(analysis.SAMPLE)["value"].first()
+        calls = rows[rows["metric"].str.startswith("syscall:")].groupby(analysis.SAMPLE)["value"].sum()
+        return float((calls / payload * packets.MEGABYTE).median())
 
     # Beside the thesis
 
