@@ -63,9 +63,10 @@ class Ends:
         return counters.get(interface, 0)
 
     def wait_until_sent(self, interface: str, more: int) -> None:
-        """Wait until the client has sent so many bytes more by an interface."""
+        """Wait until the client has sent so many bytes more by an interface; raises APIError once it is removed."""
         before, limit = self.sent(interface), time.monotonic() + 60 * self.engine.patience
         while self.sent(interface) < before + more:
+            self.client.reload()
             assert time.monotonic() < limit, f"{interface} does not carry {more} bytes more"
 
     def address(self, end: Container, name: str) -> str:
