@@ -78,9 +78,9 @@ def worker_with_a_load(engine: Engine, run: Running, *, other_than: int = 0) -> 
     def there() -> bool:
         assert run.process.poll() is None, run.text
         for container in engine.client.containers.list(filters={"label": f"{ROLE}=client-load"}, ignore_removed=True):
-            pid = int(container.labels[OWNER].partition(":")[0])
-            if pid != other_than and Path(f"/proc/{pid}").exists():
-                found.append(pid)
+            pid = container.labels[OWNER].partition(":")[0]  # or a person's, of another test
+            if pid.isdigit() and int(pid) != other_than and Path(f"/proc/{pid}").exists():
+                found.append(int(pid))
         return bool(found)
 
     wait_for(there, "a worker with a load", 120)

@@ -99,7 +99,8 @@ kept_alive() {  # how many times: a record of one byte to the server
 export -f kept_alive
 wait-until 20 grep -q '^tcpdump: listening on' /run/tcpdump.log
 for turn in 1 2 3 4; do
-    iperf3 --bytes 400K --client "$address" >/dev/null
+    # Between two tests its server listens anew: whoever comes just then is reset.
+    wait-until 20 iperf3 --bytes 400K --client "$address"
     wait-until 20 bash -c "kept_alive $turn"
 done
 kill -INT "$capture"
