@@ -58,8 +58,15 @@ def texts(values: list[float]) -> set[str]:
     return modes | {figure(median(values)), f"{figure(min(values))}–{figure(max(values))}"}
 
 
+LOADED = [
+    folder for folder in committed()
+    if "kind" not in (meta := Store(folder).meta()) and LOAD["measure"] in meta["settings"]["measures"]
+]  # fmt: skip
+"""The runs with the load that is quoted."""
+
+
 @pytest.mark.parametrize(("metric", "end", "quote"), [("throughput", "server", "rate"), ("cost", "machine", "cost")])
-@pytest.mark.parametrize("folder", [each for each in committed() if "kind" not in Store(each).meta()], ids=name)
+@pytest.mark.parametrize("folder", LOADED, ids=name)
 def test_a_quoted_figure_is_what_the_samples_say(folder: Path, metric: str, end: str, quote: str) -> None:
     """Of every cell of the load that is quoted, off the lines of the run."""
     run, checked = pages.run(folder.name, root=ROOT), 0
@@ -69,7 +76,7 @@ def test_a_quoted_figure_is_what_the_samples_say(folder: Path, metric: str, end:
             text = getattr(run, quote)(f"{vpn}/{variant}", suite, wire)
             assert text.partition(" (")[0] in texts(values), (vpn, variant, suite)
             checked += 1
-    assert checked > 10
+    assert checked > 5
 
 
 def test_a_quoted_cost_of_a_record_is_what_the_samples_say() -> None:
