@@ -28,6 +28,7 @@ RESULTS = ROOT / "results"
 
 
 RUNS = [folder for folder in committed() if "kind" not in Store(folder).meta()]
+LOADED = [folder for folder in RUNS if "throughput" in Store(folder).meta()["settings"]["measures"]]
 BESIDE = "raw-ciphers"
 """The first cell of the notebook that is about the runs beside the one that it is of."""
 OF_THE_RUN = re.compile(r"(?<![.\w])(run|load|df)\b")
@@ -102,13 +103,13 @@ def shown(folder: Path, name: str) -> Table:
     return found
 
 
-@pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", LOADED, ids=lambda path: path.name)
 def test_the_table_of_throughput_is_what_the_samples_say(folder: Path) -> None:
     def key(sample: dict[str, Any]) -> tuple[str, ...]:
         return sample["measure"], f"{sample['vpn']}/{sample['variant']}", sample["suite"], sample["conditions"]
 
-    values = read(folder, "throughput", "server", key)
-    table, checked = shown(folder, "matrix"), 0
+    table, checked = shown(folder, "matrix throughput"), 0
+    values = read(folder, "throughput", "client" if "direction=down" in table.name else "server", key)
     load = max((conditions for *_, conditions in values if table.name.endswith(conditions)), key=len)
     for row in table.rows:
         for column, cell in zip(table.columns[1:], row[1:], strict=True):
@@ -118,7 +119,7 @@ def test_the_table_of_throughput_is_what_the_samples_say(folder: Path) -> None:
                 assert told == figure(median(mine)), (column, row[0].text)
                 checked += 1
             assert mine or told[:1] not in tuple("0123456789"), "a figure that no sample has"
-    assert checked > 10
+    assert checked > 5
 
 
 @pytest.mark.parametrize("folder", BENCHES, ids=lambda path: path.name)
