@@ -108,7 +108,7 @@ def test_the_table_of_throughput_is_what_the_samples_say(folder: Path) -> None:
     def key(sample: dict[str, Any]) -> tuple[str, ...]:
         return sample["measure"], f"{sample['vpn']}/{sample['variant']}", sample["suite"], sample["conditions"]
 
-    table, checked = shown(folder, "matrix throughput"), 0
+    table, checked = shown(folder, "matrix direction="), 0
     values = read(folder, "throughput", "client" if "direction=down" in table.name else "server", key)
     load = max((conditions for *_, conditions in values if table.name.endswith(conditions)), key=len)
     for row in table.rows:
@@ -119,7 +119,7 @@ def test_the_table_of_throughput_is_what_the_samples_say(folder: Path) -> None:
                 assert told == figure(median(mine)), (column, row[0].text)
                 checked += 1
             assert mine or told[:1] not in tuple("0123456789"), "a figure that no sample has"
-    assert checked > 5
+    assert checked > 3
 
 
 @pytest.mark.parametrize("folder", BENCHES, ids=lambda path: path.name)
