@@ -16,6 +16,7 @@ from docker.errors import DockerException
 from lab.benches.vpn import cells
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.sample import Bed
+from lab.benches.vpn.took import Took
 from lab.catalog.catalog import Catalog
 from lab.core.errors import InvalidSample
 from lab.results.cell import Cell
@@ -65,7 +66,7 @@ class Fake:
     wires: list[str] = field(default_factory=list)
     fates: list[int] = field(default_factory=list)
     loads: list[dict[str, Any]] = field(default_factory=list)
-    handshake: float = 0.25
+    took: Took = field(default_factory=lambda: Took(1.0, 1.25))
     evidence: dict[str, Any] = field(default_factory=dict)
     meter: Any = field(default_factory=lambda: SimpleNamespace(revived=str))
 

@@ -16,6 +16,7 @@ from lab.benches.vpn import cells, clients, proof
 from lab.benches.vpn.bench import choose, planned
 from lab.benches.vpn.measures import Many, setup, throughput
 from lab.benches.vpn.settings import Settings
+from lab.benches.vpn.took import Took
 from lab.benches.vpn.views import contents, curve_plot, curves
 from lab.catalog.catalog import Catalog
 from lab.core.command import Result
@@ -51,7 +52,7 @@ class TestNames:
 
     def test_times(self) -> None:
         told = Result(0, "1 10.5 11.0 900 800\n2 10.6 12.0 900 800\n", "")
-        assert clients.times(told) == [[10.5, 11.0], [10.6, 12.0]]
+        assert clients.took(told) == [Took(10.5, 11.0, 900, 800), Took(10.6, 12.0, 900, 800)]
 
 
 def test_each_client_has_secrets_of_its_own_and_the_server_knows_all() -> None:

@@ -20,6 +20,7 @@ from docker.errors import APIError, DockerException
 from lab.benches.vpn.bench import KEPT, Choice, Site, choose, planned, runnable_images
 from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.settings import Own, Settings
+from lab.benches.vpn.took import Took
 from lab.catalog.catalog import Catalog
 from lab.core import signals
 from lab.core.errors import EngineGone, LabError, UsageError
@@ -157,7 +158,7 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
         }
         ends = dict.fromkeys(("server", "client"))
         proofs["laid"] = Laid(bed, wire, {}, {})
-        yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, loads=[], handshake=0.1, containers=ends, **proofs)
+        yield SimpleNamespace(bed=bed, vpn=vpn, offset=0.0, loads=[], took=Took(1.0, 1.1), containers=ends, **proofs)
 
     monkeypatch.setattr("lab.benches.vpn.bench.testbed.opened", opened)
     monkeypatch.setattr("lab.benches.vpn.bench.Meter", lambda bed: SimpleNamespace(revived=str))

@@ -284,10 +284,11 @@ def answering(monkeypatch: pytest.MonkeyPatch, pattern: str, server: Result, cli
     monkeypatch.setattr(Tunnel, "answers", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
 
 
-@pytest.mark.parametrize("printed", ["a warning\n100.5 102.75\n", None])
+@pytest.mark.parametrize("printed", ["a warning\n100.5 102.75 3000 4000\n", None])
 def test_how_long_an_end_took_is_known_though_its_output_was_lost(made: Made, printed: str | None) -> None:
     tunnel, _ = made(Result(0, printed, None))
-    assert tunnel._up("client") == 2.25
+    took = tunnel._up("client")
+    assert (took.seconds, took.received, took.sent) == (2.25, 3000, 4000)
 
 
 def test_counters(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

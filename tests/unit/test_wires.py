@@ -14,6 +14,7 @@ from lab.benches.vpn import requirements
 from lab.benches.vpn.bench import choose, planned, told
 from lab.benches.vpn.measures import Options, handshake
 from lab.benches.vpn.settings import Settings
+from lab.benches.vpn.took import Took
 from lab.catalog.catalog import Catalog
 from lab.catalog.wires import LIMIT, Netem, fits
 from lab.core.command import Result
@@ -237,7 +238,7 @@ def test_tunnels_are_shared_on_one_wire_alone(catalog: Catalog) -> None:
 
 def test_a_handshake_is_not_measured_on_a_wire_that_begins_after_it(catalog: Catalog) -> None:
     def tunnel(name: str) -> Any:
-        return SimpleNamespace(wire=catalog.wires[name], handshake=0.25, exchanged={"sent": 4000, "received": 3000})
+        return SimpleNamespace(wire=catalog.wires[name], took=Took(1.0, 1.25, 3000, 4000))
 
     assert handshake.run(tunnel("cut"), {}, Options())["handshake"] == 0.25
     with pytest.raises(Unsupported, match="a tunnel is up before its wire delays or loses anything"):

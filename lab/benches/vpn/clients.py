@@ -16,6 +16,7 @@ from typing import Any
 
 from docker.models.containers import Container
 
+from lab.benches.vpn.took import Took
 from lab.core.command import Result
 from lab.core.errors import LabError
 from lab.testbed.meter import Meter
@@ -133,10 +134,9 @@ def address(first: str, number: int) -> str:
     return str(IPv4Address(first) + number - 1)
 
 
-def times(result: Result) -> list[list[float]]:
-    """When each client's VPN was started and when it was up, as `clients-up` printed it: seconds since 1970."""
-    rows = [line.split() for line in result.stdout.splitlines()]
-    return [[float(began), float(ended)] for _, began, ended, *_ in rows]
+def took(result: Result) -> list[Took]:
+    """What each client took to come up, as `clients-up` printed it after its number."""
+    return [Took.read(line.partition(" ")[2]) for line in result.stdout.splitlines()]
 
 
 def answers(text: str) -> dict[int, Result]:

@@ -88,7 +88,7 @@ class InTunnel:
         tunnel.offset = attempt.offset
         conditions = parse_conditions(attempt.cell.conditions)
         tunnel.loaded = range(1, int(conditions.get(LOADS, 1)) + 1)
-        known["handshake"] = tunnel.handshake
+        known["handshake"] = tunnel.took.seconds
         with attempt.phase("prove"):
             known["proof"] = tunnel.evidence
             if not tunnel.proved:  # once per tunnel; the check after a sample serves the next one too

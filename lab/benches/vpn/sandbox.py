@@ -52,7 +52,7 @@ def up(
         tunnel.laid.shape(seed=0)
         bed.payload(10_000_000)
     console.print(
-        f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {tunnel.handshake:.2f} s"
+        f"lab {lab!r} is up: {vpn.file.title}, {variant}, {suite.title}; first answer after {tunnel.took.seconds:.2f} s"
     )
     if tunnels > 1:
         console.print(f"It has {tunnels} tunnels, of {clients.name(1)} to {clients.name(tunnels)}.", highlight=False)

@@ -20,6 +20,7 @@ from docker.models.containers import Container
 from lab.benches.vpn import clients, proof
 from lab.benches.vpn.clients import Clients
 from lab.benches.vpn.cpu_ledger import Bracket
+from lab.benches.vpn.took import AGAIN, UP, Took
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Ends, Probe, Vpn
 from lab.catalog.wires import Wire
@@ -38,25 +39,6 @@ UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 ENDS = ("server", "client", "server-load", "client-load")
 BESIDE = {"server-load": "server", "client-load": "client"}
 """The load container beside each endpoint. The meter may enter it, so the wire is watched from there."""
-TIMED_UP = """
-passed() {  # received and sent, in bytes
-    local name received sent
-    while read -r name received _ _ _ _ _ _ _ sent _; do
-        [[ $name != eth0: ]] || echo "$received $sent"
-    done </proc/self/net/dev
-}
-read -r received sent < <(passed)
-started=$EPOCHREALTIME
-up || exit $?
-ended=$EPOCHREALTIME
-read -r by_now_received by_now_sent < <(passed)
-mkdir -p /run/vpn
-[[ ! -r /run/vpn/started ]] || read -r started </run/vpn/started
-echo "$started $ended $((by_now_received - received)) $((by_now_sent - sent))" | tee /run/vpn/took
-"""
-"""`up` writes when it starts the VPN itself: the preparation before is not the VPN's work. Nor has it used the wire."""
-UP = ["bash", "-c", TIMED_UP]
-TOOK = ["cat", "/run/vpn/took"]
 
 SETTLE = 0.5
 """Seconds of the instruction clock before a load, so that the engine's work to start it is not counted.
@@ -78,9 +60,7 @@ UNSUPPORTED = 127
 
 @dataclass
 class Tunnel:
-    """A tunnel that carries traffic. `handshake` is in seconds, from the start of the client to the first reply.
-
-    `exchanged` are the bytes on the wire that it took, by `sent` and `received`, as the client saw them.
+    """A tunnel that carries traffic. `took`: from the start of the (first) client to the first reply.
 
     `wire` lies between its ends before they come up, so that they find its MTU. It is shaped (`laid`) while samples are
     taken. `offset`: seconds by which a load is delayed. `loads`: every load of the tunnel, as `load` returned it.
@@ -97,8 +77,7 @@ class Tunnel:
     wire: Wire
     tunnels: int | None = None
     containers: dict[str, Container] = field(default_factory=dict)
-    handshake: float = 0.0
-    exchanged: dict[str, int] = field(default_factory=dict)
+    took: Took = field(default_factory=Took)
     evidence: dict[str, Any] = field(default_factory=dict)
     offset: float = 0.0
     loads: list[dict[str, Any]] = field(default_factory=list)
@@ -124,22 +103,19 @@ class Tunnel:
         if self.tunnels:
             self.clients = clients.plugged(self.bed, self.meter, self.containers["client"], self.tunnels)
         self._up("server")
-        self.handshake = self._all_up(self.clients) if self.clients else self._up("client")
+        self.took = self._all_up(self.clients) if self.clients else self._up("client")
 
     def _start(self, end: str) -> Container:
         service = self.plan.services[end]
         limited = service if end.endswith("-load") else service.limited_to(self.vpn.needs(self.variant))
         return self.bed.start(end, self.plan, limited.for_many() if self.tunnels else limited)
 
-    def _up(self, end: str) -> float:
-        """Bring one endpoint up; returns the seconds from the start of its VPN to the end of `up`. Keeps the bytes."""
+    def _up(self, end: str) -> Took:
+        """Bring one endpoint up."""
         limit = UP_LIMIT + (self.tunnels or 0)
         result = self.execute(end, UP, timeout=limit)
         self._check(end, result, limit)
-        told = self.ask(end, TOOK) if result.lost else result
-        before, after, received, sent = told.stdout.splitlines()[-1].split()
-        self.exchanged = {"sent": int(sent), "received": int(received)}
-        return float(after) - float(before)
+        return Took.read((self.ask(end, AGAIN) if result.lost else result).stdout)
 
     def _check(self, end: str, result: Result, limit: float) -> None:
         """Raise what an `up` that did not succeed within `limit` seconds stands for."""
@@ -151,15 +127,16 @@ class Tunnel:
         if result.status:
             raise LabError(f"the {end} did not come up: {result.complaint}")
 
-    def _all_up(self, all_clients: Clients) -> float:
-        """Bring all clients up between two snapshots of both endpoints; returns the seconds that the first one took."""
+    def _all_up(self, all_clients: Clients) -> Took:
+        """Bring all clients up between two snapshots of both endpoints; returns what the first one took."""
         ends = {end: self.containers[end] for end in ENDS[:2]}
         before = all_clients.snapshot(self.meter, ends)
         result = all_clients.up(UP, UP_LIMIT)
         self._check("client", result, all_clients.limit(UP_LIMIT))
-        times = clients.times(result)
+        all_took = clients.took(result)
+        times = [[each.began, each.ended] for each in all_took]
         self.setup = {"before": before, "after": all_clients.snapshot(self.meter, ends), "times": times}
-        return times[0][1] - times[0][0]
+        return all_took[0]
 
     @property
     def native(self) -> str:

@@ -40,7 +40,8 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     """
     if tunnel.wire.shaped:
         raise Unsupported("a tunnel is up before its wire delays or loses anything: `--wires whole,cut`")
-    return {"handshake": tunnel.handshake, "exchanged": tunnel.exchanged}
+    took = tunnel.took
+    return {"handshake": took.seconds, "exchanged": {"sent": took.sent, "received": took.received}}
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
