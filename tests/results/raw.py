@@ -45,3 +45,7 @@ def read(folder: Path, metric: str, end: str, key: Callable[[dict[str, Any]], tu
             if (sample["outcome"], reading["metric"], reading["end"]) == ("ok", metric, end):
                 found.setdefault(key(sample), []).append(reading["value"])
     return found
+
+
+FEW = ("20261130-102155-gdk", "20261130-113458-sqa", "20261130-114628-tyk")
+"""The runs of few data paths in one ciphersuite."""

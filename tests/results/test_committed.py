@@ -14,7 +14,7 @@ import nbformat
 import pandas as pd
 import pytest
 from nbclient import NotebookClient
-from raw import committed, read
+from raw import FEW, committed, read
 
 from lab import benches
 from lab.catalog.catalog import Catalog
@@ -119,7 +119,7 @@ def test_the_table_of_throughput_is_what_the_samples_say(folder: Path) -> None:
                 assert told == figure(median(mine)), (column, row[0].text)
                 checked += 1
             assert mine or told[:1] not in tuple("0123456789"), "a figure that no sample has"
-    assert checked > 3
+    assert checked > (3 if folder.name in FEW else 10)
 
 
 @pytest.mark.parametrize("folder", BENCHES, ids=lambda path: path.name)
