@@ -80,10 +80,10 @@ def credentials(
     - `docker compose up --detach && lab credentials`
     """
     from lab.engines import engine
-    from lab.testbed import testbed
+    from lab.testbed import volumes
 
-    volumes = testbed.renew_credentials(engine.connect(), project)
-    console.print(f"new secrets in {' and '.join(volumes)}", highlight=False)
+    renewed = volumes.renew_credentials(engine.connect(), project)
+    console.print(f"new secrets in {' and '.join(renewed)}", highlight=False)
 
 
 def status(engine_name: EngineName = "host", as_json: Json = False) -> None:

@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from lab import benches
 from lab.cli.names import named
 from lab.cli.options import (
+    Client,
     Clock,
     Cluster,
     DryRun,
@@ -33,6 +34,7 @@ from lab.cli.options import (
     Report,
     Results,
     Resume,
+    Server,
     Twice,
     words,
 )
@@ -48,6 +50,8 @@ ENGINE = {
     "processors": (Processors, "processors"), "memory": (Memory, "memory"), "guests": (Guests, "guests"),
 }  # fmt: skip
 """The engine's options, and the fields of `Choice` that they set."""
+MACHINES = {"server": (Server, "server"), "client": (Client, "client")}
+"""Those of a bench whose ends may be on two machines."""
 CLUSTER = {"cluster": (Cluster, None), "twice": (Twice, TWICE), "hung": (Hung, LIMIT)}
 """The options of a cluster, and their defaults. They are no settings: a run may go on here or in any cluster."""
 FIRST = inspect.Parameter.KEYWORD_ONLY
@@ -58,10 +62,11 @@ def command(kind: str) -> Callable[..., None]:
     bench = benches.settings(kind)
     fields: dict[str, FieldInfo] = bench.Settings.model_fields
     default = fields["engine"].default
+    engine = ENGINE | (MACHINES if bench.Settings.two_machines else {})
 
     def run(**given: Any) -> None:
         asked = {name: words(given[name]) if _is_list(field) else given[name] for name, field in _own(fields)}
-        asked["engine"] = common.settings(Choice, {field: given[name] for name, (_, field) in ENGINE.items()})
+        asked["engine"] = common.settings(Choice, {field: given[name] for name, (_, field) in engine.items()})
         resume, results, as_json, report = (given[name] for name in ("resume", "results", "as_json", "report"))
         if as_json and not report and not given["only_plan"]:
             raise UsageError("--json prints the report, and --no-report wants none", "give one of the two")
@@ -74,7 +79,7 @@ def command(kind: str) -> Callable[..., None]:
             measure(kind, asked, where, resume=resume, results=results, as_json=as_json, report=report)
 
     parameters = [*(_parameter(name, field) for name, field in _own(fields))]
-    parameters += [_option(name, kind_of, getattr(default, field)) for name, (kind_of, field) in ENGINE.items()]
+    parameters += [_option(name, kind_of, getattr(default, field)) for name, (kind_of, field) in engine.items()]
     parameters += [_option(name, kind_of, value) for name, (kind_of, value) in CLUSTER.items()]
     parameters += [
         _option("only_plan", DryRun, False),

@@ -33,7 +33,11 @@ EngineName = Annotated[
     str,
     typer.Option(
         "--engine",
-        **named("Where containers run: `host` (this machine) or `vm` (a guest with its own kernel).", of="engines"),
+        **named(
+            "Where containers run: `host` (this machine), `vm` (a guest with its own kernel), or `cable`: the "
+            "server on one machine and the client on another.",
+            of="engines",
+        ),
         rich_help_panel=ENGINE,
     ),
 ]
@@ -70,6 +74,18 @@ Guests = Annotated[
         help="The number of guests that share the samples. More than one needs `--clock instructions`.",
         rich_help_panel=ENGINE,
     ),
+]
+Server = Annotated[
+    str,
+    typer.Option(
+        help="The server's machine, where the ends are on two (`--engine cable`): `vm`, a guest with a virtual cable "
+        "to the other, or ENGINE%INTERFACE, with its interface on the cable: `ssh://HOST%eth1`, `host%eth1`.",
+        show_default=False,
+        rich_help_panel=ENGINE,
+    ),
+]
+Client = Annotated[
+    str, typer.Option(help="The client's machine, likewise.", show_default=False, rich_help_panel=ENGINE)
 ]
 Resume = Annotated[
     str | None,

@@ -55,7 +55,8 @@ class Engine:
     `patience` multiplies every time limit. `address` is the value for a person's `docker --host`; empty if none is
     needed. `last_words` returns the last output of its machine. `kill` ends that machine; None if the engine has no
     machine of its own. `given_up`: the lab itself has ended the engine, so later failures there mean nothing.
-    `profiler` counts the instructions of its machine; None if nothing does.
+    `profiler` counts the instructions of its machine; None if nothing does. `far`: the engine of the server's machine,
+    where the ends are on two, and this one is the client's; `interface` is each machine's on the cable between.
     """
 
     client: docker.DockerClient
@@ -68,6 +69,8 @@ class Engine:
     kill: Callable[[], None] | None = None
     given_up: bool = False
     profiler: Profiler | None = None
+    interface: str = ""
+    far: Engine | None = None
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
@@ -84,12 +87,12 @@ class Engine:
         """Run `argv` in a running container. The container kills it after `timeout` seconds, times the patience."""
         try:
             with self._within(timeout):
-                status, output = container.exec_run(self._limited(argv, timeout), demux=True)
+                status, output = container.exec_run(limited(argv, timeout * self.patience), demux=True)
         except APIError as error:
             raise LabError(f"{container.name}: {because(error)}") from error
         if status is None:
             raise LabError(f"{container.name} stopped while it ran {argv[0]}")
-        return Result(status, *(_marked(bytes(part or b"")) for part in cast(tuple[Any, Any], output)))
+        return Result(status, *(marked(bytes(part or b"")) for part in cast(tuple[Any, Any], output)))
 
     def ask(self, container: Container, argv: Sequence[str], *, timeout: float = 30) -> Result:
         """`execute` a command that only reads. It is run again if the engine lost its output."""
@@ -103,7 +106,7 @@ class Engine:
         lab = once_name()
         defaults: dict[str, Any] = {"network_mode": "none", "cap_drop": ["ALL"], "init": True}
         defaults |= {"labels": ownership.labels(lab), "name": ownership.called(lab, secrets.token_hex(4))}
-        command = self._limited(argv, timeout)
+        command = limited(argv, timeout * self.patience)
         container = None
         try:
             with undisturbed():  # a container that was created but is not known here would stay
@@ -114,10 +117,7 @@ class Engine:
         finally:
             if container is not None:
                 container.remove(force=True)
-        return Result(status, *(_marked(output) for output in outputs))
-
-    def _limited(self, argv: Sequence[str], timeout: float) -> list[str]:
-        return [*MARKED, "timeout", "--kill-after=2", str(timeout * self.patience), *argv]
+        return Result(status, *(marked(output) for output in outputs))
 
     def image_id(self, tag: str) -> str | None:
         """The id of an image; None if no image has that tag."""
@@ -129,15 +129,25 @@ class Engine:
     @property
     def here(self) -> bool:
         """Whether its networks are on this machine, not in a guest or on a remote host."""
-        return self.name == "host" and self.client.api.base_url.startswith("http+docker://")
+        return not self.facts.get("guest") and self.client.api.base_url.startswith("http+docker://")
+
+    @property
+    def every(self) -> list[Engine]:
+        """This engine, and the far one if there is one."""
+        return [self, *([self.far] if self.far else [])]
 
     @property
     def processors(self) -> int:
-        """The number of processors that containers see."""
-        return int(self.facts["NCPU"])
+        """The number of processors that containers see, of both machines if there are two."""
+        return sum(int(each.facts["NCPU"]) for each in self.every)
 
 
-def _marked(output: bytes) -> str | None:
+def limited(argv: Sequence[str], seconds: float) -> list[str]:
+    """The command that runs `argv` for so many seconds at most, and marks the end of what it prints."""
+    return [*MARKED, "timeout", "--kill-after=2", str(seconds), *argv]
+
+
+def marked(output: bytes) -> str | None:
     """An output without its end mark, with what daemons that the command left printed later; None without a mark."""
     before, mark, after = output.decode(errors="replace").rpartition(END)
     return before + after if mark else None
@@ -150,12 +160,14 @@ def once_name() -> str:
 
 def gone(engine: Engine, error: Exception) -> EngineGone | None:
     """The error that ends a run if its engine is gone; None if the engine answers and only refused a request."""
-    try:
-        engine.client.ping()
-    except LOST:
-        console = engine.last_words()
-        detail = f"\nlast output of its machine:\n{console}" if console else ""
-        return EngineGone(f"the {engine.name} engine no longer answers: {because(error)}{detail}")
+    for each in engine.every:
+        try:
+            each.client.ping()
+        except LOST:
+            console = each.last_words()
+            detail = f"\nlast output of its machine:\n{console}" if console else ""
+            which = f"{each.name} engine" + (f" at {each.interface}" if each.interface else "")
+            return EngineGone(f"the {which} no longer answers: {because(error)}{detail}")
     return None
 
 

@@ -25,7 +25,9 @@ from lab.engines import ownership
 from lab.engines.choice import Choice
 from lab.engines.client import Client
 from lab.engines.engine import Engine, because
+from lab.engines.guest_faults import fault_of
 from lab.engines.guest_folders import answers_in, directory, locked, runtime
+from lab.engines.guest_plug import Plug
 from lab.engines.profiler import Profiler
 
 Say = Callable[[str], None]
@@ -54,11 +56,6 @@ DISK = f"{ownership.SPACE}.disk"
 """The label of a guest's container with the path of its disk."""
 
 
-FAULTS = {
-    "IO-APIC + timer doesn't work": "its kernel saw no interrupt of the emulated timer in time",
-    "failed to report alive state": "not all of its emulated processors came up in time",
-}
-"""Faults of an emulator on a busy machine: the kernel's message, and the lab's."""
 STARTS = 3
 """How many times a guest is started if such a fault occurs."""
 
@@ -241,11 +238,6 @@ class Guest:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def fault_of(console: str) -> str:
-    """The emulator's fault that a console shows; empty if there is none."""
-    return next((fault for symptom, fault in FAULTS.items() if symptom in console), "")
-
-
 HINT = "`lab vm logs` shows the console of a guest that is up; LAB_VM_LIMIT is how many seconds it may take to start"
 
 
@@ -282,11 +274,13 @@ def start(
     words: str = "",
     resume: str = "",
     save: str = "",
+    plug: Plug | None = None,
 ) -> Guest:
     """Start a guest with a disk of `lab.engines.guest_disks`. With `write`, changes to that disk stay.
 
     `words` are added to its kernel command line; a measurement has none. It goes on from the state in the
     folder `resume` (`lab.engines.guest_states`); or it is booted, leaves its state in the folder `save`, and ends.
+    With `plug` it has a network card more, on a cable.
 
     This process holds the guest's standard input. So the guest ends with this process, until `let_live`. A guest to
     `keep` has no owner, so that no sweep takes it for forgotten.
@@ -303,17 +297,22 @@ def start(
         "KERNEL": choice.kernel, "CLOCK": choice.clock, "PROCESSORS": choice.cores, "MEMORY": choice.memory,
         "DISK": disk, "KEEP": "disk" if write else "", "WORDS": words, "RESUME": resume, "SAVE": save,
     }  # fmt: skip
+    more_environment, more_volumes = plug.options() if plug else ({}, {})
     options: dict[str, Any] = {
         "command": ["guest"],
         "name": f"{PREFIX}{name}",
-        "environment": {key: str(value) for key, value in environment.items()},
+        "environment": {key: str(value) for key, value in environment.items()} | more_environment,
         # It is no lab: `lab down` ignores it.
         "labels": {
             ownership.OWNER: ownership.PERSON if keep else ownership.this_process(),
             LABEL: choice.model_dump_json(),
             DISK: disk,
         },
-        "volumes": {str(sockets): {"bind": "/run/guest", "mode": "rw"}, VOLUME: {"bind": "/disks", "mode": "rw"}},
+        "volumes": {
+            str(sockets): {"bind": "/run/guest", "mode": "rw"},
+            VOLUME: {"bind": "/disks", "mode": "rw"},
+            **more_volumes,
+        },
         "stdin_open": True,
         **confined(),
     }

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Open the chosen engine: the Docker engine of this machine, or one in a guest with its own kernel."""
+"""Open the chosen engine: the Docker engine of this machine, one in a guest, or those of two machines on a cable."""
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count
 
-from lab.core.errors import LabError
-from lab.core.signals import undisturbed
-from lab.engines import guest, guest_disks, guest_states
+from lab.core.errors import LabError, UsageError
+from lab.engines import cable, guest, guest_disks, guest_start
 from lab.engines.choice import Choice
-from lab.engines.engine import Engine, answering, connect
+from lab.engines.engine import Engine, connect
 from lab.engines.guest import Say
-
-_numbers = count()
 
 
 @contextmanager
@@ -40,6 +34,12 @@ def opened(choice: Choice, say: Callable[[str], None], *, keep: bool = False) ->
     if choice.name == "host":
         yield host
         return
+    if choice.name == "cable":
+        if keep:
+            raise UsageError("a lab on two machines stays up for a run only", "--engine host, or --engine vm")
+        with cable.opened(host, choice, say) as engine:
+            yield engine
+        return
     with _inside(host, choice, say, keep=keep) as engine:
         yield engine
 
@@ -48,9 +48,11 @@ def present(choice: Choice) -> Engine:
     """Connect to the chosen engine; start no guest.
 
     Raises:
-        UsageError: no guest is up.
+        UsageError: no guest is up; or two machines are chosen.
     """
     host = connect()
+    if choice.name == "cable":
+        raise UsageError("each of two machines is asked by itself", "`docker context use`, and --engine host")
     return host if choice.name == "host" else guest.kept(host).connect()
 
 
@@ -61,29 +63,16 @@ def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> It
     if keep:
         # A person who keeps a guest takes the one that is up.
         guest_choice = existing_guest.choice if existing_guest and existing_guest.alive else choice
-        with _watched(kept(host, guest.NAME, guest_choice, say)) as engine:
+        with guest_start.watched(kept(host, guest.NAME, guest_choice, say)) as engine:
             yield engine
         return
     is_usable = existing_guest and existing_guest.alive and existing_guest.choice == choice and choice.clock == "wall"
     if existing_guest and is_usable and _is_current(host, existing_guest):
         say(f"guest {guest.NAME!r} is up")
-        with _watched(existing_guest) as engine:
+        with guest_start.watched(existing_guest) as engine:
             yield engine
         return
-    new_guest = up(host, f"{os.getpid()}-{next(_numbers)}", choice, say)
-    try:
-        with _watched(new_guest) as engine:
-            yield engine
-    finally:
-        with undisturbed():
-            new_guest.remove()
-
-
-@contextmanager
-def _watched(running_guest: guest.Guest) -> Iterator[Engine]:
-    """The engine of a guest. If the guest ends during a request or the clean-up, its console says why."""
-    engine = running_guest.connect()
-    with answering(engine):
+    with guest_start.started(host, choice, say) as engine:
         yield engine
 
 
@@ -100,7 +89,7 @@ def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
     """
     existing_guest = guest.existing(host, name).get(name)
     if existing_guest is None or not existing_guest.alive:
-        return up(host, name, choice, say, keep=True)
+        return guest_start.up(host, name, choice, say, keep=True)
     if existing_guest.choice != choice:
         differences = ", ".join(
             f"{key} {value}" for key, value in existing_guest.choice if value != getattr(choice, key)
@@ -110,34 +99,3 @@ def kept(host: Engine, name: str, choice: Choice, say: Say) -> guest.Guest:
         raise LabError(f"the guest {name!r} is up with older images", f"`lab vm down --name {name}`, then try again")
     say(f"guest {name!r} is up")
     return existing_guest
-
-
-def up(host: Engine, name: str, choice: Choice, say: Say, *, keep: bool = False) -> guest.Guest:
-    """Start a guest with every image of the lab on its disk, and wait for its engine.
-
-    Raises:
-        LabError: it did not start; nothing is left behind.
-    """
-    disk = guest_disks.ready(host, say)
-    state = guest_states.ready(host, choice, disk, say)
-    start_time = time.monotonic()
-    try:
-        new_guest = guest.started(host, name, choice, disk, say, keep=keep, resume=state)
-    except guest.Ended as error:
-        if not state:
-            raise
-        say(f"guest: its state is of no use, so it is booted: {error.message.splitlines()[-1]}")
-        guest_states.forget(host, state)
-        new_guest = guest.started(host, name, choice, disk, say, keep=keep)
-    if keep:
-        try:
-            new_guest.let_live()
-        except BaseException:
-            new_guest.remove()
-            raise
-    reason = (
-        ", since /dev/kvm does not boot this kernel" if "guest: /dev/kvm is there" in new_guest.console(400) else ""
-    )
-    seconds = time.monotonic() - start_time
-    say(f"guest: kernel {choice.kernel}, {choice.clock} clock, {new_guest.accelerator}{reason}; {seconds:.0f} s")
-    return new_guest

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from lab.core.documents import Document, wanted
 from lab.core.errors import UsageError
@@ -81,6 +81,8 @@ class Settings(Document):
 
     names: ClassVar[Mapping[str, Names]] = {}
     examples: ClassVar[Sequence[str]] = ()
+    two_machines: ClassVar[bool] = False
+    """Whether its ends may be on two machines."""
 
     blocks: Blocks = 3
     most_blocks: Annotated[
@@ -88,6 +90,12 @@ class Settings(Document):
     ] = 20
     seed: Annotated[int, Field(description="The seed of the random order. The same seed gives the same order.")] = 0
     engine: Choice = Choice()
+
+    @model_validator(mode="after")
+    def _has_machines(self) -> Settings:
+        if self.engine.name == "cable" and not self.two_machines:
+            raise ValueError("--engine: it measures on one machine: host or vm is wanted, got 'cable'")
+        return self
 
     @property
     def limit(self) -> int:
@@ -138,5 +146,6 @@ def faults(error: ValidationError) -> UsageError:
     for fault in error.errors():
         *_, option = [part for part in fault["loc"] if isinstance(part, str)] or ["engine"]
         option = "engine" if option == "name" else option.replace("_", "-")
-        lines.append(f"--{option}: {wanted(fault)}")
+        said = wanted(fault)
+        lines.append(said if said.startswith("--") else f"--{option}: {said}")
     return UsageError("\n".join(lines))

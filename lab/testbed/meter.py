@@ -21,11 +21,15 @@ ASK = ["ask", "snapshot"]
 
 
 class Meter:
-    """The meter starts with the lab. It is restarted if it has stopped or hangs."""
+    """The meter starts with the lab. It is restarted if it has stopped or hangs.
+
+    `far` is that of the server's machine, where the ends are on two.
+    """
 
     def __init__(self, bed: Testbed) -> None:
         self.bed = bed
         self.hangs = False
+        self.far = Meter(bed.far) if bed.far else None
         self.container = self._start()
 
     def _start(self) -> Container:
@@ -50,7 +54,8 @@ class Meter:
         if problem:
             self.bed.remove({"meter": self.container})
             self.container, self.hangs = self._start(), False
-        return problem
+        far_problem = self.far.revived() if self.far else ""
+        return ", ".join(filter(None, (problem, f"the server's: {far_problem}" if far_problem else "")))
 
     def ask(self, *words: str) -> Any:
         """Its answer to a question (images/meter).
@@ -68,4 +73,10 @@ class Meter:
         self.hangs = True
         with suppress(LabError):
             self.hangs = self.bed.engine.execute(self.container, ASK, timeout=ANSWER).status != 0
-        return not self.hangs
+        far_answers = self.far.answers() if self.far else True
+        return not self.hangs and far_answers
+
+    @property
+    def containers(self) -> dict[str, Container]:
+        """Its container, and that of the far one."""
+        return {"meter": self.container, **({"far meter": self.far.container} if self.far else {})}

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One lab on an engine: wire, volumes, secrets and meter. All have its name in a label, and are removed with it."""
+"""One lab on an engine: wire, volumes, secrets and meter. All have its name in a label, and are removed with it.
+
+A lab whose ends are on two machines has all of that on both, with the secrets of the end that is there. Its wire is the
+cable between the machines: each end has an interface of its own on its machine's (macvlan).
+"""
 
 from __future__ import annotations
 
@@ -23,9 +27,9 @@ from requests.exceptions import RequestException
 from lab.core.errors import LabError
 from lab.core.signals import undisturbed
 from lab.engines import ownership, routes
-from lab.engines.engine import LOST, Engine, archive, because
+from lab.engines.engine import LOST, Engine, because
 from lab.engines.ownership import NAME, ROLE, State, called
-from lab.testbed import credentials, topology
+from lab.testbed import topology, volumes
 from lab.testbed.profile import Profile
 
 RANGE = ipaddress.IPv4Network("198.18.0.0/16")
@@ -35,6 +39,8 @@ OTHERS = 4
 GOING = 30
 """Seconds to wait for a container that another process is removing."""
 
+SERVER = "server"
+"""How the roles of the server's machine begin, where the ends are on two."""
 ENDED = ("created", "exited", "dead", "removing")
 """The engine's states of a container that does not run."""
 
@@ -46,7 +52,8 @@ T = TypeVar("T", Container, Network, Volume)
 class Testbed:
     """A lab that is up, for so many `clients` at most.
 
-    `variables` are values for the Compose file; `pool` runs engine calls side by side.
+    `variables` are values for the Compose file; `pool` runs engine calls side by side. `far` is the server's part,
+    where that is on another machine, and this one the client's.
     """
 
     engine: Engine
@@ -58,11 +65,16 @@ class Testbed:
     pool: ThreadPoolExecutor
     clients: int = 1
     payloads: set[int] = field(default_factory=set)
+    far: Testbed | None = None
 
     @cached_property
     def profile(self) -> Profile:
         """Exact profiles of what the containers do; raises what `Profile` raises."""
         return Profile(self.engine)
+
+    def at(self, role: str) -> Testbed:
+        """The part of this lab with the container of a service."""
+        return self.far if self.far and role.startswith(SERVER) else self
 
     def start(self, role: str, plan: topology.Topology, service: topology.Service | None = None) -> Container:
         """Create and start the container of a service of `plan`. `service`, if given, replaces the plan's.
@@ -70,7 +82,9 @@ class Testbed:
         Raises:
             LabError: the image is missing, the name is taken, or the engine refuses; says which.
         """
-        service = service or plan.services[role]
+        return self.at(role)._start(role, plan, service or plan.services[role])
+
+    def _start(self, role: str, plan: topology.Topology, service: topology.Service) -> Container:
         options = service.options() | {"name": called(self.name, role), "labels": {**self.labels, ROLE: role}}
         options["volumes"] = [self._mount(entry, plan) for entry in service.volumes]
         if service.pid and service.pid.startswith("service:"):
@@ -126,36 +140,43 @@ class Testbed:
 def opened(engine: Engine, name: str, *, keep: bool = False, clients: int = 1) -> Iterator[Testbed]:
     """Create the wire and the secrets of a lab, for so many clients; afterwards remove everything with its labels.
 
-    With `keep`, the lab stays up unless the block failed.
+    It is on the engine, and its `far` one if it has one. With `keep`, the lab stays up unless the block failed.
 
     Raises:
         LabError: the lab cannot be created, or not all of it can be removed.
     """
     labels = ownership.labels(name, held=not keep)
     compose = topology.load()
-    network = None
+    networks: list[Network] = []
     with ThreadPoolExecutor(max_workers=4) as pool:
         try:
             with undisturbed():
-                network, variables = _wire(engine, name, labels, clients)
-            bed = Testbed(engine, name, compose, variables, network, labels, pool, clients)
-            _fill_volumes(bed, clients)
+                networks, variables = _wire(engine, name, labels, clients)
+            parts = [
+                Testbed(each, name, compose, variables, network, labels, pool, clients)
+                for each, network in zip(engine.every, networks, strict=True)
+            ]
+            bed, bed.far = parts[0], parts[1] if engine.far else None
+            volumes.fill(parts, clients)
             yield bed
         except BaseException:
             pool.shutdown(cancel_futures=True)  # the threads have ended, so the sweep finds all that they made
-            if network is not None:  # the network is ours, so all things of this name are
+            for each in engine.every if networks else ():  # the networks are ours, so all things of this name are
                 # The first error matters more than leftovers; `lab doctor` and `lab status` show those.
                 with undisturbed(), suppress(LabError, *LOST):
-                    sweep(engine, name)
+                    sweep(each, name)
             raise
         if not keep:
             pool.shutdown()
             with undisturbed():
-                sweep(engine, name)
+                for each in engine.every:
+                    sweep(each, name)
 
 
 def removing(engine: Engine, name: str) -> str:
     """The command that removes a lab, to be shown."""
+    if engine.interface:
+        return f"`lab down --name {name}`, on that machine,"
     elsewhere = "" if engine.name == "host" else f" --engine {engine.name}"
     return f"`lab down{elsewhere} --name {name}`"
 
@@ -165,18 +186,18 @@ def prefix_for(clients: int) -> int:
     return min(24, 32 - (clients + OTHERS - 1).bit_length())
 
 
-def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) -> tuple[Network, dict[str, str]]:
+def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) -> tuple[list[Network], dict[str, str]]:
     """Create a network on the first free subnet. The search starts at random: labs started together do not race.
 
-    It is a /24, or large enough for more clients: the first has its fourth address, the others those that follow.
+    It is a /24, or large enough for more clients: the first has its fourth address, the others those that follow. On a
+    cable each machine has a network of the same subnet.
 
     On this machine's engine, a subnet is free if no route of the machine leads there: the wire's route would win.
     """
     prefix = prefix_for(clients)
     subnets = list(RANGE.subnets(new_prefix=prefix))
     start = secrets.randbelow(len(subnets))
-    held_networks = routes.held() if engine.here else {}
-    wire = called(name, "wire")
+    held_networks = routes.held() if any(each.here for each in engine.every) else {}
     refusal = ""
     for subnet in subnets[start:] + subnets[:start]:
         if conflict := next(
@@ -184,82 +205,46 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) ->
         ):
             refusal = refusal or conflict
             continue
-        pool = IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet))])
+        networks: list[Network] = []
         try:
-            network = engine.client.networks.create(
-                wire, driver="bridge", internal=True, check_duplicate=True, labels=dict(labels), ipam=pool
-            )
-        except APIError as error:
-            refusal = because(error)
-            if "overlap" in refusal.lower():
-                continue
-            hint = ""
-            if "already exists" in refusal:
-                own_hint = f"{removing(engine, name)} removes it"
-                hint = own_hint if name in labs(engine) else "it is not the lab's: choose another name"
-            raise LabError(f"the wire of lab {name!r} could not be made: {refusal}", hint) from error
+            for each in engine.every:
+                networks.append(_network(each, name, labels, subnet))  # noqa: PERF401 -- those made are known after an error
+        except (_Taken, LabError) as error:
+            for network in networks:
+                network.remove()
+            if isinstance(error, LabError):
+                raise
+            refusal = str(error)
+            continue
         addresses = {"LAB_SUBNET": subnet, "LAB_SERVER": subnet[2], "LAB_CLIENT": subnet[3]}
-        return network, {key: str(value) for key, value in addresses.items()}
+        return networks, {key: str(value) for key, value in addresses.items()}
     hint = "`lab down --all` removes forgotten labs; `ip -4 route show table all` shows what else is there"
     raise LabError(f"no free /{prefix} is left in {RANGE}: {refusal}", hint)
 
 
-def _fill_volumes(bed: Testbed, clients: int) -> None:
-    """Make the volumes, and put each endpoint's secrets into its volume.
-
-    Raises:
-        LabError: a foreign volume has the name. The engine would return it, with somebody else's data.
-    """
-    for volume in bed.compose.resolve(bed.variables).volumes:
-        docker_volume = bed.engine.client.volumes.create(called(bed.name, volume), labels=bed.labels)
-        if docker_volume.attrs["Labels"] != bed.labels:
-            raise LabError(
-                f"the volume {docker_volume.name} exists, and does not belong to this lab",
-                "choose another --name, or remove the volume",
-            )
-    volumes = {end: called(bed.name, f"{end}-credentials") for end in credentials.ENDS}
-    put_credentials(bed.engine, volumes, bed.labels, clients)
+class _Taken(Exception):
+    """A network of the engine has addresses of this subnet."""
 
 
-def renew_credentials(engine: Engine, project: str) -> list[str]:
-    """Put new secrets into the volumes that Compose made for a project. Returns the volumes' names.
-
-    Raises:
-        LabError: there is no such volume, or Compose did not make it for the project.
-    """
-    volumes = {end: f"{project}_{end}-credentials" for end in credentials.ENDS}
-    for end, volume in volumes.items():
-        try:
-            labels = engine.client.volumes.get(volume).attrs["Labels"] or {}
-        except NotFound as error:
-            raise LabError(f"there is no volume {volume}", "`docker compose up --detach` makes it") from error
-        compose_labels = {"com.docker.compose.project": project, "com.docker.compose.volume": f"{end}-credentials"}
-        if not compose_labels.items() <= labels.items():
-            raise LabError(
-                f"the volume {volume} was not made by Compose for the project {project!r}",
-                "nothing was written to it; `docker compose up --detach` makes volumes of its own",
-            )
-    put_credentials(engine, volumes, ownership.labels("credentials"))
-    return list(volumes.values())
-
-
-def put_credentials(engine: Engine, volumes: Mapping[str, str], labels: dict[str, str], clients: int = 1) -> None:
-    """Make new secrets and put each endpoint's into its volume. `volumes` has the volume names by endpoint."""
-    secret = credentials.make(clients)
-    containers = engine.client.containers
-    mounts = [f"{volumes[end]}:/{end}" for end in secret]
-    name = called(labels[NAME], f"carrier-{secrets.token_hex(4)}")
+def _network(engine: Engine, name: str, labels: Mapping[str, str], subnet: ipaddress.IPv4Network) -> Network:
+    """One machine's network, which leads nowhere else: a bridge for both ends, or a place on the cable."""
+    pool = IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet))])
+    kind: dict[str, Any] = {"driver": "bridge"}
+    if engine.interface:
+        kind = {"driver": "macvlan", "options": {"parent": engine.interface}}
     try:
-        container = containers.create(
-            "lab/base:latest", "true", name=name, volumes=mounts, labels=labels, network_mode="none"
+        return engine.client.networks.create(
+            called(name, "wire"), internal=True, check_duplicate=True, labels=dict(labels), ipam=pool, **kind
         )
-    except ImageNotFound as error:
-        raise LabError("image lab/base:latest is missing", "`lab build` makes it") from error
-    try:
-        for end, files in secret.items():
-            container.put_archive(f"/{end}", archive(files))
-    finally:
-        container.remove(force=True)
+    except APIError as error:
+        refusal = because(error)
+        if "overlap" in refusal.lower():
+            raise _Taken(refusal) from error
+        hint = ""
+        if "already exists" in refusal:
+            own_hint = f"{removing(engine, name)} removes it"
+            hint = own_hint if name in labs(engine) else "it is not the lab's: choose another name"
+        raise LabError(f"the wire of lab {name!r} could not be made: {refusal}", hint) from error
 
 
 def _remove(thing: Thing) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from lab.benches.vpn.around import snapshots, wire_seen
 from lab.benches.vpn.cpu_ledger import Bracket
-from lab.benches.vpn.tunnel import METER_FAILED, snapshots, wire_seen
+from lab.benches.vpn.tunnel import METER_FAILED
 
 from .conftest import ENDS, LOADS, Lab, said
 

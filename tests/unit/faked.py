@@ -184,7 +184,8 @@ def without_tunnels(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.Monkey
     """A run of two blocks of alpha, whose tunnels are not there."""
     fake = Fake()
     engine = SimpleNamespace(name="host", clock="wall", processors=2, last_words=str, given_up=False, kill=None)
-    bed = SimpleNamespace(engine=engine)
+    engine.every, engine.interface = [engine], ""
+    bed = SimpleNamespace(engine=engine, far=None)
 
     @contextmanager
     def tunnel(bed: Any, meter: Any, vpn: Any, variant: str, suite: Any, wire: Any, _: int | None) -> Iterator[Any]:

@@ -93,7 +93,7 @@ def test_an_unknown_name(lab: Lab, arguments: list[str], said: str, names: list[
         (["--size", "10XB"], "--size: '10XB' is not a size"),
         (["--size", "999"], "--size: at least 1000 is wanted, got '999'"),
         (["--size", "2GB"], "--size: at most 1000000000 is wanted, got '2GB'"),
-        (["--engine", "hots"], "--engine: 'host' or 'vm' is wanted, got 'hots'"),
+        (["--engine", "hots"], "--engine: 'host', 'vm' or 'cable' is wanted, got 'hots'"),
         (["--clock", "sundial"], "--clock: 'wall' or 'instructions' is wanted, got 'sundial'"),
         (["--kernel", "mainline"], "--kernel: 'backports' or 'stable' is wanted, got 'mainline'"),
         (["--memory", "512"], "--memory: at least 1024 is wanted, got 512"),

@@ -43,7 +43,7 @@ def test_the_processors_of_a_guest(options: dict[str, Any], cores: int) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"name": "hots"}, "--engine: 'host' or 'vm' is wanted, got 'hots'"),
+        ({"name": "hots"}, "--engine: 'host', 'vm' or 'cable' is wanted, got 'hots'"),
         ({"name": "vm", "clock": "sundial"}, "--clock: 'wall' or 'instructions' is wanted, got 'sundial'"),
         ({"name": "vm", "kernel": "5.4"}, "--kernel: 'backports' or 'stable' is wanted, got '5.4'"),
         ({"name": "vm", "memory": 512}, "--memory: at least 1024 is wanted, got 512"),
@@ -67,7 +67,10 @@ def test_the_processors_of_a_guest(options: dict[str, Any], cores: int) -> None:
         ),
         (
             {"name": "vn", "clock": "wal"},
-            ("--engine: 'host' or 'vm' is wanted, got 'vn'\n--clock: 'wall' or 'instructions' is wanted, got 'wal'"),
+            (
+                "--engine: 'host', 'vm' or 'cable' is wanted, got 'vn'\n"
+                "--clock: 'wall' or 'instructions' is wanted, got 'wal'"
+            ),
         ),
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",

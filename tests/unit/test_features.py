@@ -68,7 +68,9 @@ class Machine:
 
     def __init__(self, *, devices: Sequence[str] = (), kernel: Sequence[str] = (), name: str = "vm") -> None:
         self.devices, self.kernel, self.name = devices, kernel, name
-        self.facts = {"KernelVersion": "6.18.44"}
+        self.facts: dict[str, Any] = {"KernelVersion": "6.18.44"} | (
+            {"guest": {"kernel": "stable"}} if name == "vm" else {}
+        )
         self.ran: list[tuple[str, list[str], dict[str, Any]]] = []
 
     def once(self, image: str, argv: list[str], **options: Any) -> Result:

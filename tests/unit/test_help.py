@@ -161,11 +161,11 @@ class TestCompletion:
         assert offered("lab report ") == []
 
     def test_choices_of_the_engine(self, offered: Callable[[str], list[str]]) -> None:
-        assert offered("lab matrix --engine ") == ["host", "vm"]
+        assert offered("lab matrix --engine ") == ["host", "vm", "cable"]
         assert offered("lab matrix --clock i") == ["instructions"]
 
     def test_an_unfinished_line_is_no_error(self, offered: Callable[[str], list[str]]) -> None:
-        assert offered("lab up '' --name .. --engine ") == ["host", "vm"]
+        assert offered("lab up '' --name .. --engine ") == ["host", "vm", "cable"]
 
     def test_nor_is_a_catalogue_that_cannot_be_read(
         self, offered: Callable[[str], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

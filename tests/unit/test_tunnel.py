@@ -12,7 +12,9 @@ from typing import Any, cast
 import pytest
 from docker.errors import NotFound
 
-from lab.benches.vpn.tunnel import ENDS, METER_FAILED, SETTLED, Tunnel, snapshots, tunnel
+from lab.benches.vpn import questions
+from lab.benches.vpn.around import snapshots
+from lab.benches.vpn.tunnel import ENDS, METER_FAILED, SETTLED, Tunnel, tunnel
 from lab.catalog.catalog import Catalog
 from lab.catalog.wires import Wire
 from lab.core.command import Result
@@ -62,10 +64,11 @@ def made(catalog: Catalog) -> Made:
     def make(result: Result, numbers: Mapping[str, str] = MappingProxyType({})) -> tuple[Tunnel, Containers]:
         engine = Containers(result)
         variables = {"LAB_SERVER": "198.18.9.2", "LAB_CLIENT": "198.18.9.3"}
-        bed = SimpleNamespace(engine=engine, compose=topology.load(), variables=variables)
+        bed = SimpleNamespace(engine=engine, compose=topology.load(), variables=variables, far=None)
+        bed.at = lambda end: bed
         vpn, suite = catalog.vpns["beta"], catalog.suites["strong"]
         running = {"status": "running", "attrs": {"State": {"ExitCode": 0}}, "reload": lambda: None}
-        meter = SimpleNamespace(container=SimpleNamespace(**running), answers=lambda: True)
+        meter = SimpleNamespace(containers={"meter": SimpleNamespace(**running)}, answers=lambda: True)
         tunnel = Tunnel(cast(Any, bed), cast(Any, meter), vpn, "udp", suite, catalog.wires["whole"])
         ids = {end: number for number, end in numbers.items()}
         ends = {end: SimpleNamespace(id=ids.get(end, end), role=end, **running) for end in ENDS}
@@ -166,7 +169,7 @@ def test_whatever_goes_wrong_while_a_part_has_stopped_is_its_fault(
     vars(this.bed)["remove"] = lambda containers: None
     monkeypatch.setattr("lab.benches.vpn.tunnel.Tunnel", lambda *_: this)
     state, said = ENDED[how]
-    container = this.meter.container if which == "meter" else this.containers[which]
+    container = this.meter.containers["meter"] if which == "meter" else this.containers[which]
     monkeypatch.setattr(this, "bring_up", lambda: vars(container).update(state))
     with pytest.raises(LabError) as caught, tunnel(this.bed, *cast(Any, [None] * 5)):
         raise error
@@ -281,7 +284,7 @@ COUNTERS = r"in (?P<rx>\d+) out (?P<tx>\d+)"
 
 def answering(monkeypatch: pytest.MonkeyPatch, pattern: str, server: Result, client: Result) -> None:
     """Both ends answer every question of the proof so."""
-    monkeypatch.setattr(Tunnel, "answers", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
+    monkeypatch.setattr(questions, "answers", lambda *_: {"server": (pattern, server), "client": (pattern, client)})
 
 
 @pytest.mark.parametrize("printed", ["a warning\n100.5 102.75 3000 4000\n", None])
@@ -295,7 +298,7 @@ def test_counters(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     tunnel, _ = made(Result(0, "", ""))
     # What a pipe's status says does not matter where the answer is there.
     answering(monkeypatch, COUNTERS, Result(0, "in 1 out 2", ""), Result(141, "in 3 out 4", ""))
-    assert tunnel.counters() == {"server": {"rx": 1, "tx": 2}, "client": {"rx": 3, "tx": 4}}
+    assert questions.counters(tunnel) == {"server": {"rx": 1, "tx": 2}, "client": {"rx": 3, "tx": 4}}
 
 
 @pytest.mark.parametrize(
@@ -313,7 +316,7 @@ def test_counters_that_are_not_told_say_why(
     tunnel, _ = made(Result(0, "", ""))
     answering(monkeypatch, COUNTERS, Result(0, "in 1 out 2", ""), answer)
     with pytest.raises(LabError, match=rf"^the client's own counters were not found: {said}$") as caught:
-        tunnel.counters()
+        questions.counters(tunnel)
     assert type(caught.value) is LabError
 
 

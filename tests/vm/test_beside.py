@@ -14,7 +14,7 @@ from requests.exceptions import RequestException
 
 from lab.core.errors import LabError
 from lab.engines import engine as engines
-from lab.engines import guest, guest_states, opening
+from lab.engines import guest, guest_start, guest_states
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine
 
@@ -34,7 +34,7 @@ def other(kept: Kept, host: Engine) -> Iterator[Kept]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(guest_states, "ROOM", 10**18)
         choice = Choice(name="vm", kernel="stable", memory=1024, processors=1)
-        there = opening.up(host, NAME, choice, said.append, keep=True)
+        there = guest_start.up(host, NAME, choice, said.append, keep=True)
     yield Kept(there, "\n".join(said), disks(host), there.connect())
     there.remove()
 

@@ -20,7 +20,7 @@ from e2e.command import wait_for
 
 from lab.core.errors import LabError
 from lab.core.paths import ROOT
-from lab.engines import guest, guest_disks, guest_folders, guest_states, opening, ownership
+from lab.engines import guest, guest_disks, guest_folders, guest_start, guest_states, ownership
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine
 
@@ -205,7 +205,7 @@ def test_a_fault_of_the_emulator(
         monkeypatch.setattr(guest, "IMAGE", image)
         monkeypatch.setattr(guest, "STARTS", starts)
         with pytest.raises(guest.Misstart, match=wrong):
-            opening.up(host, f"{PREFIX}a", CHOICE, said.append)
+            guest_start.up(host, f"{PREFIX}a", CHOICE, said.append)
         assert [line.rpartition(": ")[2] for line in said[1:]] == ["it is started again"] * (starts - 1)
         assert not list(left(host, PREFIX))
     finally:

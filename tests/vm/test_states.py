@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from e2e.command import wait_for
 
-from lab.engines import guest, guest_disks, guest_folders, guest_states, opening
+from lab.engines import guest, guest_disks, guest_folders, guest_start, guest_states
 from lab.engines.choice import Choice, Clock
 from lab.engines.engine import Engine
 from lab.engines.guest import Guest
@@ -37,8 +37,8 @@ def two(host: Engine, request: pytest.FixtureRequest) -> Iterator[Pair]:
     said: list[str] = []
     guests: list[Guest] = []
     try:
-        guests.append(opening.up(host, f"{PREFIX}one", choice, print))
-        guests.append(opening.up(host, f"{PREFIX}two", choice, said.append))
+        guests.append(guest_start.up(host, f"{PREFIX}one", choice, print))
+        guests.append(guest_start.up(host, f"{PREFIX}two", choice, said.append))
         yield guests[0], guests[1], said
     finally:
         for each in guests:

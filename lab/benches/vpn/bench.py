@@ -19,13 +19,13 @@ from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
 from lab.catalog.vpns import Vpn
 from lab.catalog.wires import Wire
-from lab.core.errors import LabError
+from lab.core.errors import LabError, UsageError
 from lab.engines import images, opening, platform
 from lab.engines.engine import Engine
 from lab.results.cell import Cell
 from lab.runner.forecast import Load
 from lab.runner.plan import Plan, Step
-from lab.testbed import testbed
+from lab.testbed import link, testbed
 from lab.testbed.meter import Meter
 
 KEPT = ("plan", "conditions.wire", "folders", "packages", "engine", "machine.kernel")
@@ -70,13 +70,25 @@ def choose(settings: Own, catalog: Catalog | None = None) -> Choice:
     """Look up everything that the settings name.
 
     Raises:
-        UsageError: there is no such VPN, variant, suite, measure or wire; lists the valid ones.
+        UsageError: there is no such VPN, variant, suite, measure or wire; lists the valid ones. Or two machines are to
+            have what only one can.
     """
     catalog = catalog or Catalog()
     vpns = catalog.choose_vpns(settings.vpns, settings.variants)
     suites = catalog.choose_suites(settings.ciphers)
     wires = catalog.choose_wires(settings.wires)
-    return Choice(catalog, settings, vpns, suites, measures.choose(settings.measures), wires)
+    choice = Choice(catalog, settings, vpns, suites, measures.choose(settings.measures), wires)
+    if settings.engine.name == "cable":
+        _check_two_machines(choice)
+    return choice
+
+
+def _check_two_machines(choice: Choice) -> None:
+    """Refuse what cannot be had between two machines."""
+    if not all(wire.whole for wire in choice.wires):
+        raise UsageError(f"--wires: between two machines the cable is as it is, so only {cells.WHOLE} is valid")
+    if cells.most(_plan(choice, {}, {}).cells) > 1:
+        raise UsageError("--tunnels: more than one needs both ends on one machine: --engine host or --engine vm")
 
 
 def planned(choice: Choice, engine: Engine | None = None) -> Plan:
@@ -102,7 +114,7 @@ def _plan(choice: Choice, lacks: Mapping[tuple[str, str], str], broken: Mapping[
         seed=settings.seed,
         lacks=lacks,
         wires={wire.wire: broken.get(wire.wire, "") for wire in choice.wires},
-        shared=settings.engine.name == "vm",  # in a guest, bringing a tunnel up takes as long as loading it
+        shared=settings.engine.in_guests,  # in a guest, bringing a tunnel up takes as long as loading it
     )
 
 
@@ -121,7 +133,8 @@ class Site:
         for engine in engines[1:]:
             requirements.load(engine, choice.vpns)
         self.paths = [(vpn, variant) for vpn, variant in choice.paths if (vpn.name, variant) not in self.lacks]
-        check_images(engines[0], choice.catalog, self.paths)
+        for machine in engines[0].every:
+            check_images(machine, choice.catalog, self.paths)
         self.plan = _plan(choice, self.lacks, lacking_wires(engines[0], choice.catalog, choice.wires))
 
     def announced(self) -> str:
@@ -148,7 +161,16 @@ class Site:
             },
             "lacks": {f"{vpn}/{variant}": reason for (vpn, variant), reason in self.lacks.items()},
             **platform.describe(engine, image_names(self.paths), packages),
+            **self._far(),
         }
+
+    def _far(self) -> dict[str, Any]:
+        """The server's engine and machine, where that is another one than the client's."""
+        far = self.engines[0].far
+        if far is None:
+            return {}
+        told = platform.describe(far, [], {})
+        return {"server": {key: told[key] for key in ("engine", "machine")}}
 
     def about(self, step: Step) -> dict[str, Any]:
         """Where the data path of a sample processes records, and the engine and clock of the sample."""
@@ -160,10 +182,12 @@ class Site:
     def share(self, number: int, run: str) -> Iterator[Bed]:
         """A new lab on one engine, after removing what killed runs left there."""
         engine, choice = self.engines[number], self.choice
-        testbed.sweep_forgotten(engine)
+        for machine in engine.every:
+            testbed.sweep_forgotten(machine)
         most = cells.most(self.plan.cells)
         with testbed.opened(engine, f"{run}-{secrets.token_hex(2)}", clients=most) as bed:
-            yield Bed(choice.catalog, bed, Meter(bed), self.plan, choice.measures, choice.options)
+            cable = link.described(bed)
+            yield Bed(choice.catalog, bed, Meter(bed), self.plan, choice.measures, choice.options, cable)
 
 
 @contextmanager
@@ -206,7 +230,8 @@ def runnable_images(engine: Engine, vpns: Sequence[Vpn]) -> list[str]:
 
 def lacking(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
     """`requirements.lacks`; empty without a current base image: nothing can be asked then."""
-    return requirements.lacks(engine, vpns) if images.is_current(engine, images_of(catalog) / SHARED[0]) else {}
+    known = [each for each in engine.every if images.is_current(each, images_of(catalog) / SHARED[0])]
+    return {path: reason for each in known for path, reason in requirements.lacks(each, vpns).items()}
 
 
 def lacking_wires(engine: Engine, catalog: Catalog, wires: Sequence[Wire]) -> dict[str, str]:

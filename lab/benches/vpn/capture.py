@@ -15,6 +15,7 @@ from typing import Literal
 
 from lab.benches.vpn import proof, sandbox
 from lab.benches.vpn.contract import captures
+from lab.benches.vpn.questions import answers
 from lab.benches.vpn.tunnel import Tunnel, tunnel
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
@@ -69,9 +70,9 @@ def capture(catalog: Catalog, chosen: tuple[Vpn, str, Suite], engine: Engine) ->
         testbed.opened(engine, f"capture-{secrets.token_hex(2)}") as bed,
         tunnel(bed, Meter(bed), vpn, variant, suite, catalog.choose_wires(["whole"])[0]) as up,
     ):
-        before = {question: up.answers(question) for question in questions}
+        before = {question: answers(up, question) for question in questions}
         _load(up)
-        after = {question: up.answers(question) for question in questions}
+        after = {question: answers(up, question) for question in questions}
         texts = {
             (end, question): answer.stdout for question in questions for end, (_, answer) in after[question].items()
         }

@@ -6,6 +6,9 @@ The machine's time is the first line of /proc/stat. The shell that runs the load
 children, those that ended included. The kernel charges an interrupt to the process that it interrupts, so `cpu_system`
 of an endpoint can contain some of the machine's `cpu_softirq`. The kernel's tick samples the split into user and
 system; totals are exact.
+
+Where the ends are on two machines, `machine` is the sum of both for the time of the load, and each has figures of its
+own as well. The server's is read for a little longer than the load (`around`): by that much less of its time is idle.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 from lab.core.errors import InvalidSample
-from lab.results.cpu import BUSY, SHOWN
+from lab.results.cpu import BUSY, MACHINE, SHOWN
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 
@@ -34,7 +39,7 @@ STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 
 @dataclass(frozen=True)
 class Bracket:
-    """Wall-clock seconds of a load, and the CPU seconds of the whole machine in each state during it."""
+    """Wall-clock seconds of a load, and the CPU seconds of a whole machine in each state during it."""
 
     wall: float
     machine: dict[str, float]
@@ -74,6 +79,20 @@ class Bracket:
         """CPU seconds that were neither idle nor stolen by another machine."""
         return sum(self.machine[state] for state in BUSY)
 
+    @property
+    def shown(self) -> dict[str, float]:
+        """The CPU seconds of the states that reports show."""
+        return {state: self.machine[state] for state in SHOWN} | {"user": self.machine["user"] + self.machine["nice"]}
+
+    def during(self, wall: float) -> Bracket:
+        """The same for a shorter time, without the idle time of the rest: nothing of the lab ran there meanwhile."""
+        idle = self.machine["idle"] - sum(self.machine.values()) * (1 - wall / self.wall)
+        return Bracket(wall, self.machine | {"idle": max(0.0, idle)})
+
+    def __add__(self, other: Bracket) -> Bracket:
+        """Both machines together, for the same time."""
+        return Bracket(self.wall, {state: seconds + other.machine[state] for state, seconds in self.machine.items()})
+
 
 def readings(load: dict[str, Any], payload: float, *, counted: bool = False) -> list[Reading]:
     """The whole ledger of a load (see `lab.benches.vpn.tunnel.Tunnel.load`) that carried `payload` bytes.
@@ -82,17 +101,26 @@ def readings(load: dict[str, Any], payload: float, *, counted: bool = False) -> 
     reports idle time in steps of 10 ms (/proc/stat), so `cost` has that resolution. Ticks sample the other states. Of a
     machine that idled for most of the time, what is left would be the error of that: it has no `cost` then.
     """
-    bracket = Bracket.parse(load["stderr"])
+    near = Bracket.parse(load["stderr"])
+    machines = {"client": (near, load)}
+    if far := load.get("far"):
+        machines["server"] = Bracket.parse(far["stderr"]).during(near.wall), far
+    bracket = reduce(add, [each for each, _ in machines.values()])
     idle = bracket.machine["idle"] + bracket.machine["iowait"]
     busy = bracket.wall - idle if counted else bracket.busy
     gigabytes = payload / GIGABYTE
-    rows = [Reading("wall", "s", "machine", bracket.wall), Reading("payload", "B", "machine", payload)]
-    machine = bracket.machine | {"user": bracket.machine["user"] + bracket.machine["nice"]}
-    rows += [Reading(f"cpu_{state}", "s", "machine", machine[state]) for state in SHOWN]
-    threads = _threads(load["before"]["kernel_threads"], load["after"]["kernel_threads"])
-    rows.append(Reading("cpu_kernel_threads", "s", "machine", threads))
+    rows = [Reading("wall", "s", MACHINE, bracket.wall), Reading("payload", "B", MACHINE, payload)]
+    rows += [Reading(f"cpu_{state}", "s", MACHINE, seconds) for state, seconds in bracket.shown.items()]
+    threads = sum(
+        _threads(*(read[time]["kernel_threads"] for time in ("before", "after"))) for _, read in machines.values()
+    )
+    rows.append(Reading("cpu_kernel_threads", "s", MACHINE, threads))
+    for end, (each, _) in machines.items() if far else ():
+        rows += [Reading(f"cpu_{state}", "s", f"{end}-{MACHINE}", seconds) for state, seconds in each.shown.items()]
+        if gigabytes:
+            rows.append(Reading("cost", "s/GB", f"{end}-{MACHINE}", each.busy / gigabytes))
     if gigabytes and not (counted and idle > bracket.wall / 2):
-        rows.append(Reading("cost", "s/GB", "machine", busy / gigabytes))
+        rows.append(Reading("cost", "s/GB", MACHINE, busy / gigabytes))
     for end, old in load["before"]["ends"].items():
         new = load["after"]["ends"][end]
         if "cpu" not in new:  # the network of one of many clients: all of them are the client's control group
@@ -117,5 +145,5 @@ def _threads(before: dict[str, float], after: dict[str, float]) -> float:
 def gap(rows: Sequence[Reading], processors: int) -> float:
     """The share of the machine's time that its states do not account for (0 if the ledger closes)."""
     value = {(row.metric, row.end): row.value for row in rows}
-    whole = value[("wall", "machine")] * processors
-    return (whole - sum(value[(f"cpu_{state}", "machine")] for state in SHOWN)) / whole
+    whole = value[("wall", MACHINE)] * processors
+    return (whole - sum(value[(f"cpu_{state}", MACHINE)] for state in SHOWN)) / whole

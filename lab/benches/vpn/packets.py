@@ -15,6 +15,15 @@ IN_TUNNEL, ON_WIRE = "tunnel_packets", "wire_packets"
 MEGABYTE = 1e6
 
 
+def rate(load: Mapping[str, Any], seconds: float) -> float:
+    """Mbit/s on the wire, in the direction that carried more, with all headers that the interface counts."""
+    before, after = (
+        {end: int(load[time]["ends"][end]["interfaces"][WIRE]["tx_bytes"]) for end in ENDS}
+        for time in ("before", "after")
+    )
+    return max(after[end] - before[end] for end in ENDS) * 8 / seconds / MEGABYTE
+
+
 def readings(load: Mapping[str, Any], payload: float) -> list[Reading]:
     """Of the receiver's end these are acknowledgements. A superpacket counts as one, as the interface counts it.
 

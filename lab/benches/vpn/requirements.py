@@ -71,7 +71,7 @@ def load(engine: Engine, vpns: Sequence[Vpn]) -> None:
 
     Where one cannot be loaded, the feature's probe says so.
     """
-    if engine.name != "vm":
+    if not engine.facts.get("guest"):
         return
     features = [feature for vpn in vpns for name in vpn.file.variants for feature in vpn.needs(name).kernel]
     modules = {feature.module.image: feature.module for feature in features if feature.module}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lab.benches.vpn import clients, cpu_ledger, packets, proof
@@ -15,18 +15,19 @@ from lab.benches.vpn.measures import Measure, Options
 from lab.benches.vpn.tunnel import Tunnel, tunnel
 from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
+from lab.results import cpu
 from lab.results.cell import LOADS, Cell, parse_conditions
 from lab.results.reading import Reading
 from lab.runner.attempt import Attempt
 from lab.runner.plan import Plan, Step
-from lab.testbed import endpoints
+from lab.testbed import endpoints, link
 from lab.testbed.meter import Meter
 from lab.testbed.testbed import Testbed
 
 
 @dataclass(frozen=True)
 class Bed:
-    """A lab on one engine, which takes a share of a run's samples."""
+    """A lab on one engine, which takes a share of a run's samples. `cable`: the interfaces between two machines."""
 
     catalog: Catalog
     testbed: Testbed
@@ -34,6 +35,7 @@ class Bed:
     plan: Plan
     measures: Mapping[str, Measure]
     options: Mapping[str, Options]
+    cable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def completed(self, meta: Mapping[str, Any]) -> dict[str, Any]:
         """`meta` with the offloads and sysctls of both endpoints, read in the first tunnel that comes up, not cut."""
@@ -48,7 +50,7 @@ class Bed:
                 break
             except LabError:
                 continue
-        return {**meta, "ends": ends}
+        return {**meta, "ends": ends, **({"cable": self.cable} if self.cable else {})}
 
     def _tunnel(self, cell: Cell, wire: str, tunnels: int | None = None) -> Any:
         vpn, suite = self.catalog.vpns[cell.vpn], self.catalog.suites[cell.suite]
@@ -89,6 +91,8 @@ class InTunnel:
         conditions = parse_conditions(attempt.cell.conditions)
         tunnel.loaded = range(1, int(conditions.get(LOADS, 1)) + 1)
         known["handshake"] = tunnel.took.seconds
+        if tunnel.bed.far:
+            known["clocks"] = link.clocks(tunnel.bed, tunnel.containers)
         with attempt.phase("prove"):
             known["proof"] = tunnel.evidence
             if not tunnel.proved:  # once per tunnel; the check after a sample serves the next one too
@@ -107,7 +111,7 @@ class InTunnel:
             with attempt.phase("prove"):
                 self._prove_load(raw, int(payload))
             others = [reading for reading in readings if reading.metric != "payload"]
-            readings = [*others, *self._cpu(raw["load"], payload)]
+            readings = [*others, *self._cpu(raw["load"], payload, others)]
         known["readings"] = [asdict(reading) for reading in readings]
 
     def _prove_load(self, raw: Mapping[str, Any], payload: int) -> None:
@@ -122,12 +126,15 @@ class InTunnel:
             proof.moved(part, self.tunnel.vpn.file.interface, carried, raw["direction"])
             proof.counted(part, carried, raw["direction"])
 
-    def _cpu(self, load: dict[str, Any], payload: float) -> list[Reading]:
+    def _cpu(self, load: dict[str, Any], payload: float, figures: Iterable[Reading]) -> list[Reading]:
         """The CPU ledger of a load, the share of the machine's time that it does not cover, and its packets."""
         engine = self.tunnel.bed.engine
         readings = cpu_ledger.readings(load, payload, counted=engine.clock == "instructions")
         if len(self.tunnel.loaded) == 1:
             readings += packets.readings(load, payload)
+        if speed := link.speed(self.bed.cable):
+            share = packets.rate(load, cpu.active_seconds([*figures, *readings])) / speed
+            readings.append(Reading("link_share", "fraction", cpu.MACHINE, share))
         return [*readings, Reading("ledger_gap", "fraction", "machine", cpu_ledger.gap(readings, engine.processors))]
 
 

@@ -27,12 +27,14 @@ class Own(common.Settings):
     """The settings of the bench, whatever it measures: `Settings` has the options of the measures too."""
 
     names: ClassVar[Mapping[str, Names]] = {"measures": measure_names}
+    two_machines: ClassVar[bool] = True
     examples: ClassVar[Sequence[str]] = (
         "lab matrix --vpns {vpn} --ciphers {suite} --blocks 3 --duration 1",
         "lab matrix --ciphers all --dry-run",
         "lab matrix --engine vm --clock instructions --guests 2",
         "lab matrix --blocks auto --most-blocks 40",
         "lab matrix --wires cut,dsl --engine vm",
+        "lab matrix --server vm --client vm",
         "lab matrix --resume RUN",
     )
 

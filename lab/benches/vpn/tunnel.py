@@ -7,26 +7,27 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from ipaddress import IPv4Address
-from typing import Any, Literal
+from typing import Any
 
 from docker.models.containers import Container
 
-from lab.benches.vpn import clients, proof
+from lab.benches.vpn import around, clients, proof, questions
 from lab.benches.vpn.clients import Clients
 from lab.benches.vpn.cpu_ledger import Bracket
 from lab.benches.vpn.took import AGAIN, UP, Took
 from lab.catalog.suites import Suite
-from lab.catalog.vpns import Ends, Probe, Vpn
+from lab.catalog.vpns import Vpn
 from lab.catalog.wires import Wire
 from lab.core.command import Result
 from lab.core.errors import InvalidSample, LabError, Unsupported
 from lab.core.paths import shown
+from lab.engines.attached import attached
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
 from lab.testbed.meter import Meter
@@ -37,8 +38,6 @@ UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 """Seconds that an endpoint may take to come up; a server of many, one more for each client."""
 
 ENDS = ("server", "client", "server-load", "client-load")
-BESIDE = {"server-load": "server", "client-load": "client"}
-"""The load container beside each endpoint. The meter may enter it, so the wire is watched from there."""
 
 SETTLE = 0.5
 """Seconds of the instruction clock before a load, so that the engine's work to start it is not counted.
@@ -48,6 +47,8 @@ They cost nothing: the clock skips idle time.
 SETTLED = ["bash", "-c", 'read -rt "$1" <> <(:); shift; exec "$@"', "settled"]
 """Runs a command some seconds later: nothing of that time is counted."""
 NAMESPACE = ["readlink", "/proc/self/ns/pid"]
+BESIDE_LOAD = 60
+"""Seconds by which the reading of the server's machine, where it is another, may take longer than the load."""
 METER_FAILED = 125
 """The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
 LATER = "(udp and ip[6:2] & 0x1fff != 0)"
@@ -158,32 +159,41 @@ class Tunnel:
 
     def execute(self, end: str, argv: Sequence[str], *, timeout: float = 30) -> Result:
         """Run a command at one of the ENDS."""
-        return self.bed.engine.execute(self.containers[end], argv, timeout=timeout)
+        return self.bed.at(end).engine.execute(self.containers[end], argv, timeout=timeout)
 
     def ask(self, end: str, argv: Sequence[str]) -> Result:
         """Run a command that only reads, until its output is whole."""
-        return self.bed.engine.ask(self.containers[end], argv)
+        return self.bed.at(end).engine.ask(self.containers[end], argv)
 
-    def load(self, argv: Sequence[str], *, timeout: float, under: Sequence[str] = ()) -> dict[str, Any]:
+    def roles(self, bed: Testbed) -> dict[str, str]:
+        """The containers of the tunnel on one machine: their roles, by their ids."""
+        return {str(container.id): end for end, container in self.containers.items() if self.bed.at(end) is bed}
+
+    def load(
+        self, argv: Sequence[str], *, timeout: float, under: Sequence[str] = (), far_under: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Run a load beside the client, between two snapshots, and watch the wire; returns everything raw.
 
         `wire`, by endpoint: the packets received that the data path does not explain, their bytes, and how many more
-        were lost before the meter could count them.
+        were lost before the meter could count them. `under` is what runs the load, and `far_under` what runs meanwhile
+        on the server's machine, if that is another one, which is read as well.
 
         Raises:
             LabError: the load failed; with its own message.
         """
-        counters = self.counters()
-        roles = {str(container.id): end for end, container in self.containers.items()}
+        counters = questions.counters(self)
+        roles = self.roles(self.bed)
         networks = self.clients.roles(self.loaded) if self.clients else {}
-        watched = [*(number for number, end in roles.items() if end in BESIDE), *networks]
+        watched = [*around.watched(roles), *networks]
         roles |= networks
         delay = self.offset + (SETTLE if self.bed.engine.clock == "instructions" else 0)
         variant = self.vpn.file.variants[self.variant]
-        bracket = ["bracket", f"{delay:.6f}", self.explained, *watched, "--", *roles, "--"]
+        bracket = around.bracket(delay, self.explained, watched, roles)
         settled = [*SETTLED, f"{variant.settle:g}"] if variant.settle else []
         command = [*settled, *bracket, *under, *argv]
-        result = self.execute("client-load", command, timeout=timeout + variant.settle)
+        with self._beside(far_under, timeout + variant.settle) as end_beside:
+            result = self.execute("client-load", command, timeout=timeout + variant.settle)
+            far = end_beside()
         if result.status:
             if result.lost:
                 raise LabError(f"{argv[0]} failed: {result.complaint}")
@@ -193,7 +203,7 @@ class Tunnel:
             ids = (str(container.id) for container in self.containers.values())
             message = reduce(lambda text, role: text.replace(role, f"of the {roles[role]}"), ids, complaint)
             raise LabError(f"the meter could not read the ends: {message}")
-        before, after = snapshots(result.stderr, roles)
+        before, after = around.snapshots(result.stderr, roles)
         for snapshot in (before, after) if self.clients else ():
             proof.fold(snapshot["ends"]["server"]["interfaces"], self.vpn.file.interface, self.vpn.file.interfaces)
         load = {
@@ -202,11 +212,25 @@ class Tunnel:
             "stderr": Bracket.only(result.stderr),
             "before": before,
             "after": after,
-            "wire": wire_seen(result.stderr, roles),
-            "counters": {"before": counters, "after": self.counters()},
+            "wire": around.wire_seen(result.stderr, roles),
+            "counters": {"before": counters, "after": questions.counters(self)},
         }
+        if far and self.bed.far:
+            load = around.joined(load, far, self.roles(self.bed.far))
         self.loads.append(load)
         return load
+
+    @contextmanager
+    def _beside(self, under: Sequence[str], timeout: float) -> Iterator[Callable[[], Result | None]]:
+        """Read the server's machine around the block, if it is another one; yields what ends that, with its result."""
+        bed = self.bed.far
+        if bed is None:
+            yield lambda: None
+            return
+        roles = self.roles(bed)
+        command = [*around.bracket(0, self.explained, around.watched(roles), roles), *under, *around.UNTIL_TOLD]
+        with attached(bed.engine, self.containers["server-load"], command, timeout=timeout + BESIDE_LOAD) as far:
+            yield far.end
 
     def streaming(self, options: Sequence[str]) -> list[str]:
         """The command that runs iperf3 with these options as a client: in every loaded tunnel at once."""
@@ -241,7 +265,7 @@ class Tunnel:
 
     def stopped(self) -> str:
         """Which containers of a sample have stopped; empty if all run."""
-        return stopped({**self.containers, "meter": self.meter.container})
+        return stopped({**self.containers, **self.meter.containers})
 
     def count_syscalls(self, argv: Sequence[str], *, timeout: float) -> dict[str, dict[str, int]]:
         """Run a load beside the client while the meter counts the system calls, by endpoint and name.
@@ -249,10 +273,13 @@ class Tunnel:
         Raises:
             LabError: the load failed, or the meter could not count; with its own message.
         """
-        spaces = {re.sub(r"\D", "", self.ask(end, NAMESPACE).stdout): end for end in ENDS[:2]}
-        load = self.load(argv, timeout=timeout, under=["counted", *spaces, "--"])
-        counts = json.loads(Bracket.strip(load["stderr"]).splitlines()[-1])
-        return {end: dict(sorted(counts.get(space, {}).items())) for space, end in spaces.items()}
+        spaces = {end: re.sub(r"\D", "", self.ask(end, NAMESPACE).stdout) for end in ENDS[:2]}
+        here = [space for end, space in spaces.items() if self.bed.at(end) is self.bed]
+        there = [space for end, space in spaces.items() if self.bed.at(end) is not self.bed]
+        load = self.load(argv, timeout=timeout, under=["counted", *here, "--"], far_under=["counted", *there, "--"])
+        said = {end: load if self.bed.at(end) is self.bed else load["far"] for end in spaces}
+        counted = {end: json.loads(Bracket.strip(each["stderr"]).splitlines()[-1]) for end, each in said.items()}
+        return {end: dict(sorted(counted[end].get(space, {}).items())) for end, space in spaces.items()}
 
     def logs(self) -> dict[str, str]:
         """What the daemons of both endpoints have logged; nothing from an endpoint that has stopped."""
@@ -297,7 +324,7 @@ class Tunnel:
         Raises:
             InvalidSample: an endpoint reports a suite that was not requested, or a session that has changed.
         """
-        answers = self.answers("suite")
+        answers = questions.answers(self, "suite")
         negotiated = {end: proof.session(match, answer.stdout) for end, (match, answer) in answers.items()}
         previous = self.evidence.get("session", {})
         self.evidence["suite"] = {end: suite for end, (suite, _) in negotiated.items()}
@@ -305,50 +332,11 @@ class Tunnel:
         for end, (suite, session) in negotiated.items():
             if suite != self.native:
                 self.evidence["told"] = {end: answer.stdout for end, (_, answer) in answers.items()}
-                actual = suite or f"nothing that it tells ({_failure(answers[end][1])})"
+                actual = suite or f"nothing that it tells ({questions.failure(answers[end][1])})"
                 hint = f"`lab capture {self.vpn.name} --variant {self.variant}` keeps what both ends tell"
                 raise InvalidSample(f"the {end} negotiated {actual}, not {self.native}", hint)
             if session != previous.get(end, session):
                 raise InvalidSample(f"the {end} is in session {session}, before the load it was {previous[end]}")
-
-    def counters(self) -> dict[str, dict[str, int]]:
-        """The VPN's own byte counters by endpoint (`rx`, `tx`); empty if it has none.
-
-        Raises:
-            LabError: one endpoint did not report its counters; with its answer.
-        """
-        counters = {}
-        for end, (match, answer) in self.answers("counters").items():
-            counters[end] = proof.named(match, answer.stdout)
-            if not counters[end]:
-                raise LabError(f"the {end}'s own counters were not found: {_failure(answer)}")
-        return counters
-
-    def _asks(self, question: Literal["suite", "counters"]) -> Ends | None:
-        ends: Ends | None = getattr(self.vpn.proof(self.variant), question)
-        return ends
-
-    def answers(self, question: Literal["suite", "counters"]) -> dict[str, tuple[str, Result]]:
-        """Ask both endpoints one question of the VPN's proof, in parallel: by endpoint, the pattern and the answer.
-
-        With several clients, both are asked for each that is loaded.
-        """
-        ends = self._asks(question)
-        if ends is None:
-            return {}
-        probes: dict[str, Probe] = {"server": ends.server, "client": ends.client}
-        jobs = {end: self.bed.pool.submit(self._each, end, probe.run) for end, probe in probes.items()}
-        return {
-            clients.at_server(clients.name(number)) if end == "server" else clients.name(number): (probe.match, answer)
-            for end, probe in probes.items()
-            for number, answer in jobs[end].result().items()
-        }
-
-    def _each(self, end: str, argv: Sequence[str]) -> dict[int, Result]:
-        """What a command that only reads prints at an endpoint, for each loaded client."""
-        if self.clients is None:
-            return {1: self.ask(end, argv)}
-        return self.clients.ask(self.containers[end], self.loaded, argv)
 
 
 @contextmanager
@@ -383,22 +371,3 @@ def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite, tunnels
     if vpn.file.addresses == "wire":
         variables |= {f"LAB_TUNNEL_{end}": bed.variables[f"LAB_{end}"] for end in ("SERVER", "CLIENT")}
     return variables
-
-
-def snapshots(stderr: str, roles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The two snapshots that `bracket` passed on from the meter, with endpoint names instead of container ids."""
-    readings = [json.loads(line) for line in re.findall(r"^snapshot (\{.*\})$", stderr, re.MULTILINE)[-2:]]
-    for reading in readings:
-        reading["ends"] = {roles[container]: counters for container, counters in reading["ends"].items()}
-    return readings
-
-
-def wire_seen(stderr: str, roles: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """The unexplained packets that the meter saw on the wire, as `bracket` passed them on, by endpoint."""
-    line = re.findall(r"^wire (\{.*\})$", stderr, re.MULTILINE)[-1]
-    return {BESIDE.get(roles[container], roles[container]): counts for container, counts in json.loads(line).items()}
-
-
-def _failure(answer: Result) -> str:
-    """An answer that lacked what was asked for, in words."""
-    return f"status {answer.status}: {answer.complaint}"

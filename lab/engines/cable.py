@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Two machines on a cable: the engines of both, and the interface that each has there.
+
+Both are guests, each with a kernel of its own and nothing shared but the cable: QEMU hands a frame of one to the other
+as it is. Or they are machines whose Docker engines answer, here or over SSH, on a cable of their own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from docker.errors import DockerException, ImageNotFound
+from requests.exceptions import RequestException
+
+from lab.core.errors import LabError
+from lab.engines import guest_start
+from lab.engines.choice import AT, GUEST, Choice
+from lab.engines.client import Client
+from lab.engines.engine import Engine, because, connect
+from lab.engines.guest import Say
+from lab.engines.guest_plug import Plug
+
+ENDS = ("server", "client")
+MACS = {"server": "52:54:00:1a:b0:01", "client": "52:54:00:1a:b0:02"}
+"""The addresses of the guests' cards on the cable: QEMU's range."""
+PLUGGED = 60
+"""Seconds within which a guest has found its card."""
+FORWARDED = 20
+"""Seconds within which SSH must have reached the other machine."""
+SSH = ("ssh", "-N", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-o", "ServerAliveInterval=15")
+REMOTE = "/var/run/docker.sock"
+"""The socket of the engine on a machine that SSH reaches."""
+
+FIND = """
+for card in /sys/class/net/*; do
+    if [[ $(<"$card/address") == "$1" ]]; then
+        ip link set dev "${card##*/}" up
+        exec echo "${card##*/}"
+    fi
+done 2>/dev/null
+exit 1
+"""
+LOOK = """
+cd /sys/class/net
+[[ -d $1 ]] || { echo "it has no interface $1: there are" * >&2; exit 1; }
+[[ $(<"$1/carrier") == 1 ]] 2>/dev/null || { echo "its interface $1 is down, or has no cable" >&2; exit 1; }
+"""
+
+
+@contextmanager
+def opened(host: Engine, choice: Choice, say: Say) -> Iterator[Engine]:
+    """The engine of the client's machine; its `far` one is of the server's.
+
+    Raises:
+        LabError: an engine does not answer, a guest does not start, or an interface is not there or down.
+    """
+    with _guests(host, choice, say) if choice.server == GUEST else _machines(choice) as (server, client):
+        for engine, end in ((server, "server"), (client, "client")):
+            _check(engine, end)
+        yield replace(client, far=server)
+
+
+@contextmanager
+def _guests(host: Engine, choice: Choice, say: Say) -> Iterator[tuple[Engine, Engine]]:
+    """Two new guests with a virtual cable between."""
+    kind = choice.model_copy(update={"name": GUEST, "processors": choice.cores, **dict.fromkeys(ENDS, "")})
+    with tempfile.TemporaryDirectory(prefix="lab-cable-") as folder, ExitStack() as stack:
+        engines = []
+        for end in ENDS:
+            plug = Plug(end, Path(folder), MACS[end])
+            engine = stack.enter_context(guest_start.started(host, kind, say, plug=plug))
+            engines.append(replace(engine, name=choice.name, interface=_card(engine, end)))
+        server, client = engines
+        yield server, client
+
+
+def _card(engine: Engine, end: str) -> str:
+    """The name of a guest's card on the cable, which is put up."""
+    find = ["bash", "-c", FIND, "find", MACS[end]]
+    command = ["bash", "-c", 'wait-until "$@" >/dev/null && shift && exec "$@"', "find", str(PLUGGED), *find]
+    result = engine.once("lab/base:latest", command, timeout=PLUGGED + 5, network_mode="host", cap_add=["NET_ADMIN"])
+    if result.status:
+        raise LabError(f"the {end}'s guest has found no network card on the cable:\n{engine.last_words()}")
+    return result.stdout.strip()
+
+
+@contextmanager
+def _machines(choice: Choice) -> Iterator[tuple[Engine, Engine]]:
+    """The engines that the choice names."""
+    with ExitStack() as stack:
+        engines = []
+        for end in ENDS:
+            address, _, interface = str(getattr(choice, end)).rpartition(AT)
+            engine = stack.enter_context(_answering(address, end))
+            engines.append(replace(engine, name=choice.name, interface=interface))
+        server, client = engines
+        if server.facts.get("ID") == client.facts.get("ID"):
+            raise LabError("both ends have the same Docker engine", "--engine host has both ends on one machine")
+        yield server, client
+
+
+@contextmanager
+def _answering(address: str, end: str) -> Iterator[Engine]:
+    """The engine at an address."""
+    if address == "host":
+        yield connect()
+    elif address.startswith("unix://"):
+        yield _engine(address, address, end)
+    else:
+        with tempfile.TemporaryDirectory(prefix="lab-ssh-") as folder, _forwarded(address, Path(folder)) as socket:
+            yield _engine(f"unix://{socket}", address, end)
+
+
+def _engine(url: str, address: str, end: str) -> Engine:
+    try:
+        client = Client(base_url=url, timeout=120)
+        return Engine(client, facts=client.info(), address=url)
+    except (DockerException, RequestException) as error:
+        message = f"the {end}'s Docker engine does not answer at {address}: {because(error)}"
+        raise LabError(message, f"`docker --host {address} info` must work here, by itself") from error
+
+
+@contextmanager
+def _forwarded(address: str, folder: Path) -> Iterator[Path]:
+    """A socket of this machine that leads to the engine of one that SSH reaches, by its user's own configuration."""
+    socket = folder / "docker.sock"
+    forward = [*SSH, "-L", f"{socket}:{REMOTE}", address]
+    with subprocess.Popen(forward, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as ssh:
+        try:
+            deadline = time.monotonic() + FORWARDED
+            while not socket.exists() and ssh.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if not socket.exists():
+                ssh.terminate()
+                said = ssh.communicate()[1].strip() or f"no connection within {FORWARDED} s"
+                raise LabError(f"{address} cannot be reached: {said}", f"`ssh {address}` must work here, by itself")
+            yield socket
+        finally:
+            ssh.terminate()
+
+
+def _check(engine: Engine, end: str) -> None:
+    """Check that a machine has its interface on the cable, and that it has a link."""
+    try:
+        result = engine.once("lab/base:latest", ["bash", "-c", LOOK, "look", engine.interface], network_mode="host")
+    except ImageNotFound as error:
+        raise LabError(f"the {end}'s machine has no image lab/base", "`lab build` makes it there") from error
+    if result.status:
+        raise LabError(f"the {end}'s machine cannot use the cable: {result.complaint}", "`ip link` lists interfaces")
