@@ -13,7 +13,7 @@ import typer
 
 from lab.catalog.catalog import Catalog
 from lab.cli.names import named
-from lab.cli.options import Json, Results, words
+from lab.cli.options import Client, Json, Results, Server, engine_choice, words
 from lab.cli.rows import show
 from lab.core.errors import UsageError
 from lab.core.paths import RESULTS, ROOT
@@ -124,17 +124,22 @@ def _finished(run: Overview) -> str:
     return "yes" if run.finished else "not known"
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(server: Server = "", client: Client = "", as_json: Json = False) -> None:
     """Check what this machine can run and what it lacks, and show how to fix it.
 
-    Exits with 1 if something is missing.
+    With `--server` and `--client`, check these two machines on a cable instead. Exits with 1 if something is missing.
 
     Examples:
     - `lab doctor`
+    - `lab doctor --server ssh://HOST%eth1 --client host%eth1`
     """
     from lab.benches.vpn import doctor as checks
 
-    findings = checks.examine(Catalog())
+    if server or client:
+        choice = engine_choice("cable", server=server, client=client)
+        findings = list(checks.examine_cable(Catalog(), choice))
+    else:
+        findings = checks.examine(Catalog())
     missing = [finding.what for finding in findings if finding.state == "missing"]
     if as_json:
         answer([finding.shown() for finding in findings])

@@ -7,8 +7,8 @@ as it is. Or they are machines whose Docker engines answer, here or over SSH, on
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +24,7 @@ from lab.engines.choice import AT, GUEST, Choice
 from lab.engines.client import Client
 from lab.engines.engine import Engine, because, connect
 from lab.engines.guest import Say
+from lab.engines.guest_folders import directory, locked
 from lab.engines.guest_plug import Plug
 
 ENDS = ("server", "client")
@@ -33,7 +34,9 @@ PLUGGED = 60
 """Seconds within which a guest has found its card."""
 FORWARDED = 20
 """Seconds within which SSH must have reached the other machine."""
-SSH = ("ssh", "-N", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-o", "ServerAliveInterval=15")
+SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-o", "ServerAliveInterval=15")
+LIFELINE = "cat"
+"""What runs on the other machine. It ends with its input, so the connection ends with this process, killed or not."""
 REMOTE = "/var/run/docker.sock"
 """The socket of the engine on a machine that SSH reaches."""
 
@@ -51,6 +54,11 @@ cd /sys/class/net
 [[ -d $1 ]] || { echo "it has no interface $1: there are" * >&2; exit 1; }
 [[ $(<"$1/carrier") == 1 ]] 2>/dev/null || { echo "its interface $1 is down, or has no cable" >&2; exit 1; }
 """
+"""At a machine, with its interface on the cable."""
+MACVLAN = """
+ip link add one type veth peer two && ip link add link one name three type macvlan
+"""
+"""In a network of its own: whether the kernel has what puts an end on an interface."""
 
 
 @contextmanager
@@ -62,7 +70,8 @@ def opened(host: Engine, choice: Choice, say: Say) -> Iterator[Engine]:
     """
     with _guests(host, choice, say) if choice.server == GUEST else _machines(choice) as (server, client):
         for engine, end in ((server, "server"), (client, "client")):
-            _check(engine, end)
+            if fault := fault_of(engine):
+                raise LabError(f"the {end}'s machine cannot use the cable: {fault}", "`ip link` lists interfaces")
         yield replace(client, far=server)
 
 
@@ -70,11 +79,13 @@ def opened(host: Engine, choice: Choice, say: Say) -> Iterator[Engine]:
 def _guests(host: Engine, choice: Choice, say: Say) -> Iterator[tuple[Engine, Engine]]:
     """Two new guests with a virtual cable between."""
     kind = choice.model_copy(update={"name": GUEST, "processors": choice.cores, **dict.fromkeys(ENDS, "")})
-    with tempfile.TemporaryDirectory(prefix="lab-cable-") as folder, ExitStack() as stack:
+    names = {end: guest_start.new_name() for end in ENDS}
+    folder = directory(names["server"]) / "cable"  # it goes with that guest's other sockets
+    with ExitStack() as stack:
         engines = []
-        for end in ENDS:
-            plug = Plug(end, Path(folder), MACS[end])
-            engine = stack.enter_context(guest_start.started(host, kind, say, plug=plug))
+        for end, name in names.items():
+            plug = Plug(end, folder, MACS[end])
+            engine = stack.enter_context(guest_start.started(host, name, kind, say, plug=plug))
             engines.append(replace(engine, name=choice.name, interface=_card(engine, end)))
         server, client = engines
         yield server, client
@@ -97,7 +108,7 @@ def _machines(choice: Choice) -> Iterator[tuple[Engine, Engine]]:
         engines = []
         for end in ENDS:
             address, _, interface = str(getattr(choice, end)).rpartition(AT)
-            engine = stack.enter_context(_answering(address, end))
+            engine = stack.enter_context(answering(address, end))
             engines.append(replace(engine, name=choice.name, interface=interface))
         server, client = engines
         if server.facts.get("ID") == client.facts.get("ID"):
@@ -106,14 +117,18 @@ def _machines(choice: Choice) -> Iterator[tuple[Engine, Engine]]:
 
 
 @contextmanager
-def _answering(address: str, end: str) -> Iterator[Engine]:
-    """The engine at an address."""
+def answering(address: str, end: str) -> Iterator[Engine]:
+    """The engine at an address: `host`, `unix://…` or `ssh://…`, without an interface.
+
+    Raises:
+        LabError: it does not answer; names the end.
+    """
     if address == "host":
         yield connect()
     elif address.startswith("unix://"):
         yield _engine(address, address, end)
     else:
-        with tempfile.TemporaryDirectory(prefix="lab-ssh-") as folder, _forwarded(address, Path(folder)) as socket:
+        with _forwarded(address) as socket:
             yield _engine(f"unix://{socket}", address, end)
 
 
@@ -127,29 +142,41 @@ def _engine(url: str, address: str, end: str) -> Engine:
 
 
 @contextmanager
-def _forwarded(address: str, folder: Path) -> Iterator[Path]:
-    """A socket of this machine that leads to the engine of one that SSH reaches, by its user's own configuration."""
-    socket = folder / "docker.sock"
-    forward = [*SSH, "-L", f"{socket}:{REMOTE}", address]
-    with subprocess.Popen(forward, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as ssh:
-        try:
+def _forwarded(address: str) -> Iterator[Path]:
+    """A socket of this machine that leads to the engine of one that SSH reaches, by its user's own configuration.
+
+    It is in a folder as guests have one: whoever sweeps what killed commands left removes it once nobody answers there.
+    """
+    folder = directory(f"ssh-{guest_start.new_name()}")
+    socket, pipe = folder / "docker.sock", subprocess.PIPE
+    forward = [*SSH, "-L", f"{socket}:{REMOTE}", address, LIFELINE]
+    with ExitStack() as stack:
+        with locked("guests"):
+            folder.mkdir(mode=0o700)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            ssh = subprocess.Popen(forward, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True)
+            stack.enter_context(ssh)
+            stack.callback(ssh.terminate)
             deadline = time.monotonic() + FORWARDED
             while not socket.exists() and ssh.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
-            if not socket.exists():
-                ssh.terminate()
-                said = ssh.communicate()[1].strip() or f"no connection within {FORWARDED} s"
-                raise LabError(f"{address} cannot be reached: {said}", f"`ssh {address}` must work here, by itself")
-            yield socket
-        finally:
+        if not socket.exists():
             ssh.terminate()
+            said = ssh.communicate()[1].strip() or f"no connection within {FORWARDED} s"
+            raise LabError(f"{address} cannot be reached: {said}", f"`ssh {address}` must work here, by itself")
+        yield socket
 
 
-def _check(engine: Engine, end: str) -> None:
-    """Check that a machine has its interface on the cable, and that it has a link."""
+def has_macvlan(engine: Engine) -> bool:
+    """Whether a machine's kernel can put an end on an interface (macvlan)."""
+    return not engine.once("lab/base:latest", ["bash", "-ec", MACVLAN], cap_add=["NET_ADMIN"]).status
+
+
+def fault_of(engine: Engine) -> str:
+    """Why a machine cannot have an end on the cable; empty if it can: its interface is there, and has a link."""
+    argv = ["bash", "-c", LOOK, "look", engine.interface]
     try:
-        result = engine.once("lab/base:latest", ["bash", "-c", LOOK, "look", engine.interface], network_mode="host")
-    except ImageNotFound as error:
-        raise LabError(f"the {end}'s machine has no image lab/base", "`lab build` makes it there") from error
-    if result.status:
-        raise LabError(f"the {end}'s machine cannot use the cable: {result.complaint}", "`ip link` lists interfaces")
+        result = engine.once("lab/base:latest", argv, network_mode="host", cap_add=["NET_ADMIN"])
+    except ImageNotFound:
+        return "it has no image lab/base, which `lab build` makes there"
+    return result.complaint if result.status else ""

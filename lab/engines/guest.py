@@ -324,6 +324,8 @@ def start(
         with undisturbed(), locked("guests"):
             shutil.rmtree(sockets, ignore_errors=True)
             sockets.mkdir(mode=0o700)
+            if plug:
+                plug.folder.mkdir(mode=0o700, exist_ok=True)
             guest = Guest(_created(host, name, options), choice, sockets, leaves=bool(save))
             guest.lifeline = guest.container.attach_socket(params={"stdin": 1, "stream": 1})
             guest.container.start()

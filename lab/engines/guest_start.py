@@ -19,14 +19,19 @@ from lab.engines.guest_plug import Plug
 _numbers = count()
 
 
+def new_name() -> str:
+    """The name of a guest that this process starts for itself."""
+    return f"{os.getpid()}-{next(_numbers)}"
+
+
 @contextmanager
-def started(host: Engine, choice: Choice, say: Say, *, plug: Plug | None = None) -> Iterator[Engine]:
+def started(host: Engine, name: str, choice: Choice, say: Say, *, plug: Plug | None = None) -> Iterator[Engine]:
     """The engine of a new guest, which is removed at the end of the block.
 
     Raises:
         LabError: it does not start; with the end of its console.
     """
-    new_guest = up(host, f"{os.getpid()}-{next(_numbers)}", choice, say, plug=plug)
+    new_guest = up(host, name, choice, say, plug=plug)
     try:
         with watched(new_guest) as engine:
             yield engine

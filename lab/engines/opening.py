@@ -72,7 +72,7 @@ def _inside(host: Engine, choice: Choice, say: Say, *, keep: bool = False) -> It
         with guest_start.watched(existing_guest) as engine:
             yield engine
         return
-    with guest_start.started(host, choice, say) as engine:
+    with guest_start.started(host, guest_start.new_name(), choice, say) as engine:
         yield engine
 
 

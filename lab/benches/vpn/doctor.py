@@ -7,7 +7,8 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +16,10 @@ from lab.benches.vpn.bench import data_paths, image_names, lacking, lacking_wire
 from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
 from lab.core.paths import RESULTS
-from lab.engines import guest, images, ownership
-from lab.engines.choice import Choice
+from lab.engines import cable, guest, images, ownership
+from lab.engines.choice import AT, Choice
 from lab.engines.engine import Engine, connect
-from lab.testbed import testbed
+from lab.testbed import link, testbed
 
 DISK = 8 * 10**9
 """Bytes that images, a guest's disk and payloads may need together, in Docker's folder."""
@@ -68,6 +69,40 @@ def examine(catalog: Catalog) -> list[Finding]:
             )
         )
     return findings
+
+
+def examine_cable(catalog: Catalog, choice: Choice) -> Iterator[Finding]:
+    """Examine two machines on a cable: their engines, interfaces, kernels and images. Nothing is changed."""
+    if choice.in_guests:
+        yield Finding("cable", "ok", "between two guests, which bring their own")
+        return
+    for end in cable.ENDS:
+        address, _, interface = str(getattr(choice, end)).rpartition(AT)
+        what = f"{end}: {address}"
+        with ExitStack() as stack:
+            try:
+                engine = replace(stack.enter_context(cable.answering(address, end)), interface=interface)
+            except LabError as error:
+                yield Finding(what, "missing", error.message, error.hint)
+                continue
+            yield Finding(what, "ok", f"{engine.facts['ServerVersion']}, kernel {engine.facts['KernelVersion']}")
+            yield from _on_cable(engine, catalog, f"{end}: {interface}")
+
+
+def _on_cable(engine: Engine, catalog: Catalog, what: str) -> Iterator[Finding]:
+    stale = [each.name for each in images.folders(catalog.root / "images") if not images.is_current(engine, each)]
+    if "base" in stale:
+        yield Finding(what, "missing", "image base is missing or out of date", "`lab build` there")
+        return
+    if fault := cable.fault_of(engine):
+        yield Finding(what, "missing", fault, "`ip link set dev INTERFACE up`, and a cable at both ends")
+    elif not cable.has_macvlan(engine):
+        yield Finding(what, "unsupported", "the kernel has no macvlan (CONFIG_MACVLAN)", "modprobe macvlan")
+    else:
+        told = link.describe(engine)
+        yield Finding(what, "ok", f"{told.get('driver', 'driver unknown')}, {told.get('speed') or 'speed unknown'}")
+    if stale:
+        yield Finding(f"{what}: images", "note", f"missing or out of date: {', '.join(stale)}", "`lab build` there")
 
 
 def _machine(engine: Engine | None) -> Iterator[Finding]:

@@ -115,7 +115,8 @@ def cost(run: Summary, load: Load) -> Table:
     """CPU seconds of the whole machine per GB carried, and where they were spent."""
     rows, clock = run.under(load).measured, run.clock
     lines = []
-    places = (*VPN_ENDS, "rest", "machine")
+    each = sorted(end for end in rows["end"].unique() if end.endswith("-machine"))
+    places = (*VPN_ENDS, "rest", *each, "machine")
     for key, figures in by_cell(summarise(cpu_time.cost_by_place(rows))).items():
         machine = figures.get(("cost", "machine"))
         cells = [*(value(figures.get(("cost", place))) for place in places), spread(machine)]
@@ -124,6 +125,7 @@ def cost(run: Summary, load: Load) -> Table:
     notes = [
         "rest: the machine's time less that of the VPN's processes: the kernel's own work and the load generators",
         "data paths in user space and in the kernel compare by `machine`: no process is charged for a kernel's VPN",
+        *(["machine: both together, for the time of the load"] if each else []),
         *grain(rows),
         *spread_note(clock),
     ]
