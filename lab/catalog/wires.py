@@ -20,6 +20,9 @@ SHARES = {"%": 10**4}
 LIMIT = 100_000
 """Packets that a wire holds if it does not say: more than are under way on any, so that nothing is dropped for it."""
 
+LEAST_OF_IPV6 = 1280
+"""The least MTU of a link with IPv6 (RFC 8200, section 5)."""
+
 Way = Literal["up", "down"]
 WAYS: tuple[Way, ...] = ("up", "down")
 
@@ -117,8 +120,15 @@ class Netem(Document):
         return ", ".join(parts)
 
 
+IPV6 = Needs(kernel=[KernelFeature(feature="IPv6", config="CONFIG_IPV6", probe=["test", "-d", "/proc/sys/net/ipv6"])])
+"""What a machine must have for a wire with IPv6."""
+
+
 class Wire(Netem):
-    """A wire: what both ways have, what one has beyond or instead, and the MTU of both ends' interfaces."""
+    """A wire: what both ways have, what one has beyond or instead, and the MTU of both ends' interfaces.
+
+    `ip` is the version of the Internet Protocol on it; in the tunnel it is always 4.
+    """
 
     wire: NAME
     title: str
@@ -126,6 +136,7 @@ class Wire(Netem):
     up: Netem = Netem()
     down: Netem = Netem()
     mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
+    ip: Literal[4, 6] = 4
 
     def way(self, way: Way) -> Netem:
         """What happens to packets that go `up`, client to server, or `down`."""
@@ -142,7 +153,7 @@ class Wire(Netem):
     @property
     def needs(self) -> Needs:
         """What the engine's machine must have for it."""
-        return NEEDS if self.shaped else Needs()
+        return (NEEDS if self.shaped else Needs()) + (IPV6 if self.ip == 6 else Needs())
 
     @property
     def sentence(self) -> str:
@@ -153,6 +164,7 @@ class Wire(Netem):
         parts = [
             self.title,
             "" if self.whole else "each packet by itself",
+            "IPv6" if self.ip == 6 else "",
             *ways,
             f"MTU {self.mtu}" if self.mtu else "",
         ]
@@ -160,10 +172,12 @@ class Wire(Netem):
 
     @model_validator(mode="after")
     def _fits(self) -> Wire:
-        if self.whole and self.model_fields_set - {"wire", "title", "whole"}:
+        if self.whole and self.model_fields_set - {"wire", "title", "whole", "ip"}:
             raise ValueError(
                 f"{self.wire}: a `whole` wire does nothing to packets: what else is said here needs a cut one"
             )
+        if self.ip == 6 and (self.mtu or LEAST_OF_IPV6) < LEAST_OF_IPV6:
+            raise ValueError(f"{self.wire}: IPv6 takes an `mtu` of at least {LEAST_OF_IPV6}, got {self.mtu}")
         for way in WAYS:
             netem = self.way(way)
             if (netem.jitter or 0) > (netem.delay or 0):

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
@@ -34,8 +34,12 @@ from lab.testbed.profile import Profile
 
 RANGE = ipaddress.IPv4Network("198.18.0.0/16")
 """The wires: half of the range for benchmarking (RFC 2544). Tunnels use the other half, 198.19.0.0/16."""
+RANGE_IPV6 = ipaddress.IPv6Network("2001:2::/48")
+"""The same of IPv6 (RFC 5180). A wire has the part of it with the number of its IPv4 addresses."""
 OTHERS = 4
 """Addresses of a wire that are no client's: of the network, the machine, the server, and for broadcasts."""
+ONLY_ON_THE_WIRE = {"net.ipv6.conf.default.disable_ipv6": "1"}
+"""A tunnel has no IPv6 of its own: a new interface would announce itself. The engine enables it on the wire."""
 GOING = 30
 """Seconds to wait for a container that another process is removing."""
 
@@ -64,6 +68,7 @@ class Testbed:
     labels: dict[str, str]
     pool: ThreadPoolExecutor
     clients: int = 1
+    ipv6: bool = False
     payloads: set[int] = field(default_factory=set)
     far: Testbed | None = None
 
@@ -71,6 +76,11 @@ class Testbed:
     def profile(self) -> Profile:
         """Exact profiles of what the containers do; raises what `Profile` raises."""
         return Profile(self.engine)
+
+    def on_wire(self, end: str, ip: Literal[4, 6]) -> str:
+        """The address of `server` or `client` on the wire, of that version of IP."""
+        address = ipaddress.IPv4Address(self.variables[f"LAB_{end.upper()}"])
+        return str(address if ip == 4 else in_ipv6(address))
 
     def at(self, role: str) -> Testbed:
         """The part of this lab with the container of a service."""
@@ -96,9 +106,11 @@ class Testbed:
             ((_, place),) = service.networks.items()
             name = str(self.network.name)
             options["network"] = name
-            options["networking_config"] = {
-                name: self.engine.client.api.create_endpoint_config(ipv4_address=place.ipv4_address)
-            }
+            addresses: dict[str, Any] = {"ipv4_address": place.ipv4_address}
+            if self.ipv6:
+                addresses["ipv6_address"] = str(in_ipv6(ipaddress.IPv4Address(place.ipv4_address)))
+                options["sysctls"] = {**options["sysctls"], **ONLY_ON_THE_WIRE}
+            options["networking_config"] = {name: self.engine.client.api.create_endpoint_config(**addresses)}
         else:
             options["network_mode"] = service.network_mode
         try:
@@ -137,10 +149,11 @@ class Testbed:
 
 
 @contextmanager
-def opened(engine: Engine, name: str, *, keep: bool = False, clients: int = 1) -> Iterator[Testbed]:
+def opened(engine: Engine, name: str, *, keep: bool = False, clients: int = 1, ipv6: bool = False) -> Iterator[Testbed]:
     """Create the wire and the secrets of a lab, for so many clients; afterwards remove everything with its labels.
 
-    It is on the engine, and its `far` one if it has one. With `keep`, the lab stays up unless the block failed.
+    It is on the engine, and its `far` one if it has one. With `ipv6` its wire has addresses of both versions. With
+    `keep`, the lab stays up unless the block failed.
 
     Raises:
         LabError: the lab cannot be created, or not all of it can be removed.
@@ -151,9 +164,9 @@ def opened(engine: Engine, name: str, *, keep: bool = False, clients: int = 1) -
     with ThreadPoolExecutor(max_workers=4) as pool:
         try:
             with undisturbed():
-                networks, variables = _wire(engine, name, labels, clients)
+                networks, variables = _wire(engine, name, labels, clients, ipv6=ipv6)
             parts = [
-                Testbed(each, name, compose, variables, network, labels, pool, clients)
+                Testbed(each, name, compose, variables, network, labels, pool, clients, ipv6)
                 for each, network in zip(engine.every, networks, strict=True)
             ]
             bed, bed.far = parts[0], parts[1] if engine.far else None
@@ -186,7 +199,15 @@ def prefix_for(clients: int) -> int:
     return min(24, 32 - (clients + OTHERS - 1).bit_length())
 
 
-def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) -> tuple[list[Network], dict[str, str]]:
+def in_ipv6(address: ipaddress.IPv4Address) -> ipaddress.IPv6Address:
+    """The IPv6 address of whoever has an IPv4 address on a wire: 198.18.7.2 as 2001:2:0:7::2."""
+    third, fourth = address.packed[2:]
+    return RANGE_IPV6.network_address + (third << 64) + fourth
+
+
+def _wire(
+    engine: Engine, name: str, labels: Mapping[str, str], clients: int, *, ipv6: bool
+) -> tuple[list[Network], dict[str, str]]:
     """Create a network on the first free subnet. The search starts at random: labs started together do not race.
 
     It is a /24, or large enough for more clients: the first has its fourth address, the others those that follow. On a
@@ -208,7 +229,7 @@ def _wire(engine: Engine, name: str, labels: Mapping[str, str], clients: int) ->
         networks: list[Network] = []
         try:
             for each in engine.every:
-                networks.append(_network(each, name, labels, subnet))  # noqa: PERF401 -- those made are known after an error
+                networks.append(_network(each, name, labels, subnet, ipv6=ipv6))  # noqa: PERF401 -- those made are known after an error
         except (_Taken, LabError) as error:
             for network in networks:
                 network.remove()
@@ -226,15 +247,24 @@ class _Taken(Exception):
     """A network of the engine has addresses of this subnet."""
 
 
-def _network(engine: Engine, name: str, labels: Mapping[str, str], subnet: ipaddress.IPv4Network) -> Network:
+def _network(
+    engine: Engine, name: str, labels: Mapping[str, str], subnet: ipaddress.IPv4Network, *, ipv6: bool
+) -> Network:
     """One machine's network, which leads nowhere else: a bridge for both ends, or a place on the cable."""
-    pool = IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet))])
+    pools = [str(subnet), *([f"{in_ipv6(subnet[0])}/64"] if ipv6 else [])]
+    pool = IPAMConfig(pool_configs=[IPAMPool(subnet=each) for each in pools])
     kind: dict[str, Any] = {"driver": "bridge"}
     if engine.interface:
         kind = {"driver": "macvlan", "options": {"parent": engine.interface}}
     try:
         return engine.client.networks.create(
-            called(name, "wire"), internal=True, check_duplicate=True, labels=dict(labels), ipam=pool, **kind
+            called(name, "wire"),
+            internal=True,
+            check_duplicate=True,
+            labels=dict(labels),
+            ipam=pool,
+            enable_ipv6=ipv6,
+            **kind,
         )
     except APIError as error:
         refusal = because(error)

@@ -166,6 +166,9 @@ def load(path: Path = COMPOSE) -> Compose:
 
 
 def _interpolate(text: str, variables: Mapping[str, str]) -> str:
-    """Fill in Compose's `${NAME:-default}`: the variable if it is set and not empty, else the default."""
+    """Fill in Compose's `${NAME:-default}`, inner ones first: a variable that is set and not empty, or the default."""
     values = {key: value for key, value in os.environ.items() if key.startswith("LAB_")} | dict(variables)
-    return re.sub(r"\$\{(LAB_[A-Z_]+):-([^}]*)\}", lambda match: values.get(match[1]) or match[2], text)
+    found = 1
+    while found:
+        text, found = re.subn(r"\$\{(LAB_[A-Z_]+):-([^${}]*)\}", lambda match: values.get(match[1]) or match[2], text)
+    return text

@@ -104,7 +104,7 @@ def test_replies_may_be_opened_before_a_capture_sees_them(captured: Captured) ->
     sent, offset = [data[:24]], 24
     for packet in proof.pcap(data):
         record = data[offset : (offset := offset + 16 + len(packet))]
-        sent += [record] if packet[proof.ADDRESSES] == SENDER.packed + FAR.packed else []
+        sent += [record] if packet[proof.ADDRESSES[4]] == SENDER.packed + FAR.packed else []
     text = base64.b64encode(b"".join(sent)).decode() + "\n---\n"
     assert proof.wire(text, marker(captured, "encrypted"), SENDER, [FAR], encrypts=True)["packets"] == 3
 

@@ -150,6 +150,9 @@ def test_the_ends_know_each_other() -> None:
         assert (told["ROLE"], told["PEER"], told["SUITE"], told["VARIANT"]) == (end, addresses[peer], "S", "v")
         assert told["TUNNEL_ADDRESS"] == ends[peer].environment["TUNNEL_PEER"]
         assert ends[end].networks["wire"].ipv4_address == addresses[end]
+    other = topology.load().resolve({**variables, "LAB_CLIENT_ADDRESS": "2001:2::3"}).services
+    assert (other["server"].environment["PEER"], other["client"].environment["ADDRESS"]) == ("2001:2::3", "2001:2::3")
+    assert other["client"].networks["wire"].ipv4_address == addresses["client"]
 
 
 def test_nothing_is_granted_that_no_vpn_needs(real: Topology) -> None:
@@ -178,7 +181,7 @@ def test_what_the_lab_itself_needs(real: Topology) -> None:
 
 
 def test_no_mount_of_the_host_can_be_written(real: Topology) -> None:
-    """The volumes of the lab are its own; only the gate, where loads ask the meter, can be written by two."""
+    """The volumes of the lab are its own; only the gate, where loads ask the meter, can be written."""
     own: list[str] = []
     foreign: list[str] = []
     for name, service in real.services.items():
@@ -188,7 +191,9 @@ def test_no_mount_of_the_host_can_be_written(real: Topology) -> None:
             assert volume.endswith(":ro") or source == "gate", f"{name}: {volume}"
     assert {volume.partition(":")[0] for volume in own} == set(real.volumes)
     assert foreign == ["/sys/fs/cgroup:/host/cgroup:ro"]
-    assert [name for name in SERVICES if "gate:/gate" in real.services[name].volumes] == ["client-load", "meter"]
+    assert [name for name in SERVICES if "gate:/gate" in real.services[name].volumes] == [
+        "server-load", "client-load", "meter",
+    ]  # fmt: skip
 
 
 def test_nothing_is_privileged() -> None:

@@ -65,7 +65,7 @@ def made(catalog: Catalog) -> Made:
         engine = Containers(result)
         variables = {"LAB_SERVER": "198.18.9.2", "LAB_CLIENT": "198.18.9.3"}
         bed = SimpleNamespace(engine=engine, compose=topology.load(), variables=variables, far=None)
-        bed.at = lambda end: bed
+        bed.at, bed.on_wire = lambda end: bed, lambda end, ip: variables[f"LAB_{end.upper()}"]
         vpn, suite = catalog.vpns["beta"], catalog.suites["strong"]
         running = {"status": "running", "attrs": {"State": {"ExitCode": 0}}, "reload": lambda: None}
         meter = SimpleNamespace(containers={"meter": SimpleNamespace(**running)}, answers=lambda: True)
@@ -104,7 +104,7 @@ def test_on_a_wire_with_a_small_mtu_later_fragments_are_the_paths_own(made: Made
     tunnel.wire = Wire(wire="narrow", title="narrow", mtu=1280)
     tunnel.load(["nc"], timeout=25)
     ((_, bracket, _),) = engine.asked
-    assert bracket[2] == "(udp port 2) or (udp and ip[6:2] & 0x1fff != 0)"
+    assert bracket[2] == "(udp port 2) or (udp and ip[6:2] & 0x1fff != 0) or (ip6 and ip6[6] = 44)"
 
 
 @pytest.mark.parametrize(("clock", "later"), [("wall", "0.012500"), ("instructions", "0.512500")])

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from lab.benches.vpn import requirements
+from lab.benches.vpn import proof, requirements
 from lab.benches.vpn.bench import choose, planned, told
 from lab.benches.vpn.measures import Options, handshake
 from lab.benches.vpn.settings import Settings
@@ -18,7 +21,8 @@ from lab.benches.vpn.took import Took
 from lab.catalog.catalog import Catalog
 from lab.catalog.wires import LIMIT, Netem, fits
 from lab.core.command import Result
-from lab.core.errors import LabError, Unsupported, UsageError
+from lab.core.errors import InvalidSample, LabError, Unsupported, UsageError
+from lab.testbed.testbed import RANGE_IPV6, in_ipv6
 from lab.testbed.wire import Laid
 
 Rows = Callable[[str], Catalog]
@@ -54,9 +58,16 @@ EVERYTHING = """
 def test_the_wires_of_the_lab_and_of_the_user(rows: Rows) -> None:
     catalog = rows("- {wire: mine, title: mine, delay: 1ms}")
     assert list(catalog.wires)[:2] == ["whole", "cut"]
+    assert [name for name, wire in catalog.wires.items() if wire.ip == 6] == ["ipv6", "ipv6-cut"]
     assert list(catalog.wires)[-1] == "mine"
-    assert [name for name, wire in catalog.wires.items() if wire.whole] == ["whole"]
-    assert [name for name, wire in catalog.wires.items() if not wire.shaped] == ["whole", "cut", "jumbo"]
+    assert [name for name, wire in catalog.wires.items() if wire.whole] == ["whole", "ipv6"]
+    assert [name for name, wire in catalog.wires.items() if not wire.shaped] == [
+        "whole",
+        "cut",
+        "jumbo",
+        "ipv6",
+        "ipv6-cut",
+    ]
     assert catalog.wires["dsl"].shaped == ["up", "down"]
 
 
@@ -243,3 +254,44 @@ def test_a_handshake_is_not_measured_on_a_wire_that_begins_after_it(catalog: Cat
     assert handshake.run(tunnel("cut"), {}, Options())["handshake"] == 0.25
     with pytest.raises(Unsupported, match="a tunnel is up before its wire delays or loses anything"):
         handshake.run(tunnel("lan"), {}, Options())
+
+
+class TestIPv6:
+    """A wire on which the ends speak IPv6: whole or not, with whatever else a wire does."""
+
+    def test_it_is_said_and_takes_a_kernel_that_has_it(self, rows: Rows) -> None:
+        wire = rows("- {wire: mine, title: mine, delay: 1ms, ip: 6}").wires["mine"]
+        assert wire.sentence == "mine; each packet by itself; IPv6; 1ms delay each way"
+        assert [feature.config for feature in wire.needs.kernel] == ["CONFIG_NET_SCH_NETEM", "CONFIG_IPV6"]
+        assert [feature.config for feature in Catalog().wires["ipv6"].needs.kernel] == ["CONFIG_IPV6"]
+        assert not Catalog().wires["whole"].needs.kernel
+
+    @pytest.mark.parametrize(
+        ("row", "said"),
+        [
+            ("ip: 5", "0.ip: 4 or 6 is wanted, got 5"),
+            ("ip: 6, mtu: 1279", "IPv6 takes an `mtu` of at least 1280, got 1279"),
+        ],
+    )
+    def test_what_is_no_wire(self, rows: Rows, row: str, said: str) -> None:
+        with pytest.raises(UsageError, match=said):
+            _ = rows(f"- {{wire: mine, title: mine, {row}}}").wires
+
+    @pytest.mark.parametrize(
+        ("address", "there"), [("198.18.7.2", "2001:2:0:7::2"), ("198.18.255.3", "2001:2:0:ff::3")]
+    )
+    def test_an_end_has_the_numbers_that_it_has_in_ipv4(self, address: str, there: str) -> None:
+        found = in_ipv6(IPv4Address(address))
+        assert str(found) == there
+        assert found in RANGE_IPV6
+
+    def test_its_packets_are_told_by_their_own_header(self) -> None:
+        """Whose packets a capture holds: here, those of an echo that nothing encrypts."""
+        marker, sender, far = bytes(range(16)), IPv6Address("2001:2:0:7::2"), IPv6Address("2001:2:0:7::3")
+        header = bytes(12) + b"\x86\xdd" + bytes(8)
+        packets = [header + sender.packed + far.packed + marker * 63 for _ in range(3)]
+        records = b"".join(bytes(8) + struct.pack("<II", len(each), len(each)) + each for each in packets)
+        text = base64.b64encode(bytes(24) + records).decode() + "\n---\n"
+        assert proof.wire(text, marker, sender, [far], encrypts=False)["packets"] == 3
+        with pytest.raises(InvalidSample, match="only 0 to the wire"):
+            proof.wire(text, marker, far, [sender], encrypts=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Any
 
 from docker.models.containers import Container
@@ -131,7 +131,7 @@ def _plug(bed: Testbed, numbers: Sequence[str]) -> None:
 
 def address(first: str, number: int) -> str:
     """The address of a client, by that of the first one: on the wire or in the tunnel."""
-    return str(IPv4Address(first) + number - 1)
+    return str(ip_address(first) + number - 1)
 
 
 def took(result: Result) -> list[Took]:

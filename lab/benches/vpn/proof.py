@@ -7,7 +7,7 @@ import base64
 import re
 import struct
 from collections.abc import Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
 from lab.core.errors import InvalidSample
@@ -18,8 +18,10 @@ WIRE = "eth0"
 
 ECHO_BYTES = 3 * 1000
 """What `wire-proof` sends through the tunnel: three echo requests of 1000 bytes. As many replies come back."""
-ADDRESSES = slice(14 + 12, 14 + 20)
-"""Where a packet of a capture has its sender and its receiver: Ethernet's header, and 12 bytes of IPv4's (RFC 791)."""
+Address = IPv4Address | IPv6Address
+ADDRESSES = {4: slice(14 + 12, 14 + 20), 6: slice(14 + 8, 14 + 40)}
+"""Where a packet of a capture has its sender and its receiver, by the version of IP: behind Ethernet's header, and 12
+bytes of IPv4's (RFC 791) or 8 of IPv6's (RFC 8200)."""
 
 TRIFLE = 10_000
 """Unexplained bytes that a load may have on the wire at each endpoint: an ICMP error, the DPD of a channel."""
@@ -54,7 +56,7 @@ def named(pattern: str, text: str) -> dict[str, int]:
 
 
 def wire(
-    output: str, marker: bytes, sender: IPv4Address, far_ends: Sequence[IPv4Address], *, encrypts: bool, hint: str = ""
+    output: str, marker: bytes, sender: Address, far_ends: Sequence[Address], *, encrypts: bool, hint: str = ""
 ) -> dict[str, Any]:
     """Judge a capture made while `marker` crossed a tunnel, or each of several, at the end that sent it.
 
@@ -74,7 +76,7 @@ def wire(
     if stray.strip():
         raise InvalidSample(f"packets went past the tunnel: {stray.splitlines()[0]}", hint)
     for far_end in far_ends:
-        sent = [each for each in packets if each[ADDRESSES] == sender.packed + far_end.packed]
+        sent = [each for each in packets if each[ADDRESSES[sender.version]] == sender.packed + far_end.packed]
         carried, which = sum(map(len, sent)), f" to {far_end}" if len(far_ends) > 1 else ""
         if carried < ECHO_BYTES:
             raise InvalidSample(

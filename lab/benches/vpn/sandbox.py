@@ -44,7 +44,7 @@ def up(
     if state := testbed.standing(engine).get(lab):
         situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
         raise LabError(f"a lab named {lab!r} {situation}", f"{testbed.removing(engine, lab)}, or choose another --name")
-    with testbed.opened(engine, lab, keep=True, clients=tunnels) as bed:
+    with testbed.opened(engine, lab, keep=True, clients=tunnels, ipv6=wire.ip == 6) as bed:
         tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite, wire, tunnels if tunnels > 1 else None)
         tunnel.bring_up()
         tunnel.loaded = range(1, tunnels + 1)
@@ -56,7 +56,7 @@ def up(
     )
     if tunnels > 1:
         console.print(f"It has {tunnels} tunnels, of {clients.name(1)} to {clients.name(tunnels)}.", highlight=False)
-    if not wire.whole:
+    if wire.wire != cells.WHOLE:
         console.print(f"Its wire is {wire.wire}: {wire.sentence}", highlight=False)
     docker = f"docker --host {engine.address}" if engine.address else "docker"
     commands = [

@@ -12,8 +12,8 @@ from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import reduce
-from ipaddress import IPv4Address
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, Literal
 
 from docker.models.containers import Container
 
@@ -51,8 +51,8 @@ BESIDE_LOAD = 60
 """Seconds by which the reading of the server's machine, where it is another, may take longer than the load."""
 METER_FAILED = 125
 """The exit status of `bracket` and `counted` (images/base) when the meter did not answer."""
-LATER = "(udp and ip[6:2] & 0x1fff != 0)"
-"""A pcap filter for all fragments of a datagram but the first, which alone has a port (RFC 791)."""
+LATER = "(udp and ip[6:2] & 0x1fff != 0) or (ip6 and ip6[6] = 44)"
+"""A pcap filter for all fragments of a datagram but the first, which alone has a port (RFC 791; RFC 8200, 4.5)."""
 TIMED_OUT = (124, 137)
 """The exit statuses of a command that timed out."""
 UNSUPPORTED = 127
@@ -88,7 +88,7 @@ class Tunnel:
     loaded: Sequence[int] = (1,)
 
     def __post_init__(self) -> None:
-        variables = tunnel_variables(self.bed, self.vpn, self.variant, self.suite, self.tunnels)
+        variables = tunnel_variables(self.bed, self.vpn, self.variant, self.suite, self.tunnels, self.wire.ip)
         self.plan = self.bed.compose.resolve(variables)
 
     def bring_up(self) -> None:
@@ -304,13 +304,13 @@ class Tunnel:
         result = captured.result()
         if result.status:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
-        sender, first = (self.bed.variables[f"LAB_{end}"] for end in ("SERVER", "CLIENT"))
-        far_ends = [IPv4Address(clients.address(first, number)) for number in self.loaded]
+        sender, first = (self.bed.on_wire(end, self.wire.ip) for end in ENDS[:2])
+        far_ends = [ip_address(clients.address(first, number)) for number in self.loaded]
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
         description = shown(self.vpn.folder / "vpn.yaml")
         hint = f"its own are those that `{self.explained}` explains: `wire` of {self.variant} in {description}"
         text, mark = result.stdout, bytes.fromhex(marker)
-        seen = proof.wire(text, mark, IPv4Address(sender), far_ends, encrypts=encrypts, hint=hint)
+        seen = proof.wire(text, mark, ip_address(sender), far_ends, encrypts=encrypts, hint=hint)
         self.evidence["wire"] = seen
 
     @property
@@ -362,12 +362,16 @@ def tunnel(
         bed.remove(new_tunnel.containers)
 
 
-def tunnel_variables(bed: Testbed, vpn: Vpn, variant: str, suite: Suite, tunnels: int | None) -> dict[str, str]:
-    """Values for the Compose variables of a tunnel, or of several."""
+def tunnel_variables(
+    bed: Testbed, vpn: Vpn, variant: str, suite: Suite, tunnels: int | None, ip: Literal[4, 6] = 4
+) -> dict[str, str]:
+    """Values for the Compose variables of a tunnel, or of several, over a wire of that version of IP."""
     native = suite.native[vpn.file.dialect]
     variables = bed.variables | {"LAB_VPN": vpn.image(variant), "LAB_VARIANT": variant, "LAB_SUITE": native}
     if tunnels:
         variables |= {"LAB_CLIENTS": str(tunnels), "LAB_TUNNEL_NETMASK": clients.NETMASK}
+    on_wire = {end: bed.on_wire(end, ip) for end in ENDS[:2]}
+    variables |= {f"LAB_{end.upper()}_ADDRESS": address for end, address in on_wire.items()}
     if vpn.file.addresses == "wire":
-        variables |= {f"LAB_TUNNEL_{end}": bed.variables[f"LAB_{end}"] for end in ("SERVER", "CLIENT")}
+        variables |= {f"LAB_TUNNEL_{end.upper()}": address for end, address in on_wire.items()}
     return variables
