@@ -33,3 +33,19 @@ def test_packets_pass_whole_or_cut(lab: Lab) -> None:
             assert 1000 < size <= ETHERNET, (vpn, conditions)
         else:  # superpackets of TCP, and trains of datagrams
             assert size > 8 * ETHERNET, (vpn, conditions)
+
+
+def test_ends_speak_ipv6_to_each_other(lab: Lab) -> None:
+    """All that runs in user space, so on this machine's own kernel: what the ends are told of each other is IPv6."""
+    vpns, variants = "plain,openvpn,openconnect,tinc,wireguard", "udp,tcp,udp-busy-stable,dtls,tls,udp-go"
+    suites = "chacha20-poly1305,aes-128-cbc-sha1"
+    words = ("--wires", "ipv6", "--measures", "transfer", "--size", "100KB", "--blocks", "1", "--no-report")
+    lab("matrix", "--vpns", vpns, "--variants", variants, "--ciphers", suites, *words)
+    found = [each for each in samples(lab.run()) if each["outcome"] != "unsupported"]
+    assert {each["reason"] for each in found} == {""}
+    assert {f"{each['vpn']}/{each['variant']}" for each in found} >= {
+        "plain/wire", "openvpn/udp", "openvpn/tcp", "openvpn/udp-busy-stable", "openconnect/dtls", "openconnect/tls",
+        "tinc/udp", "wireguard/udp-go",
+    }  # fmt: skip
+    for each in found:
+        assert each["proof"]["wire"]["cleartext"] == (each["vpn"] == "plain")
