@@ -231,13 +231,22 @@ def runnable_images(engine: Engine, vpns: Sequence[Vpn]) -> list[str]:
 
 def lacking(engine: Engine, catalog: Catalog, vpns: Sequence[Vpn]) -> dict[tuple[str, str], str]:
     """`requirements.lacks`; empty without a current base image: nothing can be asked then."""
-    known = [each for each in engine.every if images.is_current(each, images_of(catalog) / SHARED[0])]
+    known = _known(engine, catalog)
     return {path: reason for each in known for path, reason in requirements.lacks(each, vpns).items()}
 
 
 def lacking_wires(engine: Engine, catalog: Catalog, wires: Sequence[Wire]) -> dict[str, str]:
     """`requirements.lacks_wires`; empty without a current base image."""
-    return requirements.lacks_wires(engine, wires) if images.is_current(engine, images_of(catalog) / SHARED[0]) else {}
+    return {
+        name: reason
+        for each in _known(engine, catalog)
+        for name, reason in requirements.lacks_wires(each, wires).items()
+    }
+
+
+def _known(engine: Engine, catalog: Catalog) -> list[Engine]:
+    """The engine and its far one, but those without a current base image: nothing can be asked there."""
+    return [each for each in engine.every if images.is_current(each, images_of(catalog) / SHARED[0])]
 
 
 def check_images(engine: Engine, catalog: Catalog, paths: Iterable[DataPath]) -> None:
