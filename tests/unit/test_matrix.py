@@ -54,6 +54,8 @@ class Machine:
         self.samples = 0
         self.client = SimpleNamespace(ping=self._ping)
         self.kill: Callable[[], None] | None = self.killed.set
+        self.every, self.interface, self.far = [self], "", None
+        self.facts: dict[str, Any] = {}
 
     def _ping(self) -> None:
         raise DockerException("gone")
@@ -143,8 +145,8 @@ def prepare(catalog: Catalog, described: dict[str, Any], monkeypatch: pytest.Mon
     """A plan of four tunnels with three samples each in two blocks, for some machines."""
 
     @contextmanager
-    def opened(engine: Any, name: str, clients: int) -> Iterator[Any]:
-        yield SimpleNamespace(engine=engine, compose=SimpleNamespace(resolve=lambda _: None), variables={},
+    def opened(engine: Any, name: str, clients: int, ipv6: bool) -> Iterator[Any]:
+        yield SimpleNamespace(engine=engine, far=None, compose=SimpleNamespace(resolve=lambda _: None), variables={},
                               start=lambda *_: None)  # fmt: skip
 
     @contextmanager

@@ -90,7 +90,9 @@ def test_what_the_kernel_carries_over_ipv6(lab: Patient) -> None:
 
 def test_three_tunnels_of_the_kernel(lab: Patient) -> None:
     vpns = "wireguard,libreswan,strongswan"
-    done = lab(*CLOCK, "throughput,setup", "--vpns", vpns, "--variants", "udp,esp", "--ciphers", SUITE, "--tunnels", "3")
+    done = lab(
+        *CLOCK, "throughput,setup", "--vpns", vpns, "--variants", "udp,esp", "--ciphers", SUITE, "--tunnels", "3"
+    )
     taken = [each for each in samples(lab.run()) if each["vpn"] != "plain"]
     assert [each["reason"] for each in taken] == [""] * 6, done.text
     found = {(each["metric"], each["end"]) for sample in taken for each in sample["readings"]}
