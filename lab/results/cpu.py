@@ -50,7 +50,8 @@ def foreign(rows: Sequence[Reading]) -> float | None:
     The machine's busy time less that of every control group and of kernel threads, within some ticks of 10 ms, so it
     may be negative. Most kernels charge what interrupts do to the process that they interrupt, so it is part of both.
     Those that account for it apart (CONFIG_IRQ_TIME_ACCOUNTING) are known by the time that they report as `irq`, of
-    which a sampling tick sees none: there it is subtracted too.
+    which a sampling tick sees none: there it is subtracted too. So it is with two machines: of each the other end is
+    elsewhere, and interrupts often find it idle, when there is no process to charge.
     """
     value = {(row.metric, row.end): row.value for row in rows}
     return _foreign(value) if _has_ledger(value) else None
@@ -122,7 +123,7 @@ def _foreign(value: Values) -> float:
     busy = sum(value[(f"cpu_{state}", MACHINE)] for state in SHOWN if state in BUSY)
     own = sum(sum(_spent(value, end)) for end in _ends(value)) + value.get(("cpu_kernel_threads", MACHINE), 0.0)
     irq, softirq = value[("cpu_irq", MACHINE)], value[("cpu_softirq", MACHINE)]
-    return busy - own - (irq + softirq if irq > 0 else 0.0)
+    return busy - own - (irq + softirq if irq > 0 or len(_machines(value)) > 1 else 0.0)
 
 
 def active_seconds(rows: Sequence[Reading]) -> float:

@@ -130,6 +130,14 @@ class TestTheLedger:
     def test_a_machine_is_no_end_and_its_time_is_not_counted_twice(self) -> None:
         assert foreign(self.ROWS) == pytest.approx(2.0 - 1.6 - 0.3)
 
+    def test_interrupts_that_find_a_machine_idle_are_nobody_elses_programs(self) -> None:
+        """As where the kernel decrypts what arrives while no process runs: it is charged to none."""
+        near, far = said(2, 50, 150), said(2, 10, 150)
+        far["stderr"] = far["stderr"].replace("0 0 10 150 0 0 0 0", "0 0 10 150 0 0 40 0")
+        rows = readings(load(near, far, server=0.1, client=0.5), 1)
+        assert foreign(rows) == pytest.approx(0.0)
+        assert bottleneck(rows) == "other"
+
     def test_with_one_machine_there_is_no_other(self) -> None:
         one = load(said(2, 150, 50), {}, server=0.1, client=0.2)
         del one["far"]
