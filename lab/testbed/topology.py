@@ -39,6 +39,12 @@ class Many(Document):
     read_only: bool | None = None
 
 
+class Apart(Document):
+    """What a service has beside its own where the ends are on two machines."""
+
+    volumes: list[str] = []
+
+
 class Service(Document):
     """One container, with Compose's own keys."""
 
@@ -61,12 +67,17 @@ class Service(Document):
     cgroup: str | None = None
     read_only: bool = False
     many: Many = Field(default=Many(), alias="x-many")
+    apart: Apart = Field(default=Apart(), alias="x-apart")
 
     def for_many(self) -> Service:
         """This service where more than one tunnel comes up."""
         others = self.many.model_dump(exclude={"cap_add"}, exclude_none=True)
         capabilities = dict.fromkeys([*self.cap_add, *self.many.cap_add])
         return self.model_copy(update={**others, "cap_add": list(capabilities)})
+
+    def on_two_machines(self) -> Service:
+        """This service where the ends are on two machines."""
+        return self.model_copy(update={"volumes": [*self.volumes, *self.apart.volumes]})
 
     def limited_to(self, needs: Needs) -> Service:
         """This service with only the capabilities and devices of `needs`. The file must grant all of them."""

@@ -109,6 +109,8 @@ class Tunnel:
     def _start(self, end: str) -> Container:
         service = self.plan.services[end]
         limited = service if end.endswith("-load") else service.limited_to(self.vpn.needs(self.variant))
+        if self.bed.far:
+            limited = limited.on_two_machines()
         return self.bed.start(end, self.plan, limited.for_many() if self.tunnels else limited)
 
     def _up(self, end: str) -> Took:
