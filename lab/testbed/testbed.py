@@ -274,6 +274,8 @@ def _network(
         if "already exists" in refusal:
             own_hint = f"{removing(engine, name)} removes it"
             hint = own_hint if name in labs(engine) else "it is not the lab's: choose another name"
+        elif "parent interface" in refusal:
+            hint = "one network at a time has an interface: `docker network ls`, on that machine, shows whose it is"
         raise LabError(f"the wire of lab {name!r} could not be made: {refusal}", hint) from error
 
 

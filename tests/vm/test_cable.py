@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from e2e.command import samples
 
-from lab.benches.vpn.packets import ON_WIRE
 from lab.core.errors import LabError
 from lab.engines.choice import Choice
 from lab.engines.engine import Engine
@@ -28,8 +27,6 @@ WORDS = (
     "--ciphers", "chacha20-poly1305", "--measures", "throughput,transfer,latency,handshake", "--blocks", "1",
     "--duration", "1", "--size", "100KB",
 )  # fmt: skip
-FRAME = 1500
-"""Bytes of a packet on the cable at most."""
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +67,12 @@ def test_both_machines_have_a_ledger(taken: Taken) -> None:
             assert ("cost", end) in found or sample["vpn"] != "openvpn"
 
 
-def test_nothing_passes_the_cable_but_packets_of_its_size(taken: Taken) -> None:
-    """Segments are cut before it, and checksums are there: as between two real machines."""
-    loads = [each for each in taken[1] if each["measure"] == "throughput"]
-    for sample in loads:
-        assert figures(sample)[ON_WIRE, "client"] >= 1e6 / FRAME, sample["vpn"]
-    assert {each["mtu"] for each in taken[0]["cable"].values()} == {str(FRAME)}
-
-
 def test_both_machines_are_described(taken: Taken) -> None:
     meta = taken[0]
     assert {each["driver"] for each in meta["cable"].values()} == {"virtio_net"}
-    assert {each["tcp-segmentation-offload"] for each in meta["cable"].values()} == {"off"}
+    assert {each["mtu"] for each in meta["cable"].values()} == {"1500"}
+    for offload in ("tcp-segmentation-offload", "tx-checksumming"):
+        assert {each[offload] for each in meta["cable"].values()} == {"off"}, "the cable would carry what no cable does"
     assert meta["server"]["machine"]["kernel"] == meta["machine"]["kernel"]
     assert meta["processors"] == 2
 
@@ -168,9 +159,16 @@ class TestNamedEngines:
 def test_a_subnet_that_one_machine_has_is_not_taken(pair: Engine, far: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing of the attempt stays on the other."""
     monkeypatch.setattr("secrets.randbelow", lambda _: 7)
-    with testbed.opened(far, "first") as first:
+    with testbed.opened(replace(far, interface=""), "first") as first:
         taken = first.variables["LAB_SUBNET"]
         with testbed.opened(replace(pair, far=far), "second") as second:
             assert second.variables["LAB_SUBNET"] != taken
             names = [str(network.name) for network in pair.client.networks.list(names=["second"])]
             assert len(names) == 1
+
+
+def test_one_lab_at_a_time_has_an_interface(pair: Engine) -> None:
+    said = pytest.raises(LabError, match="already using parent interface")
+    with testbed.opened(pair, "first"), said as caught, testbed.opened(pair, "second"):
+        pass
+    assert "docker network ls" in caught.value.hint
