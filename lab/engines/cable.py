@@ -7,6 +7,7 @@ as it is. Or they are machines whose Docker engines answer, here or over SSH, on
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import subprocess
 import time
@@ -15,14 +16,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
 from lab.core.errors import LabError
-from lab.engines import guest_start
+from lab.engines import guest_start, ownership
 from lab.engines.choice import AT, GUEST, Choice
 from lab.engines.client import Client
-from lab.engines.engine import Engine, because, connect
+from lab.engines.engine import Engine, because, connect, once_name
 from lab.engines.guest import Say
 from lab.engines.guest_folders import directory, locked
 from lab.engines.guest_plug import Plug
@@ -111,9 +112,24 @@ def _machines(choice: Choice) -> Iterator[tuple[Engine, Engine]]:
             engine = stack.enter_context(answering(address, end))
             engines.append(replace(engine, name=choice.name, interface=interface))
         server, client = engines
-        if server.facts.get("ID") == client.facts.get("ID"):
+        if _are_one(server, client):
             raise LabError("both ends have the same Docker engine", "--engine host has both ends on one machine")
         yield server, client
+
+
+def _are_one(server: Engine, client: Engine) -> bool:
+    """Whether both are the same engine: what is made at one is at the other. Copied machines share an identity."""
+    if server.facts.get("ID") != client.facts.get("ID"):
+        return False
+    lab = once_name()
+    made = server.client.volumes.create(ownership.called(lab, secrets.token_hex(8)), labels=ownership.labels(lab))
+    try:
+        client.client.volumes.get(made.name)
+    except NotFound:
+        return False
+    finally:
+        made.remove()
+    return True
 
 
 @contextmanager

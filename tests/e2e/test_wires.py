@@ -39,7 +39,7 @@ def test_ends_speak_ipv6_to_each_other(lab: Lab) -> None:
     """All that runs in user space, so on this machine's own kernel: what the ends are told of each other is IPv6."""
     vpns, variants = "plain,openvpn,openconnect,tinc,wireguard", "udp,tcp,udp-busy-stable,dtls,tls,udp-go"
     suites = "chacha20-poly1305,aes-128-cbc-sha1"
-    words = ("--wires", "ipv6", "--measures", "transfer", "--size", "100KB", "--blocks", "1", "--no-report")
+    words = ("--wires", "ipv6", "--measures", "throughput", "--duration", "1", "--blocks", "1", "--no-report")
     lab("matrix", "--vpns", vpns, "--variants", variants, "--ciphers", suites, *words)
     found = [each for each in samples(lab.run()) if each["outcome"] != "unsupported"]
     assert {each["reason"] for each in found} == {""}

@@ -47,7 +47,7 @@ def figures(sample: dict[str, Any]) -> dict[tuple[str, str], float]:
 
 def test_every_sample_is_proved_and_says_where_it_was_taken(taken: Taken) -> None:
     meta, found, text = taken
-    assert len(found) == 12
+    assert len(found) == 15
     assert {(each["outcome"], each["engine"], each["clock"]) for each in found} == {("ok", "cable", "wall")}, text
     assert {each["vpn"] for each in found} == {"plain", "openvpn", "wireguard"}
     assert all(each["proof"]["wire"] for each in found)

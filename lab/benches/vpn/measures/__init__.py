@@ -19,7 +19,7 @@ from pydantic import Field
 
 from lab.benches.vpn import cpu_ledger
 from lab.core.documents import Document
-from lab.core.errors import unknown
+from lab.core.errors import Unsupported, unknown
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
@@ -88,6 +88,18 @@ class Measure(Protocol):
 
     def parse(self, raw: Mapping[str, Any]) -> list[Reading]:
         """The figures in what `run` returned; with a `load`, `payload` (bytes through the tunnel) is one of them."""
+
+
+def listener(tunnel: Tunnel) -> str:
+    """The server's address, for a program whose other end listens in IPv4 alone.
+
+    Raises:
+        Unsupported: it is of IPv6: the wire's own, where there is no VPN.
+    """
+    address = tunnel.address("server")
+    if ":" in address:
+        raise Unsupported("its receiver listens in IPv4 alone; `throughput`, `latency` and `datagrams` know both")
+    return address
 
 
 def every() -> dict[str, Measure]:
