@@ -47,5 +47,5 @@ def read(folder: Path, metric: str, end: str, key: Callable[[dict[str, Any]], tu
     return found
 
 
-FEW = ("20261130-102155-gdk", "20261130-113458-sqa", "20261130-114628-tyk")
+FEW = ("20261130-102155-gdk", "20261130-113458-sqa", "20261130-114628-tyk", "20261130-161912-fwg")
 """The runs of few data paths in one ciphersuite."""
