@@ -286,7 +286,8 @@ def _alone(client: Client, say: Say) -> Iterator[None]:
 
 
 def _leave(client: Client) -> None:
-    with suppress(OSError, ValueError, RuntimeError):
+    # A worker that has just come has none yet: that is a LookupError.
+    with suppress(OSError, ValueError, RuntimeError, LookupError):
         client.unregister_worker_plugin(NAME)  # type: ignore[no-untyped-call]
 
 
