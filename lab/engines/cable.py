@@ -21,7 +21,7 @@ from requests.exceptions import RequestException
 
 from lab.core.errors import LabError
 from lab.engines import guest_start, ownership
-from lab.engines.choice import AT, GUEST, Choice
+from lab.engines.choice import GUEST, HERE, Choice
 from lab.engines.client import Client
 from lab.engines.engine import Engine, because, connect, once_name
 from lab.engines.guest import Say
@@ -108,7 +108,7 @@ def _machines(choice: Choice) -> Iterator[tuple[Engine, Engine]]:
     with ExitStack() as stack:
         engines = []
         for end in ENDS:
-            address, _, interface = str(getattr(choice, end)).rpartition(AT)
+            address, interface = choice.place(end)
             engine = stack.enter_context(answering(address, end))
             engines.append(replace(engine, name=choice.name, interface=interface))
         server, client = engines
@@ -139,7 +139,7 @@ def answering(address: str, end: str) -> Iterator[Engine]:
     Raises:
         LabError: it does not answer; names the end.
     """
-    if address == "host":
+    if address == HERE:
         yield connect()
     elif address.startswith("unix://"):
         yield _engine(address, address, end)

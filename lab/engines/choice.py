@@ -22,8 +22,10 @@ GUEST = "vm"
 """The machine of an end that is a guest of the lab's."""
 AT = "%"
 """Between an engine and the interface of its machine, as in the addresses of RFC 4007."""
-PLACES = ("host", "unix://", "ssh://")
-"""How the engine of another machine is named: as `docker` would use it, a socket of this machine, over SSH."""
+HERE = "host"
+"""The engine that `docker` would use."""
+ELSEWHERE = ("unix://", "ssh://")
+"""How other engines are named: by a socket of this machine, or over SSH."""
 EXAMPLE = "ssh://HOST%INTERFACE"
 
 
@@ -78,12 +80,17 @@ class Choice(Document):
         if self.clock == "instructions":
             raise ValueError("two machines have no common clock but the wall's: leave --clock out")
         for end in ("server", "client"):
-            place = getattr(self, end)
-            engine, at, interface = place.rpartition(AT)
-            if place != GUEST and not (at and interface and engine.startswith(PLACES)):
-                raise ValueError(f"--{end}: {GUEST} or {EXAMPLE} is wanted, got {place!r}")
+            engine, interface = self.place(end)
+            is_named = interface and (engine == HERE or engine.startswith(ELSEWHERE))
+            if (given := getattr(self, end)) != GUEST and not is_named:
+                raise ValueError(f"--{end}: {GUEST} or {EXAMPLE} is wanted, got {given!r}")
         if (self.server == GUEST) != (self.client == GUEST):
             raise ValueError(f"--server and --client: a guest has a cable to another guest only: both are {GUEST}")
+
+    def place(self, end: str) -> tuple[str, str]:
+        """The engine of `server` or `client` where it is no guest, and its machine's interface."""
+        engine, _, interface = str(getattr(self, end)).rpartition(AT)
+        return engine, interface
 
     @property
     def in_guests(self) -> bool:

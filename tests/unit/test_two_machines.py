@@ -49,6 +49,7 @@ class TestTheChoice:
             ),
             ({"server": THERE, "client": "eth1"}, "--client: vm or ssh://HOST%INTERFACE is wanted, got 'eth1'"),
             ({"server": "tcp://far%eth1", "client": HERE}, "--server: vm or ssh://HOST%INTERFACE is wanted, got"),
+            ({"server": "hostile%eth1", "client": HERE}, "--server: vm or ssh://HOST%INTERFACE is wanted, got"),
             ({"server": "host%", "client": HERE}, "--server: vm or ssh://HOST%INTERFACE is wanted, got 'host%'"),
             ({"name": "vm", "server": "vm"}, "--server and --client are two machines: leave --engine out"),
             ({"name": "cable", "clock": "instructions"}, "--engine: two machines have no common clock but the wall's"),

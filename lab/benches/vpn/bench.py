@@ -86,7 +86,8 @@ def choose(settings: Own, catalog: Catalog | None = None) -> Choice:
 def _check_two_machines(choice: Choice) -> None:
     """Refuse what cannot be had between two machines."""
     if not all(wire.whole for wire in choice.wires):
-        raise UsageError(f"--wires: between two machines the cable is as it is, so only {cells.WHOLE} is valid")
+        valid = ", ".join(wire.wire for wire in choice.catalog.wires.values() if wire.whole)
+        raise UsageError(f"--wires: between two machines the cable is as it is; valid: {valid}")
     if cells.most(_plan(choice, {}, {}).cells) > 1:
         raise UsageError("--tunnels: more than one needs both ends on one machine: --engine host or --engine vm")
 

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from lab.benches.vpn import proof, sandbox
 from lab.benches.vpn.contract import captures
-from lab.benches.vpn.questions import answers
+from lab.benches.vpn.questions import Question, answers
 from lab.benches.vpn.tunnel import Tunnel, tunnel
 from lab.catalog.catalog import Catalog
 from lab.catalog.suites import Suite
@@ -27,7 +26,6 @@ from lab.engines.engine import Engine
 from lab.testbed import credentials, testbed
 from lab.testbed.meter import Meter
 
-Question = Literal["suite", "counters"]
 Answers = Mapping[str, tuple[str, Result]]
 """What both ends answered to a question: by end, the pattern and the answer."""
 

@@ -17,7 +17,7 @@ from lab.catalog.catalog import Catalog
 from lab.core.errors import LabError
 from lab.core.paths import RESULTS
 from lab.engines import cable, guest, images, ownership
-from lab.engines.choice import AT, Choice
+from lab.engines.choice import Choice
 from lab.engines.engine import Engine, connect
 from lab.testbed import link, testbed
 
@@ -77,7 +77,7 @@ def examine_cable(catalog: Catalog, choice: Choice) -> Iterator[Finding]:
         yield Finding("cable", "ok", "between two guests, which bring their own")
         return
     for end in cable.ENDS:
-        address, _, interface = str(getattr(choice, end)).rpartition(AT)
+        address, interface = choice.place(end)
         what = f"{end}: {address}"
         with ExitStack() as stack:
             try:
