@@ -72,7 +72,8 @@ def test_either_end_may_be_without(bed: Lab, server: str, client: str) -> None:
     udp = json.loads(
         said(bed.host("client-load"), "iperf3 --json --udp --bitrate 50M --time 1 --length 1200 --client %s", peer)
     )
-    assert udp["end"]["sum"]["lost_percent"] < 5
+    # A busy machine drops some; of trains that are not taken apart next to nothing would come.
+    assert udp["end"]["sum"]["lost_percent"] < 50
     assert carried(bed, "--parallel", "4") > 1_000_000
 
 
