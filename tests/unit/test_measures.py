@@ -72,7 +72,7 @@ def test_conditions() -> None:
         "direction=down size=64",
         "direction=down size=1400",
     ]
-    assert cost.conditions(Options()) == ["size=64", "size=512", "size=1400"]
+    assert cost.conditions(cost.Options(sizes=[512])) == ["size=512"]
 
 
 def test_throughput_is_the_receivers(raw: Raw) -> None:
@@ -287,12 +287,12 @@ def test_latency_under_no_load_is_not_under_load(captured: Captured) -> None:
 
 
 def flood(
-    received: int, wall: float, *, user: int = 0, system: int = 0, idle: int = 0, **spent: float
+    received: int, wall: float, *, sent: int = 0, user: int = 0, system: int = 0, idle: int = 0, **spent: float
 ) -> dict[str, Any]:
     """A flood of echoes that took `wall` seconds; states in ticks, `spent` the seconds of CPU of each end."""
     ends = {end: {"cpu": spent.get(end, 0.0)} for end in ("server", "client")}
     return {
-        "stdout": f"{received} packets transmitted, {received} received, 0% packet loss",
+        "stdout": f"{sent or received} packets transmitted, {received} received, 0% packet loss",
         "stderr": f"bracket 10.000000 5.00 cpu  0 0 0 0 0 0 0 0\n"
         f"bracket {10 + wall:.6f} {5 + wall:.2f} cpu  {user} 0 {system} {idle} 0 0 0 0\n",
         "before": {"ends": {end: {"cpu": 0.0} for end in ends}},
@@ -313,8 +313,8 @@ def test_a_packet_costs_the_slope_from_n_echoes_to_twice_as_many() -> None:
         ("instructions_per_packet_user", "machine"): pytest.approx(0.16e9 / 8000 / 4),
         ("instructions_per_packet_kernel", "machine"): pytest.approx(0.16e9 / 8000 * 3 / 4),
         ("instructions_per_byte", "machine"): pytest.approx(0.16e9 / 8000 / 500),
-        ("instructions_per_packet", "server"): pytest.approx(0.03e9 / 8000),
-        ("instructions_per_packet", "client"): pytest.approx(0.05e9 / 8000),
+        ("instructions_per_packet", "server"): pytest.approx(0.13e9 / 24000),
+        ("instructions_per_packet", "client"): pytest.approx(0.19e9 / 24000),
         ("payload", "machine"): 8000 * 500,
     }
 
@@ -322,8 +322,7 @@ def test_a_packet_costs_the_slope_from_n_echoes_to_twice_as_many() -> None:
 @pytest.mark.parametrize(
     ("second", "said"),
     [
-        ({"received": 7999}, "7999 of 8000 echoes came back"),
-        ({"received": 4000}, "4000 of 8000 echoes came back"),
+        ({"received": 7999, "sent": 8000}, "7999 of 8000 echoes came back"),
         ({"idle": 1}, r"the machine was idle for 0\.01 of 0\.36 s"),
     ],
 )
@@ -341,7 +340,7 @@ def test_what_the_first_flood_waited_for_would_make_a_packet_cheaper() -> None:
 def test_ping_said_nothing_of_what_came_back() -> None:
     raw = floods()
     raw["once"]["stdout"] = ""
-    with pytest.raises(InvalidSample, match="none of 4000 echoes came back"):
+    with pytest.raises(InvalidSample, match="ping said of 0 of 1 floods what came back"):
         cost.parse(raw)
 
 
@@ -360,13 +359,32 @@ def test_a_packet_is_as_long_as_it_is_called() -> None:
     tunnel = SimpleNamespace(
         bed=SimpleNamespace(engine=engine), address=str, load=lambda argv, timeout: asked.append(argv)
     )
-    cost.run(cast(Any, tunnel), {"size": "512"}, Options())
-    assert [argv[argv.index("-c") + 1 : argv.index("-c") + 4] for argv in asked] == [
-        ["4000", "-s", "484"], ["8000", "-s", "484"],
-    ]  # fmt: skip
+    cost.run(cast(Any, tunnel), {"size": "512"}, cost.Options())
+    assert [argv[-5:] for argv in asked] == [["15", "75", "750", "484", "server"]]
+
+
+def test_one_flood_that_something_else_ran_in_changes_nothing() -> None:
+    """Seven pairs of floods of 500 echoes and 1000; in one of them a kernel thread worked for a tenth of a second."""
+    clock, lines = 10.0, []
+    for turn in range(7):
+        for count in (500, 1000):
+            took = 0.005 + count * 2e-5 + (0.1 if (turn, count) == (3, 1000) else 0)
+            echoed = f"{count} packets transmitted, {count} received, 0% packet loss, time 5ms"
+            lines += [
+                "",
+                echoed,
+                "rtt min/avg/max/mdev = 0.01/0.02/0.03/0.00 ms",
+                f"flood {clock:.6f} {clock + took:.6f}",
+            ]
+            clock += took
+    whole = flood(0, clock - 10, user=8, system=24, server=0.21, client=0.42)
+    told = figures(cost.parse({"load": whole | {"stdout": "\n".join(lines)}, "size": 1400}))
+    assert told[("instructions_per_packet", "machine")] == pytest.approx(1e4)
+    assert told[("instructions_per_packet", "client")] == pytest.approx(0.42e9 / 21000)
+    assert told[("payload", "machine")] == 10500 * 1400
 
 
 def test_only_the_instruction_clock_tells_a_packets_cost() -> None:
     tunnel = SimpleNamespace(bed=SimpleNamespace(engine=SimpleNamespace(clock="wall")))
     with pytest.raises(Unsupported, match="--engine vm --clock instructions"):
-        cost.run(cast(Any, tunnel), {"size": "64"}, Options())
+        cost.run(cast(Any, tunnel), {"size": "64"}, cost.Options())

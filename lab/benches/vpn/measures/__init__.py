@@ -63,6 +63,20 @@ class Directed(Options):
     ] = ["up"]
 
 
+class Sized(Options):
+    """Options of a measure that sends packets of given sizes."""
+
+    sizes: Annotated[
+        list[Annotated[int, Field(ge=64, le=1400)]],
+        Field(
+            min_length=1,
+            description="Bytes of an IP packet in the tunnel. 1400 is the most that every data path carries in one "
+            "piece: a packet of 1428 becomes two fragments if a tunnel takes 1420, and two TCP segments as a TLS "
+            "record.",
+        ),
+    ] = [64, 1400]
+
+
 class Measure(Protocol):
     """A module of this package."""
 

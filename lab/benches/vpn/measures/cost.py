@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""Cost: instructions per packet, from N echoes through the tunnel against 2N.
+"""Cost: instructions per packet, from few echoes through the tunnel against ten times as many, several times in turn.
 
 An echo is one packet each way. The client's load sends a request and the server's kernel replies. The next request is
 sent when the reply arrives, so nothing is lost or waited for. On the instruction clock a nanosecond is an instruction,
-whether user space, the kernel or an interrupt executed it. The slope from N to 2N is the cost of a packet, without the
-cost of the start.
+whether user space, the kernel or an interrupt executed it. The slope from few to many is the cost of a packet, without
+the cost of the start. What a kernel thread does now and then is in one of the slopes: the figure is the mean of the
+others.
+
+The generator runs as SCHED_BATCH (sched(7)), so its wake-up does not interrupt the daemon that wakes it. Else that goes
+one way or the other for thousands of packets, and they differ by 4 % in what a packet costs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.cpu_ledger import Bracket
-from lab.benches.vpn.measures import Options
+from lab.benches.vpn.measures import Sized
 from lab.core.errors import InvalidSample, Unsupported
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
@@ -31,23 +38,36 @@ FIGURES = (
     Quantity("instructions_per_packet_kernel", UNIT),
     Quantity("instructions_per_byte", UNIT),
 )
-SIZES = (64, 512, 1400)
-"""Bytes of an IP packet in the tunnel: voice, medium, and the largest that every data path carries in one piece.
-
-A packet of 1428 bytes (1400 of payload) becomes two fragments if a tunnel takes 1420, and two TCP segments as a TLS
-record.
-"""
+Options = Sized
 HEADERS = 20 + 8
 """Bytes of IPv4 and ICMP before the payload (RFC 791, RFC 792)."""
-ECHOES = 4000
-"""N. At 20 000 instructions per packet and two packets per echo, 2N echoes take a third of a second: 80 ticks."""
+FEW, TIMES, TURNS = 75, 10, 15
+"""Echoes of a short flood, how many times as many a long one has, and how often the two take turns.
+
+Of so many echoes together, a slope from N to 10 N has a sixth of the variance of one from N to 2 N. At 20 000
+instructions per packet, all take half a second: 115 ticks.
+"""
+CUT = 2
+"""So many slopes are left out at either end. A mean of all would show one disturbance, a median one of two modes."""
+FLOODS = """
+for ((turn = 0; turn < $1; ++turn)); do
+    for count in "$2" "$3"; do
+        before=$EPOCHREALTIME
+        chrt --batch 0 ping -n -q -f -c "$count" -s "$4" "$5" || exit
+        echo "flood $before $EPOCHREALTIME"
+    done
+done
+"""
+"""The shell reads the clock itself: no process starts between a reading and the echoes but `ping`."""
+FLOOD = re.compile(r"^flood ([\d.]+) ([\d.]+)$", re.MULTILINE)
+ECHOED = re.compile(r"^(\d+) packets transmitted, (\d+) received", re.MULTILINE)
 IDLE = 0.02
 """The share of idle time above which a sample is invalid: the clock skips idle time, so it is not counted."""
 
 
 def conditions(options: Options) -> list[str]:
     """Each packet size."""
-    return [f"size={size}" for size in SIZES]
+    return [f"size={size}" for size in options.sizes]
 
 
 def load(options: Options) -> Load:
@@ -56,7 +76,7 @@ def load(options: Options) -> Load:
 
 
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
-    """Two floods of echoes, the second with twice as many.
+    """Floods of echoes, every second one with many.
 
     Raises:
         Unsupported: the engine's clock does not count instructions.
@@ -64,44 +84,72 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     if tunnel.bed.engine.clock != "instructions":
         raise Unsupported("only the instruction clock counts instructions: --engine vm --clock instructions")
     size = int(conditions["size"])
-    once, twice = (_flood(tunnel, count, size) for count in (ECHOES, 2 * ECHOES))
-    return {"once": once, "load": twice, "direction": "both", "echoes": ECHOES, "size": size}
+    words = [str(TURNS), str(FEW), str(TIMES * FEW), str(size - HEADERS), tunnel.address("server")]
+    return {
+        "load": tunnel.load(["bash", "-c", FLOODS, "floods", *words], timeout=60),
+        "direction": "both",
+        "size": size,
+    }
 
 
-def _flood(tunnel: Tunnel, count: int, size: int) -> dict[str, Any]:
-    argv = ["ping", "-n", "-q", "-f", "-c", str(count), "-s", str(size - HEADERS), tunnel.address("server")]
-    return tunnel.load(argv, timeout=60)
+@dataclass(frozen=True)
+class Flood:
+    """So many echoes, how many came back, and the seconds of the clock that they took."""
+
+    sent: int
+    returned: int
+    seconds: float
+
+    @classmethod
+    def read(cls, load: Mapping[str, Any]) -> list[Flood]:
+        """The floods of a load. In runs of before 2026-12 each was a load of its own, timed as such.
+
+        Raises:
+            InvalidSample: `ping` did not say what came back.
+        """
+        times = [float(after) - float(before) for before, after in FLOOD.findall(load["stdout"])]
+        times = times or [Bracket.parse(load["stderr"]).wall]
+        echoes = ECHOED.findall(load["stdout"])
+        if len(echoes) != len(times):
+            raise InvalidSample(f"ping said of {len(echoes)} of {len(times)} floods what came back")
+        return [cls(int(sent), int(back), each) for (sent, back), each in zip(echoes, times, strict=True)]
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
     """Instructions per packet, one way: of the whole machine, its user and kernel parts, and each endpoint's processes.
 
-    The total is an exact count, except for up to IDLE of idle time. The kernel's tick samples the split into user and
-    kernel, 250 times a second.
+    The total is an exact count. The kernel's tick samples the split into user and kernel, 250 times a second, over the
+    whole load, with the start of each flood.
 
     Raises:
         InvalidSample: an echo was lost, or the machine was idle during the load.
     """
-    floods = [raw["once"], raw["load"]]
-    for flood, count in zip(floods, (raw["echoes"], 2 * raw["echoes"]), strict=True):
-        match = re.search(r"(\d+) received", flood["stdout"])
-        if match is None or int(match[1]) != count:
-            raise InvalidSample(f"{match[1] if match else 'none'} of {count} echoes came back")
-    brackets = [Bracket.parse(flood["stderr"]) for flood in floods]
+    loads = [raw[name] for name in ("once", "load") if name in raw]
+    floods = [Flood.read(load) for load in loads]
+    every = list(chain.from_iterable(floods))
+    for flood in every:
+        if flood.returned != flood.sent:
+            raise InvalidSample(f"{flood.returned} of {flood.sent} echoes came back")
+    brackets = [Bracket.parse(load["stderr"]) for load in loads]
     for bracket in brackets:
         if bracket.machine["idle"] > IDLE * bracket.wall:
             raise InvalidSample(f"the machine was idle for {bracket.machine['idle']:.2f} of {bracket.wall:.2f} s")
-    packets = 2 * raw["echoes"]  # one each way, for N more echoes
-    total = (brackets[1].wall - brackets[0].wall) * 1e9 / packets
-    user = brackets[1].machine["user"] / brackets[1].busy
+    slopes = sorted(
+        (many.seconds - few.seconds) * 1e9 / (2 * (many.sent - few.sent))  # an echo is a packet each way
+        for few, many in zip(every[::2], every[1::2], strict=True)
+    )
+    cut = CUT if len(slopes) > 2 * CUT else 0
+    total = fmean(slopes[cut : len(slopes) - cut])
+    user = brackets[-1].machine["user"] / brackets[-1].busy
     rows = [
         Reading("instructions_per_packet", UNIT, "machine", total),
         Reading("instructions_per_packet_user", UNIT, "machine", total * user),
         Reading("instructions_per_packet_kernel", UNIT, "machine", total * (1 - user)),
         Reading("instructions_per_byte", UNIT, "machine", total / raw["size"]),
-        Reading("payload", "B", "machine", 2 * raw["echoes"] * raw["size"]),
+        Reading("payload", "B", "machine", sum(flood.sent for flood in floods[-1]) * raw["size"]),
     ]
     for end in ("server", "client"):
-        cpu_seconds = [flood["after"]["ends"][end]["cpu"] - flood["before"]["ends"][end]["cpu"] for flood in floods]
-        rows.append(Reading("instructions_per_packet", UNIT, end, (cpu_seconds[1] - cpu_seconds[0]) * 1e9 / packets))
+        seconds = sum(load["after"]["ends"][end]["cpu"] - load["before"]["ends"][end]["cpu"] for load in loads)
+        packets = 2 * sum(flood.sent for flood in every)
+        rows.append(Reading("instructions_per_packet", UNIT, end, seconds * 1e9 / packets))
     return rows

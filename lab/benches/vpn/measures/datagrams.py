@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from lab.benches.vpn.measures import Directed, Timed
+from lab.benches.vpn.measures import Directed, Sized, Timed
 from lab.core.errors import InvalidSample, LabError
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
@@ -31,8 +31,6 @@ FIGURES = (
     Quantity("jitter", "ms"),
     Quantity("loss", "fraction"),
 )
-SIZES = (64, 1400)
-"""Bytes of an IP packet in the tunnel: voice, and the largest that every data path carries in one piece."""
 HEADERS = 20 + 8
 """Bytes of IPv4 and UDP before the payload (RFC 791, RFC 768)."""
 LOSS = 0.001
@@ -43,8 +41,8 @@ TRIALS = 14
 """At most; halving a range of a factor of ten to PRECISION takes eight."""
 
 
-class Options(Timed, Directed):
-    """The directions, and the duration of a trial."""
+class Options(Timed, Directed, Sized):
+    """The directions, the sizes, and the duration of a trial."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class Trial:
 
 def conditions(options: Options) -> list[str]:
     """Each direction with each size of packet."""
-    return [f"direction={way} size={size}" for way in options.directions for size in SIZES]
+    return [f"direction={way} size={size}" for way in options.directions for size in options.sizes]
 
 
 def load(options: Options) -> Load:
