@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -102,17 +101,18 @@ class Flood:
 
     @classmethod
     def read(cls, load: Mapping[str, Any]) -> list[Flood]:
-        """The floods of a load. In runs of before 2026-12 each was a load of its own, timed as such.
+        """The floods of a load, in order.
 
         Raises:
             InvalidSample: `ping` did not say what came back.
         """
-        times = [float(after) - float(before) for before, after in FLOOD.findall(load["stdout"])]
-        times = times or [Bracket.parse(load["stderr"]).wall]
-        echoes = ECHOED.findall(load["stdout"])
+        times, echoes = FLOOD.findall(load["stdout"]), ECHOED.findall(load["stdout"])
         if len(echoes) != len(times):
             raise InvalidSample(f"ping said of {len(echoes)} of {len(times)} floods what came back")
-        return [cls(int(sent), int(back), each) for (sent, back), each in zip(echoes, times, strict=True)]
+        return [
+            cls(int(sent), int(back), float(after) - float(before))
+            for (sent, back), (before, after) in zip(echoes, times, strict=True)
+        ]
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
@@ -124,32 +124,29 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
     Raises:
         InvalidSample: an echo was lost, or the machine was idle during the load.
     """
-    loads = [raw[name] for name in ("once", "load") if name in raw]
-    floods = [Flood.read(load) for load in loads]
-    every = list(chain.from_iterable(floods))
-    for flood in every:
+    load = raw["load"]
+    floods = Flood.read(load)
+    for flood in floods:
         if flood.returned != flood.sent:
             raise InvalidSample(f"{flood.returned} of {flood.sent} echoes came back")
-    brackets = [Bracket.parse(load["stderr"]) for load in loads]
-    for bracket in brackets:
-        if bracket.machine["idle"] > IDLE * bracket.wall:
-            raise InvalidSample(f"the machine was idle for {bracket.machine['idle']:.2f} of {bracket.wall:.2f} s")
+    bracket = Bracket.parse(load["stderr"])
+    if bracket.machine["idle"] > IDLE * bracket.wall:
+        raise InvalidSample(f"the machine was idle for {bracket.machine['idle']:.2f} of {bracket.wall:.2f} s")
     slopes = sorted(
         (many.seconds - few.seconds) * 1e9 / (2 * (many.sent - few.sent))  # an echo is a packet each way
-        for few, many in zip(every[::2], every[1::2], strict=True)
+        for few, many in zip(floods[::2], floods[1::2], strict=True)
     )
-    cut = CUT if len(slopes) > 2 * CUT else 0
-    total = fmean(slopes[cut : len(slopes) - cut])
-    user = brackets[-1].machine["user"] / brackets[-1].busy
+    total = fmean(slopes[CUT:-CUT])
+    user = bracket.machine["user"] / bracket.busy
+    echoes = sum(flood.sent for flood in floods)
     rows = [
         Reading("instructions_per_packet", UNIT, "machine", total),
         Reading("instructions_per_packet_user", UNIT, "machine", total * user),
         Reading("instructions_per_packet_kernel", UNIT, "machine", total * (1 - user)),
         Reading("instructions_per_byte", UNIT, "machine", total / raw["size"]),
-        Reading("payload", "B", "machine", sum(flood.sent for flood in floods[-1]) * raw["size"]),
+        Reading("payload", "B", "machine", echoes * raw["size"]),
     ]
     for end in ("server", "client"):
-        seconds = sum(load["after"]["ends"][end]["cpu"] - load["before"]["ends"][end]["cpu"] for load in loads)
-        packets = 2 * sum(flood.sent for flood in every)
-        rows.append(Reading("instructions_per_packet", UNIT, end, seconds * 1e9 / packets))
+        seconds = load["after"]["ends"][end]["cpu"] - load["before"]["ends"][end]["cpu"]
+        rows.append(Reading("instructions_per_packet", UNIT, end, seconds * 1e9 / (2 * echoes)))
     return rows
