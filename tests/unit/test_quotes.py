@@ -93,10 +93,23 @@ class TestVpns:
             run.ahead("fast/udp", "none/udp", "x")
 
     def test_how_well_cells_repeat(self) -> None:
-        repeats = of_vpns(a_run(**VM)).repeats
+        run = of_vpns(a_run(**VM))
+        repeats = run.repeats()
         assert (repeats.cells, dict(repeats.several)) == (5, {"beta/udp": 1})
         assert [repeats.spread(share) for share in (0, 1)] == ["0.0 %", "19.1 %"]
         assert repeats.widest == "1.21"
+        assert [repeats.within(share) for share in (0.01, 0.02, 0.5, 2)] == ["1 of 5", "2 of 5", "4 of 5", "5 of 5"]
+        assert run.repeats("throughput", suite="x").cells == 4
+
+    def test_two_runs_side_by_side(self) -> None:
+        values = {"same": [100.0, 100.1, 100.2], "slower": [90.0, 90.1, 90.2]}
+        one, other = (
+            of_vpns(frame([row for name in values for row in cell(name, "x", of[name], **VM)]))
+            for of in (dict.fromkeys(values, values["same"]), values)
+        )
+        beside = one.beside(other, "throughput", "server")
+        assert (beside.cells, dict(beside.verdicts)) == (2, {"tie": 1, "lower": 1})
+        assert [beside.apart(share) for share in (0, 1)] == ["0.0 %", "10.0 %"]
 
     def test_a_block_beside_the_others(self) -> None:
         run = of_vpns(frame([*cell("a", "x", [50, 100, 100]), *cell("b", "x", [80, 100, 102]), *control([9, 9, 9])]))

@@ -18,7 +18,7 @@ from lab.benches.vpn.views import cpu_time, spreads, thesis_model, thesis_speed,
 from lab.benches.vpn.views.speed_tables import CipherShare
 from lab.benches.vpn.views.thesis_speed import Tally
 from lab.core.errors import LabError
-from lab.report import functions, quotes
+from lab.report import comparison, functions, quotes
 from lab.report.tables import each, figure, percent
 from lab.stats import analysis
 from lab.stats.differences import HIGHER, LOWER
@@ -38,14 +38,19 @@ def on(wire: str) -> dict[str, str]:
 class Repeats:
     """How well the cells of a run repeat.
 
-    `several` counts the cells with several modes by path. Of the cells with one mode, `spreads` are
-    (greatest - least) / median, and `factors` greatest / least.
+    `several` counts the cells with several modes by path. Of all cells `every` is (greatest - least) / median. Of those
+    with one mode, `spreads` are the same, and `factors` greatest / least.
     """
 
     cells: int
     several: Counter[str]
+    every: pd.Series[float]
     spreads: pd.Series[float]
     factors: pd.Series[float]
+
+    def within(self, share: float) -> str:
+        """How many cells' samples lie no further apart: `19 of 20`."""
+        return f"{int((self.every <= share).sum())} of {self.cells}"
 
     def spread(self, share: float) -> str:
         """The spread that this share of the cells with one mode does not exceed."""
@@ -55,6 +60,19 @@ class Repeats:
     def widest(self) -> str:
         """The greatest sample of a cell over its least, of the cell where this is most."""
         return figure(float(self.factors.max()))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A metric in the cells of two runs: how many there are, what is said of them, and how far the two differ."""
+
+    cells: int
+    verdicts: Counter[str]
+    differences: pd.Series[float]
+
+    def apart(self, share: float) -> str:
+        """The difference that this share of the cells does not exceed."""
+        return percent(float(self.differences.quantile(share)))
 
 
 class Quotes(quotes.Quotes):
@@ -128,18 +146,23 @@ class Quotes(quotes.Quotes):
         times = analysis.measured(self.run.measured, "wall", measure=measure)["value"]
         return float(times.min()), float(times.max())
 
-    @cached_property
-    def repeats(self) -> Repeats:
-        """How well throughput repeats over the blocks of the run."""
-        rows = analysis.measured(self.run.measured, MEASURE, **LOAD)
-        cells = rows.groupby(["vpn", "variant", "suite"]).agg(
+    def repeats(self, metric: str = MEASURE, **where: str) -> Repeats:
+        """How well a metric repeats over the blocks of the run, in the cells chosen; by default throughput."""
+        rows = analysis.measured(self.run.measured, metric, **(where or LOAD))
+        cells = rows.groupby(["vpn", "variant", "suite", "conditions"]).agg(
             modes=("mode", "nunique"), least=("value", "min"), greatest=("value", "max"), median=("value", "median")
         )
-        one = cells[cells["modes"] == 1]
-        several = Counter(f"{vpn}/{variant}" for vpn, variant, _ in cells.index[cells["modes"] > 1])
-        return Repeats(
-            len(cells), several, (one["greatest"] - one["least"]) / one["median"], one["greatest"] / one["least"]
-        )
+        single = cells["modes"] == 1
+        several = Counter(f"{vpn}/{variant}" for vpn, variant, *_ in cells.index[~single])
+        spreads = (cells["greatest"] - cells["least"]) / cells["median"]
+        factors = cells["greatest"] / cells["least"]
+        return Repeats(len(cells), several, spreads, spreads[single], factors[single])
+
+    def beside(self, other: Quotes, metric: str, end: str) -> Beside:
+        """What `lab compare` says of a metric of the two runs, this one first."""
+        rows = comparison.compare(self.run.df, other.run.df)
+        rows = rows[(rows["metric"] == metric) & (rows["end"] == end) & rows["ratio"].notna()]
+        return Beside(len(rows), Counter(rows["verdict"]), (rows["ratio"] - 1).abs())
 
     @cached_property
     def spreads(self) -> list[spreads.Spread]:
