@@ -41,6 +41,7 @@ def test_list_measures(lab: Lab) -> None:
         "datagrams": "Mbit/s",
         "nuttcp": "Mbit/s",
         "setup": "s",
+        "flood": "fraction",
     }
 
 

@@ -9,7 +9,18 @@ from typing import Any, cast
 import pytest
 
 from lab.benches.vpn import measures
-from lab.benches.vpn.measures import Options, Timed, cost, datagrams, handshake, latency, nuttcp, throughput, transfer
+from lab.benches.vpn.measures import (
+    Options,
+    Timed,
+    cost,
+    datagrams,
+    flood,
+    handshake,
+    latency,
+    nuttcp,
+    throughput,
+    transfer,
+)
 from lab.core.errors import InvalidSample, LabError, Unsupported, UsageError
 from lab.results.reading import Reading
 
@@ -32,6 +43,7 @@ def test_every_measure_has_what_a_measure_needs() -> None:
     assert sorted(every) == [
         "cost",
         "datagrams",
+        "flood",
         "handshake",
         "latency",
         "nuttcp",
@@ -52,7 +64,7 @@ def test_an_unknown_measure() -> None:
         measures.choose(["transfer", "latencies"])
     assert (
         caught.value.hint
-        == "valid names: cost, datagrams, handshake, latency, nuttcp, profile, setup, throughput, transfer"
+        == "valid names: cost, datagrams, flood, handshake, latency, nuttcp, profile, setup, throughput, transfer"
     )
 
 
@@ -284,6 +296,40 @@ def test_latency_under_no_load_is_not_under_load(captured: Captured) -> None:
     with pytest.raises(InvalidSample, match="there was no load to wait under: unable to connect"):
         latency.parse(echoes(text, '{"error": "unable to connect"}'))
     assert latency.parse(echoes(text, "{}"))
+
+
+def test_what_openvpn_left_to_two_clients_beside_a_third_that_floods(raw: Raw) -> None:
+    table = figures(flood.parse(raw("flood.json")))
+    assert table == {
+        ("calm", "server"): pytest.approx(349.917, abs=0.001),
+        ("beside", "server"): pytest.approx(16.432, abs=0.001),
+        ("kept", "server"): pytest.approx(16.4316 / 349.917, rel=1e-4),
+        ("flood", "server"): pytest.approx(149.037, abs=0.001),
+        ("fairness", "server"): pytest.approx(1, abs=0.001),
+        ("payload", "machine"): 74828880 + 2 * 1048576,
+    }
+
+
+def test_a_flood_that_starves_all_others_leaves_nothing(raw: Raw) -> None:
+    sample = raw("flood.json")
+    reports = [json.loads(report) for report in throughput.reports(sample["load"]["stdout"])]
+    for report in reports[:-1]:
+        report["end"]["sum_received"] |= {"bytes": 0, "bits_per_second": 0}
+    starved = sample | {"load": sample["load"] | {"stdout": "".join(map(json.dumps, reports))}}
+    table = figures(flood.parse(starved))
+    assert table[("kept", "server")] == 0
+    assert ("fairness", "server") not in table
+
+
+def test_a_flood_takes_a_second_tunnel() -> None:
+    assert flood.conditions(flood.Options(tunnels=[1, 3, 100])) == [
+        "tunnels=1",
+        "loads=3 tunnels=3",
+        "loads=16 tunnels=100",
+    ]
+    tunnel = SimpleNamespace(clients=None, loaded=(1,))
+    with pytest.raises(Unsupported, match="--tunnels 2"):
+        flood.run(cast(Any, tunnel), {"tunnels": "1"}, flood.Options())
 
 
 def floods(*, sent: int = 750, idle: int = 0, disturbed: float = 0) -> dict[str, Any]:

@@ -64,6 +64,16 @@ def test_no_two_share_random_numbers(two: Pair) -> None:
     assert "crng reseeded due to virtual machine fork" in shell(two[0], "dmesg | grep crng")
 
 
+def test_its_engine_waits_while_a_load_runs(two: Pair) -> None:
+    """What it does by itself, as collecting its garbage, would be counted with the load."""
+    group = "/sys/fs/cgroup/engine"
+    said = shell(two[1], f"cat {group}/cpu.idle; for p in $(cat {group}/cgroup.procs); do cat /proc/$p/comm; done")
+    idle, *names = said.split()
+    assert idle == "1"
+    assert {"containerd", "dockerd"} <= set(names)
+    assert "engine" not in run(two[1].connect(), "cat /proc/self/cgroup").stdout
+
+
 def test_its_date_is_now(two: Pair) -> None:
     """On the instruction clock idle time is jumped over: it is ahead, and never behind."""
     behind, ahead = 10, 10 if two[0].choice.clock == "wall" else 10**7

@@ -234,11 +234,11 @@ class Tunnel:
         with attached(bed.engine, self.containers["server-load"], command, timeout=timeout + BESIDE_LOAD) as far:
             yield far.end
 
-    def streaming(self, options: Sequence[str]) -> list[str]:
-        """The command that runs iperf3 with these options as a client: in every loaded tunnel at once."""
+    def streaming(self, options: Sequence[str], loaded: Sequence[int] = ()) -> list[str]:
+        """The command that runs iperf3 with these options as a client: in every loaded tunnel at once, or in some."""
         if self.clients is None:
             return ["iperf3", *options]
-        return self.clients.streaming(self.containers["server-load"], self.loaded, options)
+        return self.clients.streaming(self.containers["server-load"], loaded or self.loaded, options)
 
     def profiled(self, argv: Sequence[str], programs: Sequence[str], *, timeout: float) -> dict[str, Any]:
         """`load`, while every instruction is counted: also `clock` (nanoseconds of the guest's) and `functions`.

@@ -20,6 +20,7 @@ from pydantic import Field
 from lab.benches.vpn import cpu_ledger
 from lab.core.documents import Document
 from lab.core.errors import Unsupported, unknown
+from lab.results.cell import LOADS, TUNNELS
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
@@ -52,6 +53,18 @@ class Many(Options):
             "address.",
         ),
     ] = [1]
+
+
+class Loaded(Many):
+    """Options of a measure that loads many tunnels."""
+
+    loads: Annotated[
+        int, Field(ge=1, le=1000, description="The most tunnels that carry a load at once; the others are idle.")
+    ] = 16
+
+    def of(self, tunnels: int) -> dict[str, int]:
+        """The conditions that say how many tunnels there are and how many are loaded; nothing of a single one."""
+        return {LOADS: min(tunnels, self.loads), TUNNELS: tunnels} if tunnels > 1 else {}
 
 
 class Directed(Options):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from lab.benches.vpn.measures import Directed, Many, Timed
+from lab.benches.vpn.measures import Directed, Loaded, Timed
 from lab.core.errors import InvalidSample, LabError
-from lab.results.cell import LOADS, TUNNELS, conditions_text
+from lab.results.cell import conditions_text
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
@@ -29,12 +29,8 @@ FIGURES = (
 )
 
 
-class Options(Timed, Directed, Many):
-    """Streams and loads, beside the duration, the directions and the numbers of tunnels."""
-
-    loads: Annotated[
-        int, Field(ge=1, le=1000, description="The most tunnels that carry a load at once; the others are idle.")
-    ] = 16
+class Options(Timed, Directed, Loaded):
+    """Streams, beside the duration, the directions, and the numbers of tunnels and loads."""
 
     streams: Annotated[
         list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, description="Numbers of TCP streams: `1,4`.")
@@ -47,15 +43,11 @@ def conditions(options: Options) -> list[str]:
     A single tunnel is not said. Of more, `loads` says how many carry the load.
     """
     return [
-        conditions_text({"direction": way, "streams": streams, **_many(tunnels, options.loads)})
+        conditions_text({"direction": way, "streams": streams, **options.of(tunnels)})
         for tunnels in options.tunnels
         for way in options.directions
         for streams in options.streams
     ]
-
-
-def _many(tunnels: int, loads: int) -> dict[str, int]:
-    return {LOADS: min(tunnels, loads), TUNNELS: tunnels} if tunnels > 1 else {}
 
 
 def load(options: Options) -> Load:
@@ -72,7 +64,7 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     load = tunnel.load(tunnel.streaming(argv), timeout=options.duration + 15 + len(tunnel.loaded))
     raw = {"load": load, "direction": conditions["direction"]}
     if len(tunnel.loaded) > 1:
-        raw["shares"] = [_result(report).received_bytes for report in reports(load["stdout"])]
+        raw["shares"] = [result(report).received_bytes for report in reports(load["stdout"])]
     return raw
 
 
@@ -87,7 +79,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         LabError: iperf3 reported an error.
         InvalidSample: nothing arrived, by one tunnel or by all.
     """
-    results = [_result(report) for report in reports(raw["load"]["stdout"])]
+    results = [result(report) for report in reports(raw["load"]["stdout"])]
     if not all(result.received_bytes for result in results):
         raise InvalidSample("iperf3 received nothing")
     sender, receiver = ("client", "server") if raw["direction"] == "up" else ("server", "client")
@@ -115,7 +107,12 @@ def reports(text: str) -> Iterator[str]:
         text = text[end:]
 
 
-def _result(report: str) -> TestResult:
+def result(report: str) -> TestResult:
+    """An iperf3 client's report of TCP.
+
+    Raises:
+        LabError: it is of an error.
+    """
     from iperf3 import TestResult
 
     if error := json.loads(report).get("error"):
