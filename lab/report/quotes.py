@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lab.core.errors import LabError
-from lab.report import tables
+from lab.report import machines, tables
 from lab.report.tables import figure
 from lab.results.schema import Meta
 from lab.stats import modes
@@ -47,6 +47,11 @@ class Quotes:
     def ended(self, outcome: str) -> int:
         """The number of samples taken with this outcome."""
         return sum(sample["position"] >= 0 and sample["outcome"] == outcome for sample in self.run.samples)
+
+    @property
+    def machines(self) -> str:
+        """Which machines and workers took the run, and how much two of them differ; empty if no cluster took it."""
+        return " ".join(machines.sentences(self.run))
 
     def cell(self, metric: str, end: str, **where: str) -> list[Any]:
         """The summary of one cell's metric: a row for each mode, the mode with most samples first; empty if none.
