@@ -10,6 +10,7 @@ import pandas as pd
 
 from lab.core.terminal import counted
 from lab.report.tables import Cell, Table, each, figure, of_clock, percent
+from lab.results import cpu
 from lab.results.store import MACHINE, WORKER
 from lab.stats import modes
 from lab.stats.summary import Summary
@@ -19,6 +20,8 @@ KEY = ["block", "vpn", "variant", "suite", "measure", "conditions"]
 
 def compared(run: Summary) -> pd.DataFrame:
     """The main figure of each sample that two workers took: KEY, metric, unit, and of each its worker and value.
+
+    Where a figure is of the whole machine, and of each end as well, the first stands for all.
 
     `difference`: the second value divided by the first, less one.
     """
@@ -32,7 +35,9 @@ def compared(run: Summary) -> pd.DataFrame:
 
 def _mains(df: pd.DataFrame, mains: set[tuple[str, str]]) -> pd.DataFrame:
     ok = df[df["outcome"] == "ok"]
-    return ok[[pair in mains for pair in zip(ok["measure"], ok["metric"], strict=True)]]
+    rows = ok[[pair in mains for pair in zip(ok["measure"], ok["metric"], strict=True)]]
+    whole = rows["end"] == cpu.MACHINE
+    return rows[whole | ~rows["metric"].isin(set(rows.loc[whole, "metric"]))]
 
 
 def processors(run: Summary) -> dict[str, list[str]]:

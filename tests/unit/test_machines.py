@@ -61,6 +61,15 @@ def test_what_two_workers_took_stands_side_by_side_and_counts_once(store: Store)
     assert machines.data(run)["machines"]["twice"][0]["difference"] == pytest.approx(0.01)
 
 
+def test_an_end_that_has_next_to_nothing_is_not_what_two_workers_differ_by(store: Store) -> None:
+    """A VPN in the kernel has no process: of its ends a figure is what a rounding left."""
+    for log, worker, whole, end in ((store, "east", 100.0, 0.7), (store.twins, "west", 101.0, 0.5)):
+        taken = sample(0, worker, whole)
+        taken["readings"].append({"metric": "speed", "unit": "MB/s", "end": "client", "value": end})
+        log.append(taken)
+    assert [row.difference for row in machines.compared(Summary.of(store)).itertuples()] == pytest.approx([0.01])
+
+
 def test_a_block_of_two_machines_is_named_on_the_wall_clock(store: Store) -> None:
     store.append(sample(0, "east", 100.0, clock="wall"))
     store.append(sample(0, "west", 100.0, clock="wall", position=1, suite="t"))

@@ -4,8 +4,8 @@
 An echo is one packet each way. The client's load sends a request and the server's kernel replies. The next request is
 sent when the reply arrives, so nothing is lost or waited for. On the instruction clock a nanosecond is an instruction,
 whether user space, the kernel or an interrupt executed it. The slope from few to many is the cost of a packet, without
-the cost of the start. What a kernel thread does now and then is in one of the slopes: the figure is the mean of the
-others.
+the cost of the start. What a kernel thread does now and then is in one of the slopes: the figure is the mean of their
+middle half.
 
 The generator runs as SCHED_BATCH (sched(7)), so its wake-up does not interrupt the daemon that wakes it. Else that goes
 one way or the other for thousands of packets, and they differ by 4 % in what a packet costs.
@@ -46,8 +46,12 @@ FEW, TIMES, TURNS = 75, 10, 15
 Of so many echoes together, a slope from N to 10 N has a sixth of the variance of one from N to 2 N. At 20 000
 instructions per packet, all take half a second: 115 ticks.
 """
-CUT = 2
-"""So many slopes are left out at either end. A mean of all would show one disturbance, a median one of two modes."""
+CUT = 4
+"""So many slopes are left out at either end: the mean of the middle half (interquartile mean) is the figure.
+
+A mean of all would show each disturbance, and a daemon that is in another state for its first seconds. A median would
+show one of two modes.
+"""
 FLOODS = """
 for ((turn = 0; turn < $1; ++turn)); do
     for count in "$2" "$3"; do
