@@ -47,5 +47,14 @@ def read(folder: Path, metric: str, end: str, key: Callable[[dict[str, Any]], tu
     return found
 
 
-FEW = ("20261130-102155-gdk", "20261130-113458-sqa", "20261130-114628-tyk", "20261130-161912-fwg")
+IDLE = ("20261130-203455-fzp", "20261130-204714-fzu")
+"""The runs over bad wires: a machine that waits for most of a load has no cost."""
+FEW = (
+    "20261130-102155-gdk",
+    "20261130-113458-sqa",
+    "20261130-114628-tyk",
+    "20261130-161912-fwg",
+    "20261130-200755-yrw",
+    *IDLE,
+)
 """The runs of few data paths in one ciphersuite."""

@@ -191,5 +191,5 @@ def test_the_notebook_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         for output in cell.outputs
         if "image/png" in output.get("data", {})
     ]
-    assert len(pictures) >= 4
+    assert len(pictures) >= (4 if Summary.of(Store(folder)).loads() else 1)
     assert folder.name in json.dumps(notebook.cells)

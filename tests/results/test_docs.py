@@ -13,7 +13,7 @@ from typing import Any
 
 import pages
 import pytest
-from raw import FEW, GIT, committed, listed, read
+from raw import FEW, GIT, IDLE, committed, listed, read
 
 from lab.benches.vpn.views.quotes import LOAD
 from lab.core.paths import ROOT
@@ -76,7 +76,8 @@ def test_a_quoted_figure_is_what_the_samples_say(folder: Path, metric: str, end:
             text = getattr(run, quote)(f"{vpn}/{variant}", suite, wire)
             assert text.partition(" (")[0] in texts(values), (vpn, variant, suite)
             checked += 1
-    assert checked > (5 if folder.name in FEW else 10)
+    if folder.name not in IDLE or metric != "cost":
+        assert checked > (5 if folder.name in FEW else 10)
 
 
 def test_a_quoted_cost_of_a_record_is_what_the_samples_say() -> None:
