@@ -136,6 +136,8 @@ class TestForecast:
 
 DISTURBED = ("20261130-102155-gdk", "20261130-121606-sfm")
 """Runs on the instruction clock beside which the machine built images and ran tests."""
+UNEVEN = ("20261130-200755-yrw", "20261130-204056-mju", "20261130-204714-fzu")
+"""Runs of few samples, of which some take many times as long as others: with one tunnel and with a hundred."""
 
 
 @pytest.mark.parametrize("name", COMMITTED)
@@ -156,7 +158,8 @@ def test_a_committed_run_takes_as_long_as_it_took(name: str) -> None:
     predicted = forecast(plan, settings.engine, bench.loads(settings), [run])
     assert not predicted.at_least
     # Wider where the machine did other things for a part of the run: what is typical of it is not its mean.
-    assert predicted.seconds == pytest.approx(measured, rel=0.15 if name in DISTURBED else 0.05)
+    room = 0.2 if name in UNEVEN else 0.15 if name in DISTURBED else 0.05
+    assert predicted.seconds == pytest.approx(measured, rel=room)
     files = sum(path.stat().st_size for path in store.folder.iterdir())
     assert predicted.size == pytest.approx(files, rel=0.01)
 
