@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""How far the lab's statistics can be believed: each claim, checked on simulated samples with the product's functions.
+"""How far the lab's figures can be believed: each claim, checked on simulated samples with the product's functions.
 
-`.venv/bin/python benchmarks/instrument.py [--trials N] [--seed N]`: about four minutes at 1000 trials, no engine. A
-plan is 120 cells whose samples differ by normal noise of a stated size (the standard deviation of logarithms). A figure
-is a share of trials: of 1000 it is known within 0.7 points where it is 1 %, and 1.4 points where it is 5 %. Ranks take
-an eighth of the trials, gates a fortieth.
+`.venv/bin/python benchmarks/instrument.py [--trials N] [--seed N] [--run RUN]`: about four minutes at 1000 trials, no
+engine. A plan is 120 cells whose samples differ by normal noise of a stated size (the standard deviation of
+logarithms). A figure is a share of trials: of 1000 it is known within 0.7 points where it is 1 %, and 1.4 points where
+it is 5 %. Ranks take an eighth of the trials, gates a fortieth.
 
     differences    `lab compare`: two runs of one plan, with nothing changed, and with one cell made 3 % slower
     ranks          `lab report`: 20 cells that are equal
@@ -13,6 +13,10 @@ an eighth of the trials, gates a fortieth.
     gate           `lab compare --gate`
     looks          `--blocks auto`, and for comparison a run that is looked at after every block
     changes        `lab history`: 30 runs, as they are and with a step of 3 % at the 21st
+
+and of real tunnels, in runs on the instruction clock under results/ (those committed for it, or `--run`):
+
+    tunnels        the cells of a measure whose samples lie within 1 % of their median
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -29,16 +33,21 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from lab.core.paths import ROOT
 from lab.report import comparison, gate
+from lab.results import cpu
 from lab.results.looks import stages
-from lab.results.store import COLUMNS
+from lab.results.store import COLUMNS, Store
 from lab.stats import analysis, changes, differences, inference, modes, ranking
+from lab.stats.summary import Summary
 
 Array = NDArray[np.float64]
 CELLS, EQUAL = 120, 20
 """Cells of a plan, and of a ranking."""
 REPEATS = 0.003
 """Noise at which 19 of 20 cells lie within 1 % over three blocks: what the instruction clock is meant to reach."""
+REAL = ("20261130-193014-snm", "20261130-025026-vtu")
+"""The runs that show how real tunnels repeat."""
 EXACT: dict[str, str] = {"engine": "vm", "clock": modes.EXACT}
 WALL: dict[str, str] = {"engine": "host", "clock": "wall"}
 
@@ -295,6 +304,20 @@ def of_changes(rng: np.random.Generator, trials: int) -> Iterator[Row]:
         yield Row("changes", f"{about}: another change is found beside the step", float(np.mean(more)), most=0.05)
 
 
+def of_tunnels(run: Summary) -> Iterator[Row]:
+    """The main figure of each measure of a run: of the whole machine, or else of the end that has it."""
+    for measure, its in run.quantities.items():
+        rows = analysis.measured(run.measured, its[0].metric, measure=measure)
+        whole = rows["end"] == cpu.MACHINE
+        cells = (rows[whole] if whole.any() else rows).groupby([*analysis.CELL, "end"])["value"]
+        if cells.size().min() < 2:
+            continue
+        within = (cells.max() - cells.min()) / cells.median() <= analysis.EXACT_MARGIN
+        blocks, paths = int(cells.size().max()), rows.groupby(["vpn", "variant"]).ngroups
+        what = f"{run.runs[0]}, {measure}, {len(within)} cells of {paths} data paths, {blocks} blocks: within 1 %"
+        yield Row("tunnels", what, float(within.mean()), least=0.95, trials=len(within))
+
+
 Part = Callable[[np.random.Generator, int], Iterator[Row]]
 PARTS: tuple[Part, ...] = (
     of_differences,
@@ -319,10 +342,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--trials", type=int, default=1000)
     arguments.add_argument("--seed", type=int, default=14)
+    arguments.add_argument("--run", action="append", help="a run under results/")
     chosen = arguments.parse_args()
-    title = f"The statistics, simulated: {chosen.trials} trials a row, seed {chosen.seed}"
+    title = f"{chosen.trials} trials a row, seed {chosen.seed}"
     table = Table("part", "what", "wanted", "measured", "", title=title, title_justify="left")
-    for row in rows(chosen.trials, chosen.seed):
+    real = (of_tunnels(Summary.of(Store(ROOT / "results" / name))) for name in chosen.run or REAL)
+    for row in chain(rows(chosen.trials, chosen.seed), *real):
         table.add_row(
             row.part,
             row.what,

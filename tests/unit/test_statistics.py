@@ -8,6 +8,9 @@ from functools import cache
 import instrument
 import numpy as np
 import pytest
+from frames import VM, cell, frame
+
+from lab.stats.summary import Summary
 
 TRIALS = 60
 
@@ -79,3 +82,11 @@ def test_a_look_after_every_block_finds_what_is_not_there(about: str) -> None:
 def test_a_run_that_is_decided_takes_fewer_blocks() -> None:
     assert share(instrument.of_looks, "noise 0.3%, 2 equal cells: blocks taken") < 0.5
     assert share(instrument.of_looks, "noise 3.0%, 2 equal cells: blocks taken") > 0.9
+
+
+def test_cells_of_real_tunnels_that_lie_within_a_per_cent() -> None:
+    values = {"near": [100, 100.4, 100.9], "far": [100, 100.4, 101.1]}
+    run = Summary(frame([row for name, its in values.items() for row in cell(name, "x", its, **VM)]), {})
+    (row,) = instrument.of_tunnels(run)
+    assert (row.share, row.trials) == (0.5, 2)
+    assert "throughput, 2 cells of 2 data paths, 3 blocks" in row.what
