@@ -46,7 +46,7 @@ CELLS, EQUAL = 120, 20
 """Cells of a plan, and of a ranking."""
 REPEATS = 0.003
 """Noise at which 19 of 20 cells lie within 1 % over three blocks: what the instruction clock is meant to reach."""
-REAL = ("20261130-193014-snm", "20261130-025026-vtu")
+REAL = ("20261130-193014-snm", "20261130-205113-cmg", "20261130-025026-vtu")
 """The runs that show how real tunnels repeat."""
 EXACT: dict[str, str] = {"engine": "vm", "clock": modes.EXACT}
 WALL: dict[str, str] = {"engine": "host", "clock": "wall"}
