@@ -35,7 +35,6 @@ from rich.table import Table
 
 from lab.core.paths import ROOT
 from lab.report import comparison, gate
-from lab.results import cpu
 from lab.results.looks import stages
 from lab.results.store import COLUMNS, Store
 from lab.stats import analysis, changes, differences, inference, modes, ranking
@@ -305,11 +304,9 @@ def of_changes(rng: np.random.Generator, trials: int) -> Iterator[Row]:
 
 
 def of_tunnels(run: Summary) -> Iterator[Row]:
-    """The main figure of each measure of a run: of the whole machine, or else of the end that has it."""
-    for measure, its in run.quantities.items():
-        rows = analysis.measured(run.measured, its[0].metric, measure=measure)
-        whole = rows["end"] == cpu.MACHINE
-        cells = (rows[whole] if whole.any() else rows).groupby([*analysis.CELL, "end"])["value"]
+    """The main figure of each measure of a run."""
+    for measure, rows in analysis.of_main(run.measured, run.quantities).groupby("measure"):
+        cells = rows.groupby(analysis.CELL)["value"]
         if cells.size().min() < 2:
             continue
         within = (cells.max() - cells.min()) / cells.median() <= analysis.EXACT_MARGIN

@@ -10,9 +10,9 @@ import pandas as pd
 
 from lab.core.terminal import counted
 from lab.report.tables import Cell, Table, each, figure, of_clock, percent
-from lab.results import cpu
 from lab.results.store import MACHINE, WORKER
 from lab.stats import modes
+from lab.stats.analysis import of_main
 from lab.stats.summary import Summary
 
 KEY = ["block", "vpn", "variant", "suite", "measure", "conditions"]
@@ -21,23 +21,13 @@ KEY = ["block", "vpn", "variant", "suite", "measure", "conditions"]
 def compared(run: Summary) -> pd.DataFrame:
     """The main figure of each sample that two workers took: KEY, metric, unit, and of each its worker and value.
 
-    Where a figure is of the whole machine, and of each end as well, the first stands for all.
-
     `difference`: the second value divided by the first, less one.
     """
     if WORKER not in run.df or run.twins is None or run.twins.empty:
         return pd.DataFrame(columns=[*KEY, "difference"])
-    mains = {(measure, its[0].metric) for measure, its in run.quantities.items()}
-    first, second = (_mains(df, mains) for df in (run.df, run.twins))
+    first, second = (of_main(df[df["outcome"] == "ok"], run.quantities) for df in (run.df, run.twins))
     pairs = first.merge(second[[*KEY, "metric", "end", "worker", "value"]], on=[*KEY, "metric", "end"])
     return pairs.assign(difference=pairs["value_y"] / pairs["value_x"] - 1)
-
-
-def _mains(df: pd.DataFrame, mains: set[tuple[str, str]]) -> pd.DataFrame:
-    ok = df[df["outcome"] == "ok"]
-    rows = ok[[pair in mains for pair in zip(ok["measure"], ok["metric"], strict=True)]]
-    whole = rows["end"] == cpu.MACHINE
-    return rows[whole | ~rows["metric"].isin(set(rows.loc[whole, "metric"]))]
 
 
 def processors(run: Summary) -> dict[str, list[str]]:

@@ -76,7 +76,7 @@ class Trial:
         seen, length = received["packets"], document["start"]["test_start"]["blksize"]
         arrived = seen - received["lost_packets"]
         loss = received["lost_packets"] / seen if seen else 1.0
-        rate = arrived * length * 8 / received["seconds"]
+        rate = arrived * length * 8 / received["seconds"] if received["seconds"] else 0.0
         return cls(asked, sent["bits_per_second"], rate, arrived, loss, received["jitter_ms"], length)
 
     @property

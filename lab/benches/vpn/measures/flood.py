@@ -7,14 +7,14 @@ a limit. What the others keep is the server's doing, and the machine's: it share
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.measures import Loaded, Timed
+from lab.benches.vpn.measures.datagrams import HEADERS, Trial
 from lab.benches.vpn.measures.throughput import fairness, reports, result
-from lab.core.errors import InvalidSample, LabError, Unsupported
-from lab.results.cell import conditions_text
+from lab.core.errors import InvalidSample, Unsupported
+from lab.results.cell import TUNNELS, conditions_text
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
 from lab.runner.forecast import Load
@@ -30,8 +30,8 @@ FIGURES = (
     Quantity("flood", "Mbit/s", "what arrives of the flood"),
     Quantity("fairness", "index"),
 )
-LENGTH = 1400 - 20 - 8
-"""Bytes of a datagram's payload: a packet of 1400 bytes passes every tunnel in one piece (RFC 791, RFC 768)."""
+LENGTH = 1400 - HEADERS
+"""Bytes of a datagram's payload: a packet of 1400 bytes passes every tunnel in one piece."""
 LONGER = 3
 """Seconds by which the flood is longer than the streams: it begins before, and ends after them."""
 FLOOD = r"""
@@ -63,7 +63,7 @@ class Options(Timed, Loaded):
 
 def conditions(options: Options) -> list[str]:
     """Each number of tunnels, from two on."""
-    return [conditions_text(options.of(tunnels) or {"tunnels": tunnels}) for tunnels in options.tunnels]
+    return [conditions_text(options.of(tunnels) or {TUNNELS: tunnels}) for tunnels in options.tunnels]
 
 
 def load(options: Options) -> Load:
@@ -86,23 +86,9 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     words = [tunnel.address("server"), str(options.duration + LONGER), str(LENGTH)]
     load = tunnel.load(["bash", "-c", FLOOD, "flood", *words, *command], timeout=limit)
     *others, flood = reports(load["stdout"])
-    shares = [_arrived(flood)[0], *(result(report).received_bytes for report in others)]
+    arrived = Trial.read(0, flood)
+    shares = [arrived.arrived * arrived.length, *(result(report).received_bytes for report in others)]
     return {"calm": calm, "load": load, "direction": "up", "shares": shares}
-
-
-def _arrived(report: str) -> tuple[int, float]:
-    """What arrived of the datagrams: bytes of their payload, and Mbit/s.
-
-    Raises:
-        LabError: iperf3 reported an error.
-    """
-    document = json.loads(report)
-    if error := document.get("error"):
-        raise LabError(f"iperf3: {error}")
-    received = document["end"]["sum_received"]
-    seen = received["packets"] - received["lost_packets"]
-    length = document["start"]["test_start"]["blksize"]
-    return seen * length, seen * length * 8 / received["seconds"] / 1e6 if received["seconds"] else 0.0
 
 
 def parse(raw: Mapping[str, Any]) -> list[Reading]:
@@ -123,7 +109,7 @@ def parse(raw: Mapping[str, Any]) -> list[Reading]:
         Reading("kept", "fraction", "server", sum(rates) / calm),
         Reading("calm", "Mbit/s", "server", calm),
         Reading("beside", "Mbit/s", "server", sum(rates)),
-        Reading("flood", "Mbit/s", "server", _arrived(flood)[1]),
+        Reading("flood", "Mbit/s", "server", Trial.read(0, flood).received / 1e6),
         *([Reading("fairness", "index", "server", fairness(rates))] if any(rates) else []),
         Reading("payload", "B", "machine", sum(raw["shares"])),
     ]
