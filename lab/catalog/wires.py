@@ -121,13 +121,14 @@ class Netem(Document):
 
 
 IPV6 = Needs(kernel=[KernelFeature(feature="IPv6", config="CONFIG_IPV6", probe=["test", "-d", "/proc/sys/net/ipv6"])])
-"""What a machine must have for a wire with IPv6."""
+"""What a machine must have for IPv6 on the wire or in the tunnel."""
 
 
 class Wire(Netem):
     """A wire: what both ways have, what one has beyond or instead, and the MTU of both ends' interfaces.
 
-    `ip` is the version of the Internet Protocol on it; in the tunnel it is always 4.
+    `ip` is the version of the Internet Protocol on it, and `inside` the one in the tunnel. Without a VPN the load
+    itself is on the wire: in IPv6 if one of the two is.
     """
 
     wire: NAME
@@ -137,6 +138,7 @@ class Wire(Netem):
     down: Netem = Netem()
     mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
     ip: Literal[4, 6] = 4
+    inside: Literal[4, 6] = 4
 
     def way(self, way: Way) -> Netem:
         """What happens to packets that go `up`, client to server, or `down`."""
@@ -151,9 +153,14 @@ class Wire(Netem):
         return [way for way in WAYS if self.way(way) != Netem()]
 
     @property
+    def ipv6(self) -> bool:
+        """Whether anything on it or in the tunnel is IPv6."""
+        return 6 in (self.ip, self.inside)
+
+    @property
     def needs(self) -> Needs:
         """What the engine's machine must have for it."""
-        return (NEEDS if self.shaped else Needs()) + (IPV6 if self.ip == 6 else Needs())
+        return (NEEDS if self.shaped else Needs()) + (IPV6 if self.ipv6 else Needs())
 
     @property
     def sentence(self) -> str:
@@ -165,6 +172,7 @@ class Wire(Netem):
             self.title,
             "" if self.whole else "each packet by itself",
             "IPv6" if self.ip == 6 else "",
+            "IPv6 in the tunnel" if self.inside == 6 else "",
             *ways,
             f"MTU {self.mtu}" if self.mtu else "",
         ]
@@ -172,11 +180,11 @@ class Wire(Netem):
 
     @model_validator(mode="after")
     def _fits(self) -> Wire:
-        if self.whole and self.model_fields_set - {"wire", "title", "whole", "ip"}:
+        if self.whole and self.model_fields_set - {"wire", "title", "whole", "ip", "inside"}:
             raise ValueError(
                 f"{self.wire}: a `whole` wire does nothing to packets: what else is said here needs a cut one"
             )
-        if self.ip == 6 and (self.mtu or LEAST_OF_IPV6) < LEAST_OF_IPV6:
+        if self.ipv6 and (self.mtu or LEAST_OF_IPV6) < LEAST_OF_IPV6:
             raise ValueError(f"{self.wire}: IPv6 takes an `mtu` of at least {LEAST_OF_IPV6}, got {self.mtu}")
         for way in WAYS:
             netem = self.way(way)

@@ -38,8 +38,11 @@ RANGE_IPV6 = ipaddress.IPv6Network("2001:2::/48")
 """The same of IPv6 (RFC 5180). A wire has the part of it with the number of its IPv4 addresses."""
 OTHERS = 4
 """Addresses of a wire that are no client's: of the network, the machine, the server, and for broadcasts."""
+IN_TUNNEL = {4: ("198.19.0.1", "198.19.0.2"), 6: ("2001:2:0:100::1", "2001:2:0:100::2")}
+"""The addresses of server and (first) client in a tunnel, by version of IP: of the same ranges, and of no wire."""
 ONLY_ON_THE_WIRE = {"net.ipv6.conf.default.disable_ipv6": "1"}
-"""A tunnel has no IPv6 of its own: a new interface would announce itself. The engine enables it on the wire."""
+"""An interface that is made has no IPv6, unless the service says so: it would announce itself. On the wire the engine
+enables it."""
 GOING = 30
 """Seconds to wait for a container that another process is removing."""
 
@@ -109,7 +112,7 @@ class Testbed:
             addresses: dict[str, Any] = {"ipv4_address": place.ipv4_address}
             if self.ipv6:
                 addresses["ipv6_address"] = str(in_ipv6(ipaddress.IPv4Address(place.ipv4_address)))
-                options["sysctls"] = {**options["sysctls"], **ONLY_ON_THE_WIRE}
+                options["sysctls"] = {**ONLY_ON_THE_WIRE, **options["sysctls"]}
             options["networking_config"] = {name: self.engine.client.api.create_endpoint_config(**addresses)}
         else:
             options["network_mode"] = service.network_mode

@@ -45,6 +45,12 @@ class Apart(Document):
     volumes: list[str] = []
 
 
+class IPv6(Document):
+    """What a service has beside its own where the tunnel carries IPv6."""
+
+    sysctls: dict[str, str] = {}
+
+
 class Service(Document):
     """One container, with Compose's own keys."""
 
@@ -68,6 +74,7 @@ class Service(Document):
     read_only: bool = False
     many: Many = Field(default=Many(), alias="x-many")
     apart: Apart = Field(default=Apart(), alias="x-apart")
+    ipv6: IPv6 = Field(default=IPv6(), alias="x-ipv6")
 
     def for_many(self) -> Service:
         """This service where more than one tunnel comes up."""
@@ -78,6 +85,10 @@ class Service(Document):
     def on_two_machines(self) -> Service:
         """This service where the ends are on two machines."""
         return self.model_copy(update={"volumes": [*self.volumes, *self.apart.volumes]})
+
+    def for_ipv6(self) -> Service:
+        """This service where the tunnel carries IPv6."""
+        return self.model_copy(update={"sysctls": {**self.sysctls, **self.ipv6.sysctls}})
 
     def limited_to(self, needs: Needs) -> Service:
         """This service with only the capabilities and devices of `needs`. The file must grant all of them."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .command import Lab, samples
@@ -35,12 +37,13 @@ def test_packets_pass_whole_or_cut(lab: Lab) -> None:
             assert size > 8 * ETHERNET, (vpn, conditions)
 
 
-def test_ends_speak_ipv6_to_each_other(lab: Lab) -> None:
-    """All that runs in user space, so on this machine's own kernel: what the ends are told of each other is IPv6."""
+def test_ipv6_on_the_wire_and_in_the_tunnel(lab: Lab) -> None:
+    """All that runs in user space, so on this machine's own kernel. Here one version of IP carries the other."""
     vpns, variants = "plain,openvpn,openconnect,tinc,wireguard", "udp,tcp,udp-busy-stable,dtls,tls,udp-go"
     suites = "chacha20-poly1305,aes-128-cbc-sha1"
-    words = ("--wires", "ipv6", "--measures", "throughput", "--duration", "1", "--blocks", "1", "--no-report")
-    lab("matrix", "--vpns", vpns, "--variants", variants, "--ciphers", suites, *words)
+    words = ("--measures", "throughput", "--duration", "1", "--blocks", "1", "--no-report")
+    chosen = ("--vpns", vpns, "--variants", variants, "--ciphers", suites, "--wires", "ipv6,ipv6-inside")
+    lab("matrix", *chosen, *words)
     found = [each for each in samples(lab.run()) if each["outcome"] != "unsupported"]
     assert {each["reason"] for each in found} == {""}
     assert {f"{each['vpn']}/{each['variant']}" for each in found} >= {
@@ -49,3 +52,14 @@ def test_ends_speak_ipv6_to_each_other(lab: Lab) -> None:
     }  # fmt: skip
     for each in found:
         assert each["proof"]["wire"]["cleartext"] == (each["vpn"] == "plain")
+        address = json.loads(each["raw"]["load"]["stdout"])["start"]["connecting_to"]["host"]
+        assert (":" in address) == (each["vpn"] == "plain" or "ipv6-inside" in each["conditions"]), address
+
+
+def test_every_load_takes_ipv6(lab: Lab) -> None:
+    measures = "throughput,transfer,nuttcp,datagrams,latency"
+    words = ("--duration", "1", "--blocks", "1", "--sizes", "1400", "--size", "1MB", "--no-report")
+    lab.ok("matrix", "--vpns", "plain", "--wires", "ipv6-only", "--measures", measures, *words)
+    assert {(each["measure"], each["reason"]) for each in samples(lab.run())} == {
+        (measure, "") for measure in measures.split(",")
+    }

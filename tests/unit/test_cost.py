@@ -82,14 +82,15 @@ def test_what_libreswan_cost_with_packets_of_1400_bytes(raw: Raw) -> None:
     assert abs(told[("instructions_per_packet", "client")]) < 1, "a VPN in the kernel has no process to charge"
 
 
-def test_a_packet_is_as_long_as_it_is_called() -> None:
+@pytest.mark.parametrize(("address", "payload"), [("198.19.0.1", "484"), ("2001:2:0:100::1", "464")])
+def test_a_packet_is_as_long_as_it_is_called(address: str, payload: str) -> None:
     asked: list[list[str]] = []
     engine = SimpleNamespace(clock="instructions")
     tunnel = SimpleNamespace(
-        bed=SimpleNamespace(engine=engine), address=str, load=lambda argv, timeout: asked.append(argv)
+        bed=SimpleNamespace(engine=engine), address=lambda end: address, load=lambda argv, timeout: asked.append(argv)
     )
     cost.run(cast(Any, tunnel), {"size": "512"}, cost.Options())
-    assert [argv[-5:] for argv in asked] == [["15", "75", "750", "484", "server"]]
+    assert [argv[-5:] for argv in asked] == [["15", "75", "750", payload, address]]
 
 
 def test_only_the_instruction_clock_tells_a_packets_cost() -> None:

@@ -197,6 +197,16 @@ def test_no_mount_of_the_host_can_be_written(real: Topology) -> None:
     assert real.services["server-load"].on_two_machines().volumes == ["gate:/gate"]
 
 
+def test_interfaces_have_ipv6_where_the_tunnel_carries_it(real: topology.Topology) -> None:
+    key = "net.ipv6.conf.default.disable_ipv6"
+    given = [name for name in SERVICES if key in real.services[name].for_ipv6().sysctls]
+    assert given == ["server", "client"]
+    for name in given:
+        usual = real.services[name].sysctls
+        assert key not in usual
+        assert real.services[name].for_ipv6().sysctls.items() > usual.items()
+
+
 def test_nothing_is_privileged() -> None:
     document: dict[str, Any] = yaml.safe_load(topology.COMPOSE.read_text(encoding="utf-8"))
     assert not [name for name, service in document["services"].items() if "privileged" in service]

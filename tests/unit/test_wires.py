@@ -58,15 +58,23 @@ EVERYTHING = """
 def test_the_wires_of_the_lab_and_of_the_user(rows: Rows) -> None:
     catalog = rows("- {wire: mine, title: mine, delay: 1ms}")
     assert list(catalog.wires)[:2] == ["whole", "cut"]
-    assert [name for name, wire in catalog.wires.items() if wire.ip == 6] == ["ipv6", "ipv6-cut"]
+    assert [name for name, wire in catalog.wires.items() if wire.ip == 6] == ["ipv6", "ipv6-cut", "ipv6-only"]
+    assert [name for name, wire in catalog.wires.items() if wire.inside == 6] == ["ipv6-inside", "ipv6-only"]
     assert list(catalog.wires)[-1] == "mine"
-    assert [name for name, wire in catalog.wires.items() if wire.whole] == ["whole", "ipv6"]
+    assert [name for name, wire in catalog.wires.items() if wire.whole] == [
+        "whole",
+        "ipv6",
+        "ipv6-inside",
+        "ipv6-only",
+    ]
     assert [name for name, wire in catalog.wires.items() if not wire.shaped] == [
         "whole",
         "cut",
         "jumbo",
         "ipv6",
         "ipv6-cut",
+        "ipv6-inside",
+        "ipv6-only",
     ]
     assert catalog.wires["dsl"].shaped == ["up", "down"]
 
@@ -263,7 +271,8 @@ class TestIPv6:
         wire = rows("- {wire: mine, title: mine, delay: 1ms, ip: 6}").wires["mine"]
         assert wire.sentence == "mine; each packet by itself; IPv6; 1ms delay each way"
         assert [feature.config for feature in wire.needs.kernel] == ["CONFIG_NET_SCH_NETEM", "CONFIG_IPV6"]
-        assert [feature.config for feature in Catalog().wires["ipv6"].needs.kernel] == ["CONFIG_IPV6"]
+        for name in ("ipv6", "ipv6-inside"):
+            assert [feature.config for feature in Catalog().wires[name].needs.kernel] == ["CONFIG_IPV6"]
         assert not Catalog().wires["whole"].needs.kernel
 
     @pytest.mark.parametrize(
@@ -271,6 +280,7 @@ class TestIPv6:
         [
             ("ip: 5", "0.ip: 4 or 6 is wanted, got 5"),
             ("ip: 6, mtu: 1279", "IPv6 takes an `mtu` of at least 1280, got 1279"),
+            ("inside: 6, mtu: 1279", "IPv6 takes an `mtu` of at least 1280, got 1279"),
         ],
     )
     def test_what_is_no_wire(self, rows: Rows, row: str, said: str) -> None:

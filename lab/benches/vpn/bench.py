@@ -186,7 +186,7 @@ class Site:
         for machine in engine.every:
             testbed.sweep_forgotten(machine)
         most = cells.most(self.plan.cells)
-        ipv6 = any(wire.ip == 6 for wire in choice.wires)
+        ipv6 = any(wire.ipv6 for wire in choice.wires)
         with testbed.opened(engine, f"{run}-{secrets.token_hex(2)}", clients=most, ipv6=ipv6) as bed:
             cable = link.described(bed)
             yield Bed(choice.catalog, bed, Meter(bed), self.plan, choice.measures, choice.options, cable)

@@ -26,8 +26,8 @@ AT_ONCE = 4
 """Clients that come up at a time. More would compete with their own `up`, which asks every 10 ms whether it is done."""
 PORT = 5300
 """The port of the first client's server of streams."""
-NETMASK = "255.255.0.0"
-"""Of the tunnels: all of 198.19.0.0/16."""
+PREFIX = "16"
+"""Of the tunnels' addresses: all of 198.19.0.0/16."""
 PLUG = """
 set -euo pipefail
 bridge=$1

@@ -44,7 +44,7 @@ def up(
     if state := testbed.standing(engine).get(lab):
         situation = "is up already" if state == ownership.State.UP else f"is there already ({state})"
         raise LabError(f"a lab named {lab!r} {situation}", f"{testbed.removing(engine, lab)}, or choose another --name")
-    with testbed.opened(engine, lab, keep=True, clients=tunnels, ipv6=wire.ip == 6) as bed:
+    with testbed.opened(engine, lab, keep=True, clients=tunnels, ipv6=wire.ipv6) as bed:
         tunnel = Tunnel(bed, Meter(bed), vpn, variant, suite, wire, tunnels if tunnels > 1 else None)
         tunnel.bring_up()
         tunnel.loaded = range(1, tunnels + 1)

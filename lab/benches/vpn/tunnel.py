@@ -31,7 +31,7 @@ from lab.engines.attached import attached
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
 from lab.testbed.meter import Meter
-from lab.testbed.testbed import Testbed
+from lab.testbed.testbed import IN_TUNNEL, Testbed
 from lab.testbed.wire import Laid, lay
 
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
@@ -88,7 +88,7 @@ class Tunnel:
     loaded: Sequence[int] = (1,)
 
     def __post_init__(self) -> None:
-        variables = tunnel_variables(self.bed, self.vpn, self.variant, self.suite, self.tunnels, self.wire.ip)
+        variables = tunnel_variables(self.bed, self.vpn, self.variant, self.suite, self.tunnels, self.wire)
         self.plan = self.bed.compose.resolve(variables)
 
     def bring_up(self) -> None:
@@ -109,6 +109,8 @@ class Tunnel:
     def _start(self, end: str) -> Container:
         service = self.plan.services[end]
         limited = service if end.endswith("-load") else service.limited_to(self.vpn.needs(self.variant))
+        if self.wire.inside == 6:
+            limited = limited.for_ipv6()
         if self.bed.far:
             limited = limited.on_two_machines()
         return self.bed.start(end, self.plan, limited.for_many() if self.tunnels else limited)
@@ -306,7 +308,7 @@ class Tunnel:
         result = captured.result()
         if result.status:
             raise InvalidSample(f"the far end of the tunnel did not answer: {result.complaint}")
-        sender, first = (self.bed.on_wire(end, self.wire.ip) for end in ENDS[:2])
+        sender, first = on_wire(self.bed, self.vpn, self.wire)
         far_ends = [ip_address(clients.address(first, number)) for number in self.loaded]
         encrypts = self.vpn.file.encrypts and self.suite.encrypts
         description = shown(self.vpn.folder / "vpn.yaml")
@@ -365,15 +367,23 @@ def tunnel(
 
 
 def tunnel_variables(
-    bed: Testbed, vpn: Vpn, variant: str, suite: Suite, tunnels: int | None, ip: Literal[4, 6] = 4
+    bed: Testbed, vpn: Vpn, variant: str, suite: Suite, tunnels: int | None, wire: Wire
 ) -> dict[str, str]:
-    """Values for the Compose variables of a tunnel, or of several, over a wire of that version of IP."""
+    """Values for the Compose variables of a tunnel, or of several, over a wire."""
     native = suite.native[vpn.file.dialect]
     variables = bed.variables | {"LAB_VPN": vpn.image(variant), "LAB_VARIANT": variant, "LAB_SUITE": native}
     if tunnels:
-        variables |= {"LAB_CLIENTS": str(tunnels), "LAB_TUNNEL_NETMASK": clients.NETMASK}
-    on_wire = {end: bed.on_wire(end, ip) for end in ENDS[:2]}
-    variables |= {f"LAB_{end.upper()}_ADDRESS": address for end, address in on_wire.items()}
-    if vpn.file.addresses == "wire":
-        variables |= {f"LAB_TUNNEL_{end.upper()}": address for end, address in on_wire.items()}
+        variables |= {"LAB_CLIENTS": str(tunnels), "LAB_TUNNEL_PREFIX": clients.PREFIX}
+    outside = on_wire(bed, vpn, wire)
+    inside = outside if vpn.file.addresses == "wire" else IN_TUNNEL[wire.inside]
+    if wire.inside == 6:
+        variables |= {"LAB_TUNNEL_PREFIX": "64"}
+    for end, address, tunnel_address in zip(ENDS[:2], outside, inside, strict=True):
+        variables |= {f"LAB_{end.upper()}_ADDRESS": address, f"LAB_TUNNEL_{end.upper()}": tunnel_address}
     return variables
+
+
+def on_wire(bed: Testbed, vpn: Vpn, wire: Wire) -> list[str]:
+    """The addresses of server and client on a wire, between which this VPN's packets are: without a VPN the load's."""
+    ip: Literal[4, 6] = 6 if vpn.file.addresses == "wire" and wire.ipv6 else wire.ip
+    return [bed.on_wire(end, ip) for end in ENDS[:2]]

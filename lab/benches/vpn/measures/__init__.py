@@ -19,7 +19,7 @@ from pydantic import Field
 
 from lab.benches.vpn import cpu_ledger
 from lab.core.documents import Document
-from lab.core.errors import Unsupported, unknown
+from lab.core.errors import unknown
 from lab.results.cell import LOADS, TUNNELS
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
@@ -117,16 +117,9 @@ class Measure(Protocol):
         """The figures in what `run` returned; with a `load`, `payload` (bytes through the tunnel) is one of them."""
 
 
-def listener(tunnel: Tunnel) -> str:
-    """The server's address, for a program whose other end listens in IPv4 alone.
-
-    Raises:
-        Unsupported: it is of IPv6: the wire's own, where there is no VPN.
-    """
-    address = tunnel.address("server")
-    if ":" in address:
-        raise Unsupported("its receiver listens in IPv4 alone; `throughput`, `latency` and `datagrams` know both")
-    return address
+def headers(tunnel: Tunnel) -> int:
+    """Bytes of IP and of UDP or ICMP before the payload of a packet in a tunnel (RFC 791, 8200, 768, 792)."""
+    return (40 if ":" in tunnel.address("server") else 20) + 8
 
 
 def every() -> dict[str, Measure]:

@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lab.benches.vpn.cpu_ledger import Bracket
-from lab.benches.vpn.measures import Sized
+from lab.benches.vpn.measures import Sized, headers
 from lab.core.errors import InvalidSample, Unsupported
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
@@ -38,8 +38,6 @@ FIGURES = (
     Quantity("instructions_per_byte", UNIT),
 )
 Options = Sized
-HEADERS = 20 + 8
-"""Bytes of IPv4 and ICMP before the payload (RFC 791, RFC 792)."""
 FEW, TIMES, TURNS = 75, 10, 15
 """Echoes of a short flood, how many times as many a long one has, and how often the two take turns.
 
@@ -87,7 +85,7 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     if tunnel.bed.engine.clock != "instructions":
         raise Unsupported("only the instruction clock counts instructions: --engine vm --clock instructions")
     size = int(conditions["size"])
-    words = [str(TURNS), str(FEW), str(TIMES * FEW), str(size - HEADERS), tunnel.address("server")]
+    words = [str(TURNS), str(FEW), str(TIMES * FEW), str(size - headers(tunnel)), tunnel.address("server")]
     return {
         "load": tunnel.load(["bash", "-c", FLOODS, "floods", *words], timeout=60),
         "direction": "both",

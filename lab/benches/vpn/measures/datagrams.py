@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from lab.benches.vpn.measures import Directed, Sized, Timed
+from lab.benches.vpn.measures import Directed, Sized, Timed, headers
 from lab.core.errors import InvalidSample, LabError
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
@@ -31,8 +31,6 @@ FIGURES = (
     Quantity("jitter", "ms"),
     Quantity("loss", "fraction"),
 )
-HEADERS = 20 + 8
-"""Bytes of IPv4 and UDP before the payload (RFC 791, RFC 768)."""
 LOSS = 0.001
 """The share of datagrams that may be lost."""
 PRECISION = 1.03
@@ -106,7 +104,7 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     A trial is a time and not a number of datagrams: iperf3 (3.18) does not stop at a number of UDP's.
     """
     argv = ["iperf3", "--client", tunnel.address("server"), "--udp", "--time", str(options.duration)]
-    argv += ["--length", str(int(conditions["size"]) - HEADERS), "--interval", "0", "--json"]
+    argv += ["--length", str(int(conditions["size"]) - headers(tunnel)), "--interval", "0", "--json"]
     if conditions["direction"] == "down":
         argv.append("--reverse")
     trials: list[dict[str, Any]] = []

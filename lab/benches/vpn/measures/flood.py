@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lab.benches.vpn.measures import Loaded, Timed
-from lab.benches.vpn.measures.datagrams import HEADERS, Trial
+from lab.benches.vpn.measures import Loaded, Timed, headers
+from lab.benches.vpn.measures.datagrams import Trial
 from lab.benches.vpn.measures.throughput import fairness, reports, result
 from lab.core.errors import InvalidSample, Unsupported
 from lab.results.cell import TUNNELS, conditions_text
@@ -30,8 +30,8 @@ FIGURES = (
     Quantity("flood", "Mbit/s", "what arrives of the flood"),
     Quantity("fairness", "index"),
 )
-LENGTH = 1400 - HEADERS
-"""Bytes of a datagram's payload: a packet of 1400 bytes passes every tunnel in one piece."""
+SIZE = 1400
+"""Bytes of the flood's packets: so many pass every tunnel in one piece."""
 LONGER = 3
 """Seconds by which the flood is longer than the streams: it begins before, and ends after them."""
 FLOOD = r"""
@@ -83,7 +83,7 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
     command = tunnel.streaming(streams, tunnel.loaded[1:])
     limit = 2 * options.duration + LONGER + 15 + len(tunnel.loaded)
     calm = tunnel.load(command, timeout=limit)
-    words = [tunnel.address("server"), str(options.duration + LONGER), str(LENGTH)]
+    words = [tunnel.address("server"), str(options.duration + LONGER), str(SIZE - headers(tunnel))]
     load = tunnel.load(["bash", "-c", FLOOD, "flood", *words, *command], timeout=limit)
     *others, flood = reports(load["stdout"])
     arrived = Trial.read(0, flood)

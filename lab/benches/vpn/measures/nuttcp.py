@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lab.benches.vpn.measures import Directed, Timed, listener
+from lab.benches.vpn.measures import Directed, Timed
 from lab.core.errors import InvalidSample, LabError
 from lab.results.quantity import Quantity
 from lab.results.reading import Reading
@@ -44,7 +44,7 @@ def load(options: Options) -> Load:
 def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict[str, Any]:
     """Send one stream for `options.duration` seconds."""
     argv = ["nuttcp", "-r"] if conditions["direction"] == "down" else ["nuttcp", "-t"]
-    argv += [f"-T{options.duration}", "-fparse", listener(tunnel)]
+    argv += [f"-T{options.duration}", "-fparse", tunnel.address("server")]
     return {"load": tunnel.load(argv, timeout=options.duration + 15), "direction": conditions["direction"]}
 
 

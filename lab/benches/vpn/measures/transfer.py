@@ -63,7 +63,7 @@ def run(tunnel: Tunnel, conditions: Mapping[str, str], options: Options) -> dict
 
 def sending(tunnel: Tunnel, size: int) -> tuple[list[str], float]:
     """The command that sends `size` bytes through a tunnel, and the seconds that it may take."""
-    argv = ["sh", "-c", 'exec nc -N "$1" 5202 <"$2"', "sh", measures.listener(tunnel), tunnel.bed.payload(size)]
+    argv = ["sh", "-c", 'exec nc -N "$1" 5202 <"$2"', "sh", tunnel.address("server"), tunnel.bed.payload(size)]
     return argv, 15 + size / SLOWEST
 
 
