@@ -79,7 +79,8 @@ def test_ipv6_on_the_wire_and_in_the_tunnel(lab: Patient) -> None:
     """What the kernel carries; what runs in user space is taken on this machine's own kernel."""
     paths = {
         ("plain", "wire"), ("wireguard", "udp"), ("libreswan", "esp"), ("libreswan", "esp-in-udp"),
-        ("strongswan", "esp"), ("openvpn", "udp-kernel"), ("openvpn", "tcp-kernel"), ("openconnect", "dtls-kernel"),
+        ("strongswan", "esp"), ("openvpn", "udp-kernel"), ("openvpn", "udp-kernel-1440"), ("openvpn", "tcp-kernel"),
+        ("openconnect", "dtls-kernel"),
     }  # fmt: skip
     wires = ("ipv6", "ipv6-inside")
     vpns, variants = ({path[number] for path in paths} for number in (0, 1))
