@@ -75,6 +75,7 @@ TOGETHER = {
     "tests/live": "host",
     "tests/vm/test_kept": "kept",
     "tests/vm/test_beside": "kept",
+    "tests/vm/test_ends": "kept",
     "tests/vm/test_faults": "kept",
 }
 """Folders and files whose tests share what there is one of: the labs of this machine's engine (one test takes them all

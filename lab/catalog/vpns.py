@@ -125,19 +125,24 @@ class Only(Document):
     otherwise: str
 
 
+Port = Annotated[str, Field(pattern=r"^(tcp|udp)/[1-9][0-9]{0,4}$")]
+"""A port and its protocol: `udp/1194`."""
+
+
 class Variant(Document):
     """A data path of a VPN: where it processes records, and its packet format on the wire.
 
     `records`: in user space, in the kernel, or in the kernel for sending only. `needs` are added to the VPN's. `image`
     names another image than the VPN's own: it is built only where a machine can run this variant. `settle` is how many
     seconds a tunnel is left alone before a load, so that every load finds the daemons in the same state. `single`: why
-    its server has one client alone, if that of its VPN has more.
+    its server has one client alone, if that of its VPN has more. `listens` is in place of the VPN's.
     """
 
     records: Literal["user", "kernel", "kernel-tx"]
     image: NAME | None = None
     settle: Annotated[float, Field(ge=0, le=60)] = 0.0
     wire: Annotated[str, AfterValidator(filters.valid)]
+    listens: list[Port] | None = None
     needs: Needs = Needs()
     suites: Only | None = None
     proof: Proof | None = None
@@ -153,7 +158,7 @@ class VpnFile(Document):
     """The contents of `images/<vpn>/vpn.yaml`.
 
     `many`: its server has as many clients as there are. `interfaces`: a pattern of those that a server has then, one
-    for each client, if not the one `interface` for all.
+    for each client, if not the one `interface` for all. `listens`: the ports at which the server waits, and no other.
     """
 
     title: str
@@ -162,6 +167,7 @@ class VpnFile(Document):
     interface: Annotated[str, Field(pattern=r"^[^\s/]{1,15}$")]
     interfaces: Annotated[str | None, AfterValidator(lambda pattern: pattern and _regex(pattern))] = None
     many: bool = False
+    listens: list[Port] = []
     addresses: Literal["tunnel", "wire"] = "tunnel"
     encrypts: bool = True
     control: bool = False
@@ -202,6 +208,11 @@ class Vpn:
     def proof(self, variant: str) -> Proof:
         """The proof of `variant`: its own if it has one, else the VPN's."""
         return self.file.variants[variant].proof or self.file.proof
+
+    def listens(self, variant: str) -> list[str]:
+        """The ports at which the server of `variant` waits."""
+        own = self.file.variants[variant].listens
+        return self.file.listens if own is None else own
 
     def image(self, variant: str) -> str:
         """The name of the image that `variant` runs in."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import testinfra
 from docker.models.containers import Container
+from testinfra.backend.base import CommandResult
+from testinfra.backend.docker import DockerBackend
 from testinfra.host import Host
 
 from lab.benches.vpn import requirements
@@ -43,6 +44,18 @@ def suite_of(vpn: Vpn, variant: str) -> Suite:
     return next((row for row in spoken if row.quick), spoken[0])
 
 
+class Inside(DockerBackend):
+    """A container of an engine by its address, which testinfra's own has only in the environment."""
+
+    def __init__(self, name: str, address: str) -> None:
+        super().__init__(name)
+        self.options = ["--host", address] if address else []
+
+    def run(self, command: str, *args: str, **_: object) -> CommandResult:
+        words = ["docker", *self.options, "exec", self.name, "/bin/sh", "-c", self.get_command(command, *args)]
+        return self.run_local(" ".join(["%s"] * len(words)), *words)
+
+
 @dataclass(frozen=True)
 class Lab:
     """A lab that is up."""
@@ -55,7 +68,7 @@ class Lab:
 
     def host(self, role: str) -> Host:
         """A container, for testinfra."""
-        return testinfra.get_host(f"docker://lab-{self.name}-{role}")
+        return Host(Inside(f"lab-{self.name}-{role}", self.engine.address))
 
     def container(self, role: str) -> Container:
         """A container, for Docker."""
@@ -86,11 +99,12 @@ def up(engine: Engine, lacks: dict[tuple[str, str], str], name: str, vpn: Vpn, v
     if name in testbed.labs(engine):  # left by tests that were killed
         testbed.sweep(engine, name)
     suite = suite_of(vpn, variant)
-    lab("up", vpn.name, "--variant", variant, "--cipher", suite.suite, "--name", name)
+    where = ["--engine", engine.name] if engine.name != "host" else []
+    lab("up", vpn.name, "--variant", variant, "--cipher", suite.suite, "--name", name, *where)
     try:
         yield Lab(engine, name, vpn, variant, suite)
     finally:
-        lab("down", "--name", name)
+        lab("down", "--name", name, *where)
     label: dict[str, str | list[str] | bool] = {"label": f"{NAME}={name}"}
     assert not engine.client.containers.list(all=True, filters=label, ignore_removed=True)
     assert not engine.client.networks.list(filters=label)
