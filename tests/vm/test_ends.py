@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ends of data paths that this machine's kernel may lack, in a guest that has all: the tests of `tests/live` again."""
+"""The ends of data paths that this machine's kernel may lack, in a guest that has all: the tests of `tests/live`."""
 
 # ruff: noqa: F403 -- the tests of these modules, collected here with this module's fixtures
 
