@@ -44,7 +44,7 @@ def suite_of(vpn: Vpn, variant: str) -> Suite:
     return next((row for row in spoken if row.quick), spoken[0])
 
 
-class Inside(DockerBackend):
+class Inside(DockerBackend):  # type: ignore[misc]
     """A container of an engine by its address, which testinfra's own has only in the environment."""
 
     def __init__(self, name: str, address: str) -> None:

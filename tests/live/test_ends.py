@@ -11,7 +11,7 @@ from lab.engines.ownership import NAME
 
 from .conftest import ENDS, LOADS, Lab, said
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker]
 
 # Bits of the masks in /proc/<pid>/status, in the order of include/uapi/linux/capability.h.
 CAPABILITIES = """

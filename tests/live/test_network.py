@@ -14,7 +14,7 @@ from lab.engines.engine import Engine
 
 from .conftest import ENDS, Lab, said
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker]
 
 BENCHMARKING = ipaddress.IPv4Network("198.18.0.0/15")
 """Reserved for measurements (RFC 2544): nothing outside a lab has such an address."""

@@ -92,3 +92,16 @@ def test_what_holds_a_network_may_do_nothing(three: Lab) -> None:
         status = said(host, f"cat /proc/$(cat /run/clients/{number}.holder)/status")
         assert re.search(r"^CapPrm:\s+0+$", status, re.MULTILINE)
         assert re.search(r"^CapBnd:\s+0+$", status, re.MULTILINE)
+
+
+def test_what_the_server_tells_is_of_each_clients_own_device() -> None:
+    """With dtls-gso the proof asks the device of a tunnel, of which the server has three."""
+    name = f"{NAME}-devices"
+    words = ("--variant", "dtls-gso", "--cipher", "aes-128-gcm", "--tunnels", str(COUNT), "--name", name)
+    try:
+        assert f"It has {COUNT} tunnels" in lab("up", "openconnect", *words)
+        server = testbed.containers_of(connect(), name, role="server")[0]
+        devices = {server.exec_run(["env", f"CLIENT={client}", "device"]).output for client in ("client", "client-3")}
+        assert len(devices) == 2
+    finally:
+        lab("down", "--name", name)

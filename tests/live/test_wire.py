@@ -14,7 +14,7 @@ import pytest
 
 from .conftest import ENDS, Lab, said
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker]
 
 REPEATS = 1000
 CROSS = r"""

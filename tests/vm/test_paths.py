@@ -93,11 +93,10 @@ def test_ipv6_on_the_wire_and_in_the_tunnel(lab: Patient) -> None:
 
 
 def test_three_tunnels_of_the_kernel(lab: Patient) -> None:
-    vpns = "wireguard,libreswan,strongswan"
-    done = lab(
-        *CLOCK, "throughput,setup", "--vpns", vpns, "--variants", "udp,esp", "--ciphers", SUITE, "--tunnels", "3"
-    )
+    vpns, variants = "wireguard,libreswan,strongswan,openconnect", "udp,esp,dtls-kernel,tls-kernel"
+    chosen = ("--vpns", vpns, "--variants", variants, "--ciphers", SUITE, "--tunnels", "3")
+    done = lab(*CLOCK, "throughput,setup", *chosen)
     taken = [each for each in samples(lab.run()) if each["vpn"] != "plain"]
-    assert [each["reason"] for each in taken] == [""] * 6, done.text
+    assert [each["reason"] for each in taken] == [""] * 10, done.text
     found = {(each["metric"], each["end"]) for sample in taken for each in sample["readings"]}
     assert {("fairness", "server"), ("ready", "client"), ("memory", "server")} <= found
