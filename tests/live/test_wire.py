@@ -99,9 +99,12 @@ def test_without_the_interface_nothing_arrives(live: Lab) -> None:
     if live.vpn.file.interface == "eth0":
         pytest.skip("the wire itself is the tunnel")
     host, name, peer = live.host("server"), live.vpn.file.interface, live.environment("server")["TUNNEL_PEER"]
+    routes = said(host, "ip route show dev %s", name).splitlines()  # those that a daemon made go with the link
     said(host, "ip link set dev %s down", name)
     try:
         assert host.run("ping -n -q -c 2 -i 0.1 -W 1 %s", peer).rc != 0
     finally:
         said(host, "ip link set dev %s up", name)
+        for route in routes:
+            said(host, f"ip route replace {route} dev %s", name)
         said(host, "wait-until 20 ping -n -q -c 1 -W 1 %s", peer)
