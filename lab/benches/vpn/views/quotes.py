@@ -20,6 +20,7 @@ from lab.benches.vpn.views.thesis_speed import Tally
 from lab.core.errors import LabError
 from lab.report import comparison, functions, quotes
 from lab.report.tables import each, figure, percent
+from lab.results.cell import parse_conditions
 from lab.stats import analysis
 from lab.stats.differences import HIGHER, LOWER
 from lab.stats.summary import Summary
@@ -207,28 +208,33 @@ class Quotes(quotes.Quotes):
     @cached_property
     def _profiles(self) -> dict[tuple[str, ...], functions.Profile]:
         found = functions.of_samples(self.run.samples)
-        return {(f"{vpn}/{variant}", suite): its for (vpn, variant, suite, _), its in found.items()}
+        return {
+            (f"{vpn}/{variant}", suite, parse_conditions(text).get("wire", "")): its
+            for (vpn, variant, suite, text), its in found.items()
+        }
 
-    def profile(self, path: str, suite: str) -> functions.Profile:
+    def profile(self, path: str, suite: str, wire: str = "") -> functions.Profile:
         """Where the instructions of a data path went, per byte: of the size that the run profiled.
 
         Raises:
             LabError: the run has no such profile.
         """
-        if (path, suite) not in self._profiles:
-            raise LabError(f"run {self.name} has no profile of {path} by {suite}")
-        return self._profiles[path, suite]
+        if (path, suite, wire) not in self._profiles:
+            raise LabError(f"run {self.name} has no profile of {path} by {suite}{wire and f' on {wire}'}")
+        return self._profiles[path, suite, wire]
 
     def gained(self, path: str, over: str, suite: str, most: int) -> list[functions.Change]:
         """The functions that differ most between two data paths, `over` first."""
         return functions.changes(self.profile(over, suite), self.profile(path, suite))[:most]
 
-    def objects(self, cells: Sequence[tuple[str, str]], least: float) -> list[tuple[str, list[float]]]:
-        """Instructions a byte by program, library or part of the kernel, for each path and suite; the largest first.
+    def objects(self, cells: Sequence[Sequence[str]], least: float) -> list[tuple[str, list[float]]]:
+        """Instructions a byte by program, library or part of the kernel; the largest first.
+
+        A cell is a path, a suite and, if it is not the whole one, a wire.
 
         Those of which none has `least` are one row, `the rest`; `all` is the last.
         """
-        profiles = [self.profile(path, suite) for path, suite in cells]
+        profiles = [self.profile(*cell) for cell in cells]
         sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(profiles))
         for place, profile in enumerate(profiles):
             for _, name, instructions in profile.parts():
