@@ -134,9 +134,9 @@ class TestForecast:
         assert size == lines * 10 + 1_000_000 + meta
 
 
-DISTURBED = ("20261130-102155-gdk", "20261130-121606-sfm")
+DISTURBED = ("20261130-102155-gdk", "20261130-121606-sfm", "20261201-000714-twg")
 """Runs on the instruction clock beside which the machine built images and ran tests."""
-UNEVEN = ("20261130-200755-yrw", "20261130-204056-mju", "20261130-204714-fzu")
+UNEVEN = ("20261130-200755-yrw", "20261130-204056-mju", "20261130-204714-fzu", "20261201-005359-xzb")
 """Runs of few samples, of which some take many times as long as others: with one tunnel and with a hundred."""
 
 
