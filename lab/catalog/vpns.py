@@ -44,10 +44,15 @@ class Ends(Document):
     client: Probe
 
 
+BACK = re.compile(r"\(\?P=(\w+)\)")
+"""A reference of a pattern to one of its own groups."""
+
+
 class Proof(Document):
     """How to read a tunnel's suite, and optionally its own byte counters.
 
     The suite is what the groups without a name hold. The group `session` is another one once the tunnel came up again.
+    Any other with a name is there for the pattern itself, which refers back to it: `(?P=device)`.
     Of the counters, the groups `rx` and `tx` are bytes.
     """
 
@@ -60,7 +65,7 @@ class Proof(Document):
             if self.suite:
                 pattern = re.compile(getattr(self.suite, end).match)
                 named = set(pattern.groupindex)
-                if pattern.groups == len(named) or not named <= {SESSION}:
+                if pattern.groups == len(named) or not named <= {SESSION, *BACK.findall(pattern.pattern)}:
                     message = f"a group without a name is wanted, for the suite, and none with one but `{SESSION}`"
                     raise Misfit(f"{message}, got {_groups(pattern)}", "suite", end, "match")
             if self.counters:

@@ -76,7 +76,7 @@ def test_kernel_tls_is_believed_only_if_the_kernel_says_just_that(capture: Captu
         (r"^kernel tunnel: .*\n", ""),
         (r"^(kernel tunnel: )DTLS1\.2", r"\1DTLS1.3"),
         (r"^(kernel tunnel: \S+) \S+", r"\1 AES-256-GCM"),
-        (r" tun0 ", " eth0 "),
+        (r" tun0 ", " tun1 "),
     ],
 )
 @pytest.mark.parametrize("capture", [each for each in CAPTURES if each.variant == "dtls-kernel"], ids=name)
