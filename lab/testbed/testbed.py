@@ -38,8 +38,6 @@ RANGE_IPV6 = ipaddress.IPv6Network("2001:2::/48")
 """The same of IPv6 (RFC 5180). A wire has the part of it with the number of its IPv4 addresses."""
 OTHERS = 4
 """Addresses of a wire that are no client's: of the network, the machine, the server, and for broadcasts."""
-IN_TUNNEL = {4: ("198.19.0.1", "198.19.0.2"), 6: ("2001:2:0:100::1", "2001:2:0:100::2")}
-"""The addresses of server and (first) client in a tunnel, by version of IP: of the same ranges, and of no wire."""
 ONLY_ON_THE_WIRE = {"net.ipv6.conf.default.disable_ipv6": "1"}
 """An interface that is made has no IPv6, unless the service says so: it would announce itself. On the wire the engine
 enables it."""

@@ -31,9 +31,15 @@ from lab.engines.attached import attached
 from lab.engines.engine import LOST, stopped
 from lab.runner.failure import explained
 from lab.testbed.meter import Meter
-from lab.testbed.testbed import IN_TUNNEL, Testbed
+from lab.testbed.testbed import Testbed
 from lab.testbed.wire import Laid, lay
 
+IPV6_INSIDE = {
+    "LAB_TUNNEL_SERVER": "2001:2:0:100::1",
+    "LAB_TUNNEL_CLIENT": "2001:2:0:100::2",
+    "LAB_TUNNEL_PREFIX": "64",
+}
+"""The addresses of a tunnel that carries IPv6: of the wires' range, and of no wire. The Compose file has those of IPv4."""
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 """Seconds that an endpoint may take to come up; a server of many, one more for each client."""
 
@@ -374,12 +380,12 @@ def tunnel_variables(
     variables = bed.variables | {"LAB_VPN": vpn.image(variant), "LAB_VARIANT": variant, "LAB_SUITE": native}
     if tunnels:
         variables |= {"LAB_CLIENTS": str(tunnels), "LAB_TUNNEL_PREFIX": clients.PREFIX}
-    outside = on_wire(bed, vpn, wire)
-    inside = outside if vpn.file.addresses == "wire" else IN_TUNNEL[wire.inside]
     if wire.inside == 6:
-        variables |= {"LAB_TUNNEL_PREFIX": "64"}
-    for end, address, tunnel_address in zip(ENDS[:2], outside, inside, strict=True):
-        variables |= {f"LAB_{end.upper()}_ADDRESS": address, f"LAB_TUNNEL_{end.upper()}": tunnel_address}
+        variables |= IPV6_INSIDE
+    for end, address in zip(ENDS[:2], on_wire(bed, vpn, wire), strict=True):
+        variables[f"LAB_{end.upper()}_ADDRESS"] = address
+        if vpn.file.addresses == "wire":
+            variables[f"LAB_TUNNEL_{end.upper()}"] = address
     return variables
 
 
