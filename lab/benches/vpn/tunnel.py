@@ -39,7 +39,7 @@ IPV6_INSIDE = {
     "LAB_TUNNEL_CLIENT": "2001:2:0:100::2",
     "LAB_TUNNEL_PREFIX": "64",
 }
-"""The addresses of a tunnel that carries IPv6: of the wires' range, and of no wire. The Compose file has those of IPv4."""
+"""Addresses of a tunnel that carries IPv6: of the wires' range, and of no wire. The Compose file has those of IPv4."""
 UP_LIMIT = float(os.environ.get("LAB_UP_LIMIT", "30"))
 """Seconds that an endpoint may take to come up; a server of many, one more for each client."""
 
