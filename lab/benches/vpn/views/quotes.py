@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab.benches.vpn import cells, packets
+from lab.benches.vpn import packets
 from lab.benches.vpn.packets import WIRE
 from lab.benches.vpn.views import cpu_time, spreads, thesis_model, thesis_speed, thesis_time
 from lab.benches.vpn.views.speed_tables import CipherShare
@@ -209,7 +209,7 @@ class Quotes(quotes.Quotes):
     def _profiles(self) -> dict[tuple[str, ...], functions.Profile]:
         found = functions.of_samples(self.run.samples)
         return {
-            (f"{vpn}/{variant}", suite, parse_conditions(text).get(cells.WIRE, "")): its
+            (f"{vpn}/{variant}", suite, parse_conditions(text).get("wire", "")): its
             for (vpn, variant, suite, text), its in found.items()
         }
 
